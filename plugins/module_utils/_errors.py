@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The one error that users of this collection can act on. Private to the collection."""
+
+from __future__ import annotations
+
+
+class FleetMfaError(Exception):
+    """Something the operator can mend; the message names the option, user or line and the remedy, never a secret."""
