@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Real SSH logins, by paramiko and by the OpenSSH client, that tell what was asked and who got in.
+
+For the demonstration and the tests. Nothing here knows the server's configuration: the login is the judge.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterator, Sequence
+
+import paramiko
+import yaml
+
+TIMEOUT = 30
+# Given to ssh as SSH_ASKPASS: notes each prompt, answers it with the next line of the answers, else gives up.
+_ASKPASS = """#!/bin/sh
+printf '%s\\n' "$1" >> "$LOGIN_FOLDER/prompts"
+number=$(wc -l < "$LOGIN_FOLDER/prompts")
+answer=$(sed -n "${number}p" "$LOGIN_FOLDER/answers")
+[ -n "$answer" ] || exit 1
+printf '%s\\n' "$answer"
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One SSH server of an inventory, with the key that its accounts trust."""
+
+    name: str
+    address: str
+    port: int
+    known_hosts: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """How a login went: was it let in, which prompts were shown, and what the command (or the client) printed."""
+
+    allowed: bool
+    prompts: list[str] = field(default_factory=list)
+    output: str = ""
+
+    @property
+    def asked(self) -> bool:
+        return bool(self.prompts)
+
+
+def servers(inventory: str | Path) -> list[Server]:
+    """The servers of an inventory that `lab up` wrote."""
+    group = yaml.safe_load(Path(inventory).read_text())["all"]
+    common = group.get("vars", {})
+    found = []
+    for name, own in group["hosts"].items():
+        values = {**common, **(own or {})}
+        found.append(
+            Server(
+                name,
+                values["ansible_host"],
+                int(values["ansible_port"]),
+                values["lab_known_hosts"],
+                values["ansible_ssh_private_key_file"],
+            )
+        )
+    return found
+
+
+def login(server: Server, user: str, answers: Sequence[str] = (), key: bool = True, command: str = "id -un") -> Login:
+    """Log in with paramiko: the key first (unless `key` is false), then the answers to whatever is asked."""
+    prompts: list[str] = []
+    left = list(answers)
+
+    def answer(_title, _instructions, fields):
+        prompts.extend(prompt for prompt, _echo in fields)
+        return [left.pop(0) if left else "" for _ in fields]
+
+    transport = paramiko.Transport((server.address, server.port))
+    try:
+        transport.start_client(timeout=TIMEOUT)
+        transport.auth_timeout = TIMEOUT
+        try:
+            methods = (
+                transport.auth_publickey(user, paramiko.Ed25519Key.from_private_key_file(server.key)) if key else None
+            )
+            if not transport.is_authenticated() and (methods is None or "keyboard-interactive" in methods):
+                transport.auth_interactive(user, answer)
+        except (paramiko.AuthenticationException, paramiko.SSHException, EOFError) as error:
+            return Login(False, prompts, str(error))
+        if not transport.is_authenticated():
+            return Login(False, prompts, "partial success only")
+        channel = transport.open_session(timeout=TIMEOUT)
+        channel.settimeout(TIMEOUT)
+        channel.exec_command(command)
+        output = channel.makefile().read().decode().strip()
+        return Login(channel.recv_exit_status() == 0, prompts, output)
+    finally:
+        transport.close()
+
+
+def client_options(server: Server, key: bool = True) -> list[str]:
+    """Options for ssh, sftp and scp that reach the server and check its host key; no configuration of the machine counts."""
+    options = [
+        *("-F", "none", "-o", f"Port={server.port}", "-o", f"UserKnownHostsFile={server.known_hosts}"),
+        *("-o", "GlobalKnownHostsFile=none", "-o", "IdentitiesOnly=yes", "-o", f"ConnectTimeout={TIMEOUT}"),
+    ]
+    return [*options, "-i", server.key] if key else [*options, "-o", "PubkeyAuthentication=no"]
+
+
+def run_client(argv: Sequence[str], answers: Sequence[str] = (), stdin: str = "") -> Login:
+    """Run ssh, sftp, scp, rsync or git with an askpass program that gives the answers and notes the prompts."""
+    with _askpass(answers) as (environment, prompts):
+        done = subprocess.run(
+            argv, env=environment, input=stdin, capture_output=True, text=True, timeout=2 * TIMEOUT, check=False
+        )
+        return Login(done.returncode == 0, prompts(), (done.stdout + done.stderr).strip())
+
+
+@contextmanager
+def _askpass(answers: Sequence[str]) -> Iterator[tuple[dict, object]]:
+    with tempfile.TemporaryDirectory() as folder:
+        program, noted = Path(folder, "askpass"), Path(folder, "prompts")
+        program.write_text(_ASKPASS)
+        program.chmod(stat.S_IRWXU)
+        Path(folder, "answers").write_text("".join(f"{answer}\n" for answer in answers))
+        environment = {
+            **os.environ,
+            "SSH_ASKPASS": str(program),
+            "SSH_ASKPASS_REQUIRE": "force",
+            "LOGIN_FOLDER": folder,
+            "DISPLAY": os.environ.get("DISPLAY", ":0"),
+        }
+        environment.pop("SSH_AUTH_SOCK", None)
+        yield environment, lambda: noted.read_text().splitlines() if noted.exists() else []

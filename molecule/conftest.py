@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What the tests of all scenarios share: the hosts, root on them, the keys of their users, tokens nobody has used yet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pyotp
+import pytest
+import testinfra
+import yaml
+
+from lab.logins import servers
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
+SERVERS = servers(INVENTORY)
+
+
+@pytest.fixture(params=SERVERS, ids=lambda server: server.name, scope="session")
+def server(request):
+    """One SSH server of the scenario; each test runs against each."""
+    return request.param
+
+
+@pytest.fixture
+def root(server):
+    """testinfra's view of the server, as root and through the container engine, so that it never depends on a login."""
+    return _root(server.name)
+
+
+def _root(name):
+    values = yaml.safe_load(INVENTORY.read_text())["all"]
+    own = values["hosts"][name]
+    engine = values["vars"]["lab_engine"]
+    if engine[0] == "env":
+        os.environ.update(pair.split("=", 1) for pair in engine[1:-1])
+    return testinfra.get_host(f"{engine[-1]}://{own['lab_container']}")
+
+
+class Key:
+    """A user's key as the user's authenticator has it; every token it gives belongs to a step not used before."""
+
+    def __init__(self, secret: str, recovery_codes: list[str]):
+        self.totp = pyotp.TOTP(secret)
+        self.recovery_codes = recovery_codes
+        self.used = set()
+
+    def token(self) -> str:
+        """A token that the host takes now (the step to come, the present one or the one before), waiting for one if need be."""
+        while True:
+            now = int(time.time() // 30)
+            for step in (now + 1, now, now - 1):
+                if step not in self.used:
+                    self.used.add(step)
+                    return self.totp.at(step * 30)
+            time.sleep(1)
+
+    def wrong_token(self) -> str:
+        """Six digits that are the token of no step near now."""
+        now = int(time.time() // 30)
+        near = {self.totp.at(step * 30) for step in range(now - 30, now + 30)}
+        return next(code for code in (f"{number:06d}" for number in range(100)) if code not in near)
+
+
+@pytest.fixture(scope="session")
+def keys(server):
+    """The keys of the scenario's users on this server, by user name; steps are used up on each host on its own."""
+    entries = yaml.safe_load((SCENARIO / "keys.yml").read_text())["mfa_keys"]
+    return {entry["user"]: Key(entry["secret"], entry.get("recovery_codes", [])) for entry in entries}
+
+
+def run_playbook(playbook: str | Path, *arguments: str) -> str:
+    """Run a playbook against the scenario's hosts; what it printed, or a failure with that."""
+    command = ["ansible-playbook", "-i", str(INVENTORY), *arguments, str(playbook)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def playbook():
+    return run_playbook

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""`remove`: sshd and PAM configuration byte for byte as before, nothing of ours left, everybody in by key."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.logins import login
+
+
+def test_configuration_is_as_before(root):
+    compared = root.run("diff -r --exclude=99-test.conf /root/ssh /etc/ssh && diff -r /root/pam.d /etc/pam.d")
+    assert compared.rc == 0, compared.stdout
+    assert len(root.file("/root/pam.d").listdir()) > 10 and root.file("/root/ssh/sshd_config").exists
+
+
+@pytest.mark.parametrize("path", ["/var/lib/fleetmfa", "/usr/local/libexec/fleetmfa", "/etc/fleetmfa"])
+def test_nothing_is_left(root, path):
+    assert not root.file(path).exists
+
+
+def test_group_is_gone(root):
+    assert not root.group("mfa-enforced").exists
+
+
+@pytest.mark.parametrize("user", ["alice", "bob", "carol", "ops"])
+def test_everybody_gets_in_by_key(server, user):
+    attempt = login(server, user)
+    assert attempt.allowed and not attempt.asked

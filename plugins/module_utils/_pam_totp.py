@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The wish for one PAM service (module pam_totp, and an entry of totp_rollout) as a proven plan. Private to the collection."""
+
+from __future__ import annotations
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils import _pam_service
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import FileChange
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_proof import Demand, prove_token_lines
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_stack import Verdict
+
+PAM_TOTP_SPEC = {
+    "service": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "content": {"type": "str"},
+    "own_service": {"type": "bool", "default": False},
+    "group": {"type": "str", "default": "mfa-enforced"},
+    "guard": {"type": "path"},
+    "token_alone": {"type": "bool", "default": True},
+    "confdir": {"type": "path", "default": "/etc/pam.d"},
+}
+
+
+def plan_pam_totp(wish: dict) -> tuple[FileChange, Verdict | None]:
+    """The change of the service file and, where lines are put in, the verdict that lets it count (FleetMfaError if none does)."""
+    confdir, service = wish["confdir"], wish["service"]
+    if wish["state"] == "absent":
+        return _pam_service.plan_removal(confdir, service), None
+    plan = _pam_service.plan_own_service if wish["own_service"] else _pam_service.plan_block
+    change = plan(confdir, service, wish["content"])
+    demand = Demand(service, confdir, wish["group"], wish["own_service"], wish["guard"], wish["token_alone"])
+    return change, prove_token_lines(change, demand)

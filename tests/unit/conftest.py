@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Runs a module's real main() in this process: real arguments in, the JSON it printed out."""
+
+from __future__ import annotations
+
+import importlib
+import json
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+
+@pytest.fixture
+def run_module(capsys):
+    """run_module("totp_key", keys=[...], check_mode=True, diff_mode=True) -> the module's result as a dictionary."""
+
+    def run(name, check_mode=False, diff_mode=False, **arguments):
+        module = importlib.import_module(f"ansible_collections.fleetmfa.ssh.plugins.modules.{name}")
+        arguments.update(_ansible_check_mode=check_mode, _ansible_diff=diff_mode)
+        capsys.readouterr()
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        return json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+
+    return run
