@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Container hosts for real SSH logins: ``python3 -m lab up``.
+
+Standard library only: the lab has to run before any virtual environment exists.
+"""

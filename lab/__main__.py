@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+import sys
+
+from lab.cli import main
+
+sys.exit(main())

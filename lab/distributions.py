@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The distributions a host can have. One more is one row here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Distribution:
+    name: str  # what a host is called after
+    suite: str  # the name on the mirror
+    base: str  # the image of a registry that the host's image is built on
+    packages: tuple[str, ...]
+    label: str = "Debian"  # of the mirror's Release file: finds the mirror among the machine's apt sources
+    security_label: str = "Debian-Security"
+    keyring: str = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    keyring_package: str = "debian-archive-keyring"
+
+
+HOST_PACKAGES = (
+    "dbus",
+    "git",
+    "iproute2",
+    "libpam-google-authenticator",
+    "libpam-oath",
+    "locales",
+    "openssh-server",
+    "openssh-sftp-server",
+    "python3",
+    "rsync",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+)
+
+DISTRIBUTIONS = {
+    row.name: row
+    for row in (
+        Distribution("debian11", "bullseye", "debian:11", HOST_PACKAGES),  # OpenSSH 8.4
+        Distribution("debian12", "bookworm", "debian:12", HOST_PACKAGES),  # OpenSSH 9.2
+        Distribution("debian13", "trixie", "debian:13", HOST_PACKAGES),  # OpenSSH 10.0
+    )
+}
