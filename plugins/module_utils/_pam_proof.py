@@ -21,26 +21,29 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_stack import (
 
 @dataclass(frozen=True)
 class Demand:
-    """What the service has to do: which group is enforced, and what a login needs.
+    """What the service has to do: `content` are our lines, `group` is enforced.
 
     `own_service` says that only enforced users are sent to this service (PAMServiceName), `guard` names the program that
     has to agree before and after the token, `token_alone` allows that nothing but the token is asked here (sshd checked
-    a key before).
+    a key before), `require_installed` asks the installed modules whether they take their options.
     """
 
     service: str
     confdir: str
+    content: str
     group: str
     own_service: bool
     guard: str | None
     token_alone: bool
+    require_installed: bool
 
 
 def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
     """Prove the service as `change` would leave it; the verdict on enforced users, or a FleetMfaError that says why not."""
+    if demand.require_installed:
+        _check_installed_modules(demand)
     after = _config(demand, change.after)
     verdict = _prove_enforced(after, demand)
-    _check_installed_modules(verdict)
     if not demand.own_service:
         _prove_not_enforced(_config(demand, change.before), after, demand)
     return verdict
@@ -55,15 +58,16 @@ def _prove_enforced(config: PamConfig, demand: Demand) -> Verdict:
     required = [token_line()]
     if demand.guard:
         required = [runs_command(demand.guard, "attempt"), token_line(), runs_command(demand.guard, "claim")]
-    groups = frozenset() if demand.own_service else frozenset({demand.group})
+    member = Subject(member_of=frozenset({demand.group}), has_key=True)
     who = f"a member of {demand.group}"
-    verdict = prove(config, demand.service, Subject(member_of=groups, has_key=True), required=required)
+    verdict = prove(config, demand.service, member, required=required)
     if verdict.problem:
-        raise _refusal(demand, f"libpam refuses the service: {verdict.problem}")
+        raise _refusal(demand, f"libpam does not start the service: {verdict.problem}")
     if not verdict.can_succeed:
         raise _refusal(demand, f"{who} could never log in", verdict)
-    # Once more for a member whose key file is gone: nothing may depend on its being there.
-    for case in (verdict, prove(config, demand.service, Subject(member_of=groups), required=required)):
+    # Once more where the key file may be gone; and a service of its own must not depend on who is sent to it either.
+    careless = Subject() if demand.own_service else Subject(member_of=member.member_of)
+    for case in (verdict, prove(config, demand.service, careless, required=required)):
         if case.can_succeed_without_token or case.token_asked_when_it_succeeds != "always":
             raise _refusal(demand, f"{who} could get in without a token", case)
         if case.can_succeed_if_token_module_missing:
@@ -74,20 +78,25 @@ def _prove_enforced(config: PamConfig, demand: Demand) -> Verdict:
 
 
 def _prove_not_enforced(before: PamConfig, after: PamConfig, demand: Demand) -> None:
+    """Nothing may have changed for those who are not members: not asked, and let in by what let them in before."""
     subject = Subject(not_member_of=frozenset({demand.group}), has_key=False)
-    verdict = prove(after, demand.service, subject)
+    was, verdict = prove(before, demand.service, subject), prove(after, demand.service, subject)
+    who = f"someone who is not a member of {demand.group}"
     if verdict.token_asked != "never":
-        raise _refusal(demand, f"someone who is not a member of {demand.group} would be asked for a token", verdict)
-    if not verdict.can_succeed and prove(before, demand.service, subject).can_succeed:
-        raise _refusal(
-            demand, f"someone who is not a member of {demand.group} could log in so far and could no more", verdict
-        )
+        raise _refusal(demand, f"{who} would be asked for a token", verdict)
+    if was.can_succeed and not verdict.can_succeed:
+        raise _refusal(demand, f"{who} could log in so far and could no more", verdict)
+    if was.ways_in != verdict.ways_in:
+        ways = [" or ".join("+".join(way) or "nothing" for way in case.ways_in) for case in (was, verdict)]
+        raise _refusal(demand, f"{who} would not need what it needed so far: {ways[0]} before, {ways[1]} after")
 
 
-def _check_installed_modules(verdict: Verdict) -> None:
-    for line in verdict.lines:
-        if line["module"] and line["managed"]:
-            check_module_line(line["module"], line["arguments"])
+def _check_installed_modules(demand: Demand) -> None:
+    """Each module that our own lines name is installed and takes the options they give it."""
+    own_lines = PamConfig(confdir=demand.confdir, overlay={demand.service: demand.content})
+    for line in own_lines.auth_stack(demand.service).lines:
+        if line.kind == "module" and line.file.endswith(f"/{demand.service}"):
+            check_module_line(line.module, line.arguments)
 
 
 def _refusal(demand: Demand, why: str, verdict: Verdict | None = None) -> FleetMfaError:

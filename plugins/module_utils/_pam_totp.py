@@ -17,6 +17,7 @@ PAM_TOTP_SPEC = {
     "group": {"type": "str", "default": "mfa-enforced"},
     "guard": {"type": "path"},
     "token_alone": {"type": "bool", "default": True},
+    "require_installed": {"type": "bool", "default": True},
     "confdir": {"type": "path", "default": "/etc/pam.d"},
 }
 
@@ -28,5 +29,14 @@ def plan_pam_totp(wish: dict) -> tuple[FileChange, Verdict | None]:
         return _pam_service.plan_removal(confdir, service), None
     plan = _pam_service.plan_own_service if wish["own_service"] else _pam_service.plan_block
     change = plan(confdir, service, wish["content"])
-    demand = Demand(service, confdir, wish["group"], wish["own_service"], wish["guard"], wish["token_alone"])
+    demand = Demand(
+        service=service,
+        confdir=confdir,
+        content=wish["content"],
+        group=wish["group"],
+        own_service=wish["own_service"],
+        guard=wish["guard"],
+        token_alone=wish["token_alone"],
+        require_installed=wish["require_installed"],
+    )
     return change, prove_token_lines(change, demand)

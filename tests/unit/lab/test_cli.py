@@ -2,9 +2,11 @@
 # Copyright: the fleetmfa.ssh authors
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from lab import cli
+from lab import cli, instance
 
 INSPECT = """[{"Name": "fleetmfa-x-debian12", "State": {"Running": true},
   "Config": {"Labels": {"fleetmfa.lab.root": "/src", "fleetmfa.lab.instance": "x",
@@ -38,7 +40,11 @@ def test_errors_are_one_line_and_exit_1(commands, capsys, arguments, message):
 
 
 def test_a_guests_command_reaches_it_word_by_word(commands, tmp_path):
-    body = f'[ "$1" = exec ] || exit 0; for word; do echo "$word"; done > {tmp_path}/words; exit 7'
+    inspected = json.loads(INSPECT)
+    inspected[0]["Config"]["Labels"]["fleetmfa.lab.root"] = str(instance.ROOT)
+    (tmp_path / "inspect").write_text(json.dumps(inspected), encoding="utf-8")
+    answers = f"ps) echo 1; exit ;; inspect) cat {tmp_path}/inspect; exit ;; exec) ;; *) exit ;;"
+    body = f'case $1 in {answers} esac; for word; do echo "$word"; done > {tmp_path}/words; exit 7'
     commands(docker=body)
     assert cli.main(["exec", "--instance", "x", "debian12", "--", "sh", "-c", "a  b", "--", "--hosts"]) == 7
     words = (tmp_path / "words").read_text(encoding="utf-8").splitlines()

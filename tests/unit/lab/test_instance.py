@@ -29,16 +29,19 @@ def engine(monkeypatch):
     existing = []
     calls = []
     monkeypatch.setattr(hosts, "containers", lambda engine: list(existing))
-    monkeypatch.setattr(hosts, "remove", lambda engine, names: calls.extend(("remove", name) for name in names))
+
+    def remove(engine, names):
+        calls.extend(("remove", name) for name in names)
+        existing[:] = [other for other in existing if other.name not in names]
 
     def start(engine, host):
         calls.append(("start", host.host))
-        existing[:] = [other for other in existing if other.name != host.name]
         existing.append(dataclasses.replace(host, running=True, port=host.port or 4000 + len(existing)))
 
     def prepare(engine, host, public_key, users):
         return hosts.Host(host.host, host.distribution, host.name, host.port, "ssh-ed25519 AAAA")
 
+    monkeypatch.setattr(hosts, "remove", remove)
     monkeypatch.setattr(hosts, "start", start)
     monkeypatch.setattr(hosts, "prepare", prepare)
     fake = Engine("podman", ("fake",))
@@ -58,9 +61,10 @@ def test_only_the_default_instance_has_its_inventory_at_the_top(lab):
 
 def test_up_starts_what_is_missing_and_keeps_what_runs(lab, engine):
     fake, existing, calls = engine
-    existing += [container(), container("debian12-1", running=False)]
+    stopped = container("debian12-1", running=False)
+    existing += [container(), stopped]
     lab.up(fake, hosts.parse("debian12 debian12:2"), [], lab.inventory, 0)
-    assert sorted(calls) == [("remove", "fleetmfa-x-debian12-1"), ("start", "debian12-1"), ("start", "debian12-2")]
+    assert sorted(calls) == [("remove", stopped.name), ("start", "debian12-1"), ("start", "debian12-2")]
     text = lab.inventory.read_text(encoding="utf-8")
     assert all(f"    {host}:\n" in text for host in ("debian12", "debian12-1", "debian12-2"))
     calls.clear()
