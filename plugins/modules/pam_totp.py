@@ -69,6 +69,13 @@ options:
       - With V(false) the service is refused if a token alone gets a member in.
     type: bool
     default: true
+  require_installed:
+    description:
+      - Whether each module that O(content) names has to be installed and to take the options given to it.
+      - Turn this off to plan for a host that gets the modules later, or for the folder of another host; a token module that is not
+        there, or that is given a misspelt option, denies every member of the group.
+    type: bool
+    default: true
   confdir:
     description:
       - Folder of the PAM services.
@@ -84,16 +91,16 @@ EXAMPLES = r"""
   fleetmfa.ssh.pam_totp:
     service: sshd
     content: |
-      auth  [success=ignore auth_err=2 default=die]  pam_succeed_if.so quiet user ingroup mfa-enforced
+      auth  [success=ignore ignore=ignore auth_err=2 default=die]  pam_succeed_if.so quiet user ingroup mfa-enforced
       auth  requisite   pam_google_authenticator.so secret=/var/lib/fleetmfa/keys/${USER} user=root noskewadj
-      auth  sufficient  pam_permit.so
+      auth  sufficient  pam_succeed_if.so quiet user ingroup mfa-enforced
 
 - name: Ask for a token on the console, before the password
   fleetmfa.ssh.pam_totp:
     service: login
     token_alone: false
     content: |
-      auth  [success=ignore auth_err=1 default=die]  pam_succeed_if.so quiet user ingroup mfa-enforced
+      auth  [success=ignore ignore=ignore auth_err=1 default=die]  pam_succeed_if.so quiet user ingroup mfa-enforced
       auth  requisite   pam_google_authenticator.so secret=/var/lib/fleetmfa/keys/${USER} user=root noskewadj
 
 - name: Take the token out of sshd's PAM service again

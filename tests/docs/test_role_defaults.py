@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
-TYPES = {"str": str, "int": int, "bool": bool, "list": list, "dict": dict, "raw": object}
+TYPES = {"str": str, "int": int, "bool": bool, "list": list, "dict": dict, "raw": object, "path": str}
 
 
 def specs(role):

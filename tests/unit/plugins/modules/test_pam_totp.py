@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""pam_totp proves before it writes: services as distributions ship them, and stacks that let people in or lock them out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+GATE = "auth [success=ignore ignore=ignore auth_err={jump} default=die] pam_succeed_if.so quiet user ingroup mfa-enforced\n"
+TOKEN = "auth requisite pam_google_authenticator.so secret=/var/lib/fleetmfa/keys/${USER} user=root noskewadj\n"
+ENOUGH = "auth sufficient pam_succeed_if.so quiet user ingroup mfa-enforced\n"
+CONTENT = GATE.format(jump=2) + TOKEN + ENOUGH
+GUARD = "/usr/local/libexec/fleetmfa/totp-guard"
+GUARDED = (
+    GATE.format(jump=4)
+    + f"auth requisite pam_exec.so quiet {GUARD} attempt\n"
+    + TOKEN
+    + f"auth requisite pam_exec.so quiet {GUARD} claim\n"
+    + ENOUGH
+)
+
+COMMON_AUTH = (
+    "auth [success=1 default=ignore] pam_unix.so nullok\nauth requisite pam_deny.so\nauth required pam_permit.so\n"
+)
+DISTRIBUTIONS = {
+    "debian": {"sshd": "@include common-auth\naccount required pam_nologin.so\n", "common-auth": COMMON_AUTH},
+    "rhel": {
+        "sshd": "#%PAM-1.0\nauth       substack     password-auth\nauth       include      postlogin\n",
+        "password-auth": (
+            "auth required pam_env.so\nauth required pam_faildelay.so delay=2000000\n"
+            "auth sufficient pam_unix.so nullok\nauth required pam_deny.so\n"
+        ),
+        "postlogin": "session optional pam_umask.so silent\n",
+    },
+    "suse": {
+        "sshd": "auth requisite pam_nologin.so\nauth include common-auth\n",
+        "common-auth": "auth required pam_env.so\nauth required pam_unix.so try_first_pass\n",
+    },
+}
+
+
+@pytest.fixture(params=DISTRIBUTIONS, ids=list(DISTRIBUTIONS))
+def confdir(request, tmp_path):
+    return write(tmp_path, DISTRIBUTIONS[request.param])
+
+
+def write(folder, files):
+    for name, text in files.items():
+        Path(folder, name).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def debian(tmp_path):
+    return write(tmp_path, DISTRIBUTIONS["debian"])
+
+
+def refused(run_module, folder, message, **options):
+    """The module refuses with this message, and the folder is as it was."""
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = run_module("pam_totp", confdir=str(folder), **{"service": "sshd", "content": CONTENT, **options})
+    assert result.get("failed"), result
+    assert message in result["msg"]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    return result["msg"]
+
+
+def test_check_run_check_again_run_again(run_module, confdir):
+    before = (confdir / "sshd").read_bytes()
+    options = {"service": "sshd", "confdir": str(confdir), "content": CONTENT}
+    dry = run_module("pam_totp", check_mode=True, diff_mode=True, **options)
+    assert (confdir / "sshd").read_bytes() == before
+    wet = run_module("pam_totp", diff_mode=True, **options)
+    assert dry["changed"] and wet["changed"] and dry["diff"] == wet["diff"]
+    assert wet["ways_in"] == [["token"]] and CONTENT in (confdir / "sshd").read_text()
+    assert not run_module("pam_totp", check_mode=True, **options)["changed"]
+    assert not run_module("pam_totp", **options)["changed"]
+    gone = run_module("pam_totp", service="sshd", confdir=str(confdir), state="absent")
+    assert gone["changed"] and (confdir / "sshd").read_bytes() == before
+
+
+def test_the_machines_own_services(run_module, tmp_path):
+    shutil.copytree("/etc/pam.d", tmp_path / "pam.d")
+    for service in ("sshd", "login"):
+        if not (tmp_path / "pam.d" / service).exists():
+            pytest.skip(f"this machine has no PAM service {service}")
+        result = run_module("pam_totp", service=service, confdir=str(tmp_path / "pam.d"), content=CONTENT)
+        assert result["changed"], result
+        assert result["ways_in"] == [["token"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GATE.format(jump=3) + TOKEN + ENOUGH, "could log in so far and could no more"),
+        (GATE.format(jump=1) + TOKEN + "auth sufficient pam_permit.so\n", "would not need what it needed so far"),
+        (TOKEN + ENOUGH, "someone who is not a member of mfa-enforced would be asked"),
+        (
+            GATE.format(jump=2).replace("success=ignore", "success=done") + TOKEN + ENOUGH,
+            "without a token",
+        ),
+        (GATE.format(jump=2) + TOKEN.replace("requisite", "optional") + ENOUGH, "without a token"),
+        (GATE.format(jump=2) + TOKEN.replace("noskewadj", "noskewadj nullok") + ENOUGH, "without a token"),
+        (GATE.format(jump=2) + TOKEN.replace("requisite", "[success=ok module_unknown=ignore default=die]") + ENOUGH, ""),
+        ("auth sufficient pam_permit.so\n" + CONTENT, "without a token"),
+        (GATE.format(jump=2) + TOKEN + "auth requisite pam_deny.so\n", "could never log in"),
+        (GATE.format(jump=2) + TOKEN.replace("noskewadj", "noskewad") + ENOUGH, "noskewad"),
+        (GATE.format(jump=2) + TOKEN.replace("pam_google_authenticator", "pam_google_authentikator") + ENOUGH, "is not installed"),
+    ],
+    ids=[
+        "jump too long",
+        "jump too short",
+        "no gate",
+        "success=done on the gate",
+        "optional token",
+        "nullok",
+        "a missing module is ignored",
+        "permit first",
+        "never succeeds",
+        "unknown option",
+        "module that is not there",
+    ],
+)
+def test_stacks_that_are_refused(run_module, debian, content, message):
+    refused(run_module, debian, message, content=content)
+
+
+def test_counterexample_is_told_line_by_line(run_module, debian):
+    message = refused(run_module, debian, "without a token", content="auth sufficient pam_permit.so\n" + CONTENT)
+    assert "sshd:2: pam_permit.so returned success" in message
+
+
+def test_guard_has_to_be_there_when_wanted(run_module, debian):
+    refused(run_module, debian, "without a token", guard=GUARD)
+    result = run_module("pam_totp", service="sshd", confdir=str(debian), content=GUARDED, guard=GUARD)
+    assert result["changed"], result
+
+
+def test_token_alone_is_refused_where_a_password_is_wanted(run_module, debian):
+    refused(run_module, debian, "with a token alone", token_alone=False)
+    content = GATE.format(jump=1) + TOKEN
+    result = run_module("pam_totp", service="sshd", confdir=str(debian), content=content, token_alone=False)
+    assert result["ways_in"] == [["password", "token"]]
+
+
+def test_a_rest_that_asks_no_password_is_seen(run_module, debian):
+    (debian / "common-auth").write_text("auth required pam_permit.so\n")
+    refused(run_module, debian, "with a token alone", content=GATE.format(jump=1) + TOKEN, token_alone=False)
+
+
+class TestOwnService:
+    CONTENT = TOKEN + ENOUGH + "auth include sshd\naccount include sshd\n"
+
+    def test_made_and_removed(self, run_module, confdir):
+        options = {"service": "sshd-mfa", "confdir": str(confdir), "own_service": True, "content": self.CONTENT}
+        result = run_module("pam_totp", **options)
+        assert result["changed"] and result["ways_in"] == [["token"]], result
+        assert not run_module("pam_totp", **options)["changed"]
+        assert run_module("pam_totp", service="sshd-mfa", confdir=str(confdir), state="absent")["changed"]
+        assert not (confdir / "sshd-mfa").exists()
+
+    def test_a_gate_in_it_would_be_a_way_round(self, run_module, debian):
+        content = GATE.format(jump=2) + self.CONTENT
+        refused(run_module, debian, "without a token", service="sshd-mfa", own_service=True, content=content)
+
+
+def test_content_is_required(run_module, debian):
+    result = run_module("pam_totp", service="sshd", confdir=str(debian))
+    assert result["failed"] and "content" in result["msg"]
