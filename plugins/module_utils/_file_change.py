@@ -10,11 +10,13 @@ what the administrator named.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import secrets
 import stat
 from pathlib import Path
+from typing import Callable, Tuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
@@ -27,9 +29,10 @@ def read_file(path: str) -> bytes | None:
         return None
     except OSError as error:
         raise FleetMfaError(_why_not_opened(path, error)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FleetMfaError(f"{path} is not a regular file; remove it and run again")
     with os.fdopen(descriptor, "rb") as handle:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise FleetMfaError(f"{path} is not a regular file; remove it and run again")
         return handle.read()
 
 
@@ -39,8 +42,29 @@ def _why_not_opened(path: str, error: OSError) -> str:
     return f"cannot open {path}: {error.strerror}"
 
 
-def write_file(path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0) -> None:
-    """Write `content` to `path` atomically; on any error the old file stays and no temporary file is left."""
+class ChangedMeanwhileError(FleetMfaError):
+    """Somebody else replaced the file between the reading and the writing."""
+
+
+Version = Tuple[int, int, int]
+
+
+def identity(path: str) -> Version | None:
+    """What tells one version of a file from the next (inode, time, size); None if there is no file."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def write_file(
+    path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0, only_if: Callable[[], bool] | None = None
+) -> None:
+    """Write `content` to `path` atomically; on any error the old file stays and no temporary file is left.
+
+    `only_if` is asked at the last moment; if it says no, nothing is replaced and a ChangedMeanwhileError raised.
+    """
     if Path(path).is_symlink():
         raise FleetMfaError(f"{path} is a symbolic link; replace it by a regular file (or remove it) and run again")
     folder, name = os.path.split(path)
@@ -55,6 +79,8 @@ def write_file(path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0)
                     os.fchown(descriptor, uid, gid)
                 os.fchmod(descriptor, mode)
                 os.fsync(descriptor)
+            if only_if is not None and not only_if():
+                raise ChangedMeanwhileError(f"{path} was changed by somebody else meanwhile; run again")
             os.rename(temporary, path)
         except BaseException:
             _remove_quietly(temporary)
@@ -64,20 +90,20 @@ def write_file(path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0)
 
 
 def _remove_quietly(path: str) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 class FileChange:
     """One file from its content before to its content after; `None` means there is no file.
 
-    An existing file keeps its owner and mode, a new one gets root's and `mode`.
+    An existing file keeps its owner and mode, a new one gets root's and `mode`. With `own_folder` the folder is there
+    for this file only: it is made before it, and goes with it if it is empty then.
     """
 
-    def __init__(self, path: str, after: bytes | None, mode: int = 0o644):
+    def __init__(self, path: str, after: bytes | None, mode: int = 0o644, own_folder: bool = False):
         self.path = path
+        self.own_folder = own_folder
         self.before = read_file(path)
         self.after = after
         self.mode, self.uid, self.gid = mode, os.geteuid(), os.getegid()
@@ -96,7 +122,10 @@ class FileChange:
         self._put(self.before)
 
     def _put(self, content: bytes | None) -> None:
+        folder = Path(self.path).parent
         if content is not None:
+            if self.own_folder:
+                folder.mkdir(mode=0o755, exist_ok=True)
             write_file(self.path, content, self.mode, self.uid, self.gid)
             return
         try:
@@ -105,6 +134,9 @@ class FileChange:
             pass
         except OSError as error:
             raise FleetMfaError(f"cannot remove {self.path}: {error.strerror}") from error
+        if self.own_folder:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def diff(self) -> dict[str, str]:
         """Ansible's diff structure. Only for files without secrets."""

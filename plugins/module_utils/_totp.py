@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""TOTP keys and their tokens (RFC 4226, RFC 6238, SHA1). Private to the collection."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from typing import Iterable
+from urllib.parse import quote
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+SECRET_BITS = 160
+MINIMUM_BITS = 128  # RFC 4226, requirement R6
+MAXIMUM_BITS = 1024
+
+_SEPARATORS = re.compile(r"[ -]")
+_BASE32 = re.compile(r"[A-Za-z2-7]+")
+# Only these remainders of the length are whole bytes; with any other a letter is missing.
+_WHOLE_BYTES = {0: "", 2: "======", 4: "====", 5: "===", 7: "="}
+
+
+def generate_secret() -> str:
+    """A new secret in base32, 160 bits as RFC 4226 recommends."""
+    return base64.b32encode(secrets.token_bytes(SECRET_BITS // 8)).decode("ascii")
+
+
+def canonical_secret(text: str) -> str:
+    """The secret as it stands in key files and URIs, after the checks of `decode_secret`."""
+    decode_secret(text)
+    return _without_separators(text).upper()
+
+
+def decode_secret(text: str) -> bytes:
+    """The bytes of a base32 secret; upper or lower case, in groups with blanks or dashes as authenticator apps show it.
+
+    The digits 0, 1 and 8 are refused, not guessed: apps and the PAM module read them as different letters. So is `=`:
+    the PAM module denies every login with a padded secret. No message shows any part of the secret.
+    """
+    letters = _without_separators(text)
+    if "=" in letters:
+        raise FleetMfaError("the secret ends in '=' padding, which the PAM module does not take; leave the '=' away")
+    if not _BASE32.fullmatch(letters):
+        raise FleetMfaError("the secret is not base32; it may hold the letters A to Z and the digits 2 to 7 only")
+    if len(letters) % 8 not in _WHOLE_BYTES:
+        raise FleetMfaError("the secret has a length that base32 cannot have; a letter is missing or there is one more")
+    secret = base64.b32decode(letters.upper() + _WHOLE_BYTES[len(letters) % 8])
+    bits = len(secret) * 8
+    if not MINIMUM_BITS <= bits <= MAXIMUM_BITS:
+        raise FleetMfaError(
+            f"the secret has {bits} bits; it needs {MINIMUM_BITS} at least (RFC 4226) and {MAXIMUM_BITS} at most"
+        )
+    return secret
+
+
+def _without_separators(text: str) -> str:
+    return _SEPARATORS.sub("", text.strip())
+
+
+def check_label(text: str, what: str) -> str:
+    """An issuer or account that authenticator apps show as it is; the Key Uri Format allows no colon in it."""
+    if not text or not text.isprintable() or ":" in text or len(text) > 100:
+        raise FleetMfaError(f"{what} has to be 1 to 100 printable characters without a colon")
+    return text
+
+
+def step_at(time: float, period: int = 30) -> int:
+    """The number of the time step that `time` (seconds since the epoch) lies in."""
+    return int(time) // period
+
+
+def token_at(secret: bytes, step: int, digits: int = 6) -> str:
+    """The token of one time step (the HOTP value of RFC 4226 with the step as counter)."""
+    digest = hmac.new(secret, step.to_bytes(8, "big"), hashlib.sha1).digest()
+    offset = digest[-1] & 0x0F
+    number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
+    return str(number % 10**digits).zfill(digits)
+
+
+def matching_steps(secret: bytes, token: str, steps: Iterable[int]) -> list[int]:
+    """Those of `steps` whose token this is. Every step is computed, so the time taken tells nothing of the token."""
+    wanted = token.encode("ascii")
+    return [step for step in steps if step >= 0 and hmac.compare_digest(token_at(secret, step).encode("ascii"), wanted)]
+
+
+def otpauth_uri(secret: str, issuer: str, account: str, digits: int = 6, period: int = 30) -> str:
+    """What an authenticator app reads from the QR code (Key Uri Format).
+
+    What has its default is left out: every app takes it so, and a shorter text gives a QR code that fits 24 lines.
+    """
+    label = f"{quote(issuer, safe='')}:{quote(account, safe='@')}"
+    parameters = f"secret={canonical_secret(secret)}&issuer={quote(issuer, safe='')}"
+    if digits != 6:
+        parameters += f"&digits={digits}"
+    if period != 30:
+        parameters += f"&period={period}"
+    return f"otpauth://totp/{label}?{parameters}"

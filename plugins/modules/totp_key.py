@@ -1,0 +1,303 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: totp_key
+short_description: Manage the TOTP keys of the users of a host
+version_added: 0.1.0
+author:
+  - The fleetmfa founders (@fleetmfa)
+description:
+  - Creates, changes, rotates and removes the TOTP keys of any number of users in one call, and keeps membership of the
+    enforced group equal to I(validated and not exempt) for every user it decides of.
+  - A key file is merged, never written anew. The PAM module C(pam_google_authenticator) keeps its state in the same
+    file, and writing an old state again would make a used token valid and bring spent recovery codes back.
+  - A pending key changes nothing at login. A user is asked for a token once the key is validated, by two tokens
+    (M(fleetmfa.ssh.totp_validate)) or by O(keys[].state=validated).
+  - All entries are checked before anything is written. If one is bad, nothing is changed and the error names all of
+    them.
+options:
+  keys:
+    description: The users and what their keys shall be.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      user:
+        description:
+          - Name of an account of this host. With O(keys[].state=absent) the account may be gone already.
+          - Names that could leave the folder of keys are refused.
+        type: str
+        required: true
+      state:
+        description:
+          - V(present) a key exists, and whatever state it has is kept; a new one is pending.
+          - V(pending) the user has a pending key only and is not enforced. A validated key is demoted.
+          - V(validated) the user has a validated key and is enforced, without having given two tokens. If the user's
+            app does not hold the key, the user is locked out. It needs O(keys[].secret) or a pending key.
+          - V(rotated) a new key is pending. A validated key stays enforced until the new one is validated and replaces
+            it.
+          - V(absent) the user has no key and is not enforced.
+        type: str
+        choices: [present, pending, validated, rotated, absent]
+        default: present
+      secret:
+        description:
+          - The secret in base32, upper or lower case, with blanks or dashes between groups; 128 to 1024 bits. The same
+            secret on all hosts makes one QR code serve them all.
+          - Without it the host generates one of 160 bits, and nobody knows it until the user enrolls on that host.
+          - A secret that differs from the validated one becomes a pending key beside it, and the validated one stays
+            enforced; with O(keys[].state=validated) it replaces it at once.
+        type: str
+      issuer:
+        description: Overrides O(issuer) for this user.
+        type: str
+      account:
+        description: The name of the account in the authenticator app. The user's name if it is not given.
+        type: str
+      recovery_codes:
+        description:
+          - Recovery codes for a new key, eight digits each, the first not 0; instead of generated ones.
+          - For a key that exists this is ignored, else a spent code would become valid again.
+        type: list
+        elements: str
+  users:
+    description:
+      - Also these users, with O(keys[].state=present) where O(keys) does not name them.
+    type: list
+    elements: str
+    default: []
+  unknown_users:
+    description:
+      - What to do about a user whom this host does not have. With V(skip) the user is left out and returned in
+        RV(unknown_users), for a fleet whose hosts do not all have the same accounts.
+      - V(skip) lets a misspelt name go by, and whoever it stands for is not asked for a token.
+    type: str
+    choices: [error, skip]
+    default: error
+  human_accounts:
+    description:
+      - Also every account of a person on this host (UID in the range of C(/etc/login.defs), with a login shell) that is
+        neither named in O(keys) or O(users) nor exempt, with O(keys[].state=present).
+    type: bool
+    default: false
+  issuer:
+    description: Who issues the keys, as the authenticator app shows it. No colon.
+    type: str
+    default: SSH
+  digits:
+    description: Digits of a token. C(pam_google_authenticator) checks tokens of 6 digits only.
+    type: int
+    default: 6
+  period:
+    description:
+      - Seconds of a time step, 1 to 60. Most authenticator apps know 30 only, and some ignore any other value.
+      - It belongs to a key. A key that exists keeps its own, because the user's app counts in it; together with
+        O(keys[].secret) another period makes another key.
+    type: int
+    default: 30
+  window:
+    description:
+      - How many time steps around now the PAM module accepts, 1 to 100. V(3) means one before and one after.
+      - A larger window is kinder to clocks that are off and to whoever guesses tokens or replays an observed one.
+    type: int
+    default: 3
+  rate_limit_attempts:
+    description:
+      - Logins, good or bad, that the PAM module takes within O(rate_limit_seconds), 1 to 100. More are denied unasked.
+    type: int
+    default: 3
+  rate_limit_seconds:
+    description: The seconds that O(rate_limit_attempts) counts in, 1 to 3600.
+    type: int
+    default: 30
+  recovery_code_count:
+    description:
+      - Recovery codes generated with a new key, 0 to 100. Each lets the user in once without the device.
+      - They are never replenished for a key that exists.
+    type: int
+    default: 5
+extends_documentation_fragment:
+  - fleetmfa.ssh.mfa_host
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+    details: One line a user in words, such as C(alice - validated key - window 3 -> 5); never a secret.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+notes:
+  - Idempotent, also after logins, which change the files; except for O(keys[].state=rotated) without O(keys[].secret),
+    which makes a new key every time.
+  - Runs as root on the host. Needs C(gpasswd) and C(groupadd) there and nothing else.
+  - Generated secrets and recovery codes stay on the host. They are never returned.
+seealso:
+  - module: fleetmfa.ssh.totp_validate
+  - module: fleetmfa.ssh.totp_key_info
+"""
+
+EXAMPLES = r"""
+- name: Every person of the host has a key, pending until validated
+  fleetmfa.ssh.totp_key:
+    human_accounts: true
+    issuer: Example Corp
+    exempt_users: [ansible, breakglass]
+
+- name: The same key on every host, from vaulted variables
+  fleetmfa.ssh.totp_key:
+    issuer: Example Corp
+    keys:
+      - user: alice
+        secret: "{{ vault_totp_alice }}"
+      - user: bob
+        secret: "{{ vault_totp_bob }}"
+        state: validated
+
+- name: Alice has a new phone
+  fleetmfa.ssh.totp_key:
+    keys:
+      - user: alice
+        state: rotated
+
+- name: Carol has left
+  fleetmfa.ssh.totp_key:
+    keys:
+      - user: carol
+        state: absent
+"""
+
+RETURN = r"""
+users:
+  description: One entry for each user of the call, in the order of the call.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: The user.
+      type: str
+      sample: alice
+    state:
+      description: V(none), V(pending) or V(validated), after the call.
+      type: str
+      sample: pending
+    rotation_pending:
+      description: Whether a new key waits beside the validated one.
+      type: bool
+    changed:
+      description: Whether anything changed for this user.
+      type: bool
+    enforced:
+      description: Whether the user is a member of the enforced group after the call.
+      type: bool
+    exempt:
+      description: Whether the user is exempt.
+      type: bool
+    problems:
+      description: What in the key files makes the PAM module deny or ignore something, by line number only.
+      type: list
+      elements: str
+unknown_users:
+  description: Users left out because the host does not have them.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._accounts import human_accounts
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._host_options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._key_entry import STATES, KeyDefaults, KeyEntry
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._key_plan import apply, plan
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keyfile import KeySettings
+
+ARGUMENTS = {
+    **HOST_ARGUMENTS,
+    "keys": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "no_log": False,
+        "options": {
+            "user": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": list(STATES), "default": "present"},
+            "secret": {"type": "str", "no_log": True},
+            "issuer": {"type": "str"},
+            "account": {"type": "str"},
+            "recovery_codes": {"type": "list", "elements": "str", "no_log": True},
+        },
+    },
+    "users": {"type": "list", "elements": "str", "default": []},
+    "unknown_users": {"type": "str", "choices": ["error", "skip"], "default": "error"},
+    "human_accounts": {"type": "bool", "default": False},
+    "issuer": {"type": "str", "default": "SSH"},
+    "digits": {"type": "int", "default": 6},
+    "period": {"type": "int", "default": 30},
+    "window": {"type": "int", "default": 3},
+    "rate_limit_attempts": {"type": "int", "default": 3},
+    "rate_limit_seconds": {"type": "int", "default": 30},
+    "recovery_code_count": {"type": "int", "default": 5, "no_log": False},
+}
+
+
+def main():
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    try:
+        module.exit_json(**manage(module))
+    except FleetMfaError as error:
+        module.fail_json(msg=str(error))
+
+
+def manage(module: AnsibleModule) -> dict:
+    host = Host.from_params(module.params)
+    entries = wanted_entries(module, host)
+    unknown = [entry for entry in entries if module.params["unknown_users"] == "skip" and entry.lacks_account]
+    entries = [entry for entry in entries if entry not in unknown]
+    plans = plan(entries, host)
+    changed = any(one.changed for one in plans) or not host.group.exists or not host.state_dir.is_prepared
+    if changed and not module.check_mode:
+        with host.state_dir.lock():
+            plans = plan(entries, host)  # once more, now that nobody else changes keys
+            apply(plans, host)
+    words = {one.user: one.differences(host.group.name) for one in plans if one.changed}
+    diff = "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words.items())
+    return {
+        "changed": changed,
+        "users": [one.result() for one in plans],
+        "unknown_users": [entry.user for entry in unknown],
+        "diff": {"prepared": diff},
+    }
+
+
+def wanted_entries(module: AnsibleModule, host: Host) -> list[KeyEntry]:
+    params = module.params
+    if params["digits"] != 6:
+        raise FleetMfaError("digits: pam_google_authenticator checks tokens of 6 digits only; leave digits at 6")
+    settings = KeySettings(params["window"], params["rate_limit_attempts"], params["rate_limit_seconds"])
+    defaults = KeyDefaults(params["issuer"], settings, params["period"], params["recovery_code_count"])
+    defaults.check()
+    wishes = list(params["keys"])
+    named = {wish["user"] for wish in wishes}
+    wishes += [{"user": user} for user in params["users"] if user not in named]
+    if params["human_accounts"]:
+        named.update(params["users"])
+        wishes += [{"user": user} for user in human_accounts() if user not in named and user not in host.exempt]
+    now = time.time()
+    return [KeyEntry(wish, defaults, now, module.no_log_values.update) for wish in wishes]
+
+
+if __name__ == "__main__":
+    main()

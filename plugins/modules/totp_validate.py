@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: totp_validate
+short_description: Validate pending TOTP keys by two tokens
+version_added: 0.1.0
+author:
+  - The fleetmfa founders (@fleetmfa)
+description:
+  - Turns the pending key of a user into a validated one, given two tokens of two different time steps, and makes the
+    user a member of the enforced group. From the next connection on the user is asked for a token.
+  - Both tokens are used up by it. Neither logs in afterwards.
+  - The second token has to be one that the PAM module would accept at this moment, else a validated user could not log
+    in. The first has to be of an earlier time step, at most 5 minutes before.
+  - After 5 wrong tries within 10 minutes no token of that user is judged for 10 minutes. The count is on disk before
+    the answer is given.
+  - A refusal does not tell which token was wrong. That a clock is off, and by how much, is told only when both tokens
+    belong to the key.
+options:
+  validations:
+    description: The users and their tokens.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      user:
+        description: Name of an account of this host.
+        type: str
+        required: true
+      tokens:
+        description:
+          - Two tokens in the order the authenticator app showed them, six digits each; blanks inside are allowed.
+          - Quote them in YAML, a token may begin with 0.
+        type: list
+        elements: str
+        required: true
+extends_documentation_fragment:
+  - fleetmfa.ssh.mfa_host
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: partial
+    details:
+      - Tokens are not judged in check mode, else it could be used to try tokens uncounted. It predicts the change as if
+        both tokens were right, and fails where a token would not be judged at all.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+    details: One line a user in words; never a token.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+notes:
+  - Idempotent. A user whose key is validated, with no other one pending, is left alone and the tokens are not judged.
+  - Every validation is tried, then the call fails if any failed. Those that succeeded stay.
+  - Runs as root on the host.
+seealso:
+  - module: fleetmfa.ssh.totp_key
+"""
+
+EXAMPLES = r"""
+- name: Alice has read two tokens to the service desk
+  fleetmfa.ssh.totp_validate:
+    validations:
+      - user: alice
+        tokens: ["{{ first_token }}", "{{ second_token }}"]
+"""
+
+RETURN = r"""
+users:
+  description: One entry for each validation, in the order of the call; also when the call fails.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: The user.
+      type: str
+      sample: alice
+    validated:
+      description: Whether the user has a validated key, and none pending, after the call.
+      type: bool
+    changed:
+      description: Whether anything changed for this user.
+      type: bool
+    enforced:
+      description: Whether the user is a member of the enforced group after the call.
+      type: bool
+    exempt:
+      description: Whether the user is exempt.
+      type: bool
+    drift_seconds:
+      description:
+        - By how much the clock of the user's device is off at least, positive when it is ahead; V(0) if no drift shows.
+        - Absent in check mode and where nothing was validated, except for RV(users[].reason=clock_off).
+      type: int
+      sample: 0
+    reason:
+      description:
+        - Why the validation failed; absent if it did not.
+        - V(malformed) no six digits; V(same_step) the same token twice; V(wrong) at least one token is wrong;
+          V(order) the second is the older one; V(too_far_apart) more than 5 minutes between them;
+          V(clock_off) the device's clock is off by RV(users[].drift_seconds); V(already_used) a token was used before;
+          V(too_many_tries) none is judged for RV(users[].wait_seconds); V(no_pending_key) nothing to validate;
+          V(error) anything else, see the message.
+      type: str
+      sample: wrong
+    wait_seconds:
+      description: How long to wait before tokens are judged again; with RV(users[].reason=too_many_tries) only.
+      type: int
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._host_options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._validations import Validations
+
+ARGUMENTS = {
+    **HOST_ARGUMENTS,
+    "validations": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "user": {"type": "str", "required": True},
+            "tokens": {"type": "list", "elements": "str", "required": True, "no_log": True},
+        },
+    },
+}
+
+
+def main():
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    # AnsibleModule hides a list that was given as one text as that text, not its parts.
+    module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
+    try:
+        validations = Validations(Host.from_params(module.params), module.params["validations"], time.time())
+        if module.check_mode:
+            validations.predict()
+        else:
+            validations.run()
+    except FleetMfaError as error:
+        module.fail_json(msg=str(error))
+    if validations.failures:
+        module.fail_json(msg=validations.message(), **validations.result())
+    module.exit_json(**validations.result())
+
+
+if __name__ == "__main__":
+    main()

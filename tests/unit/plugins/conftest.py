@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A host of one's own for tests about keys: accounts and groups that nobody else sees, and logins through the real
+pam_google_authenticator."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+_CLONE_NEWNS = 0x00020000
+_MS_REC_PRIVATE = 0x4000 | 0x40000
+_ACCOUNT_FILES = (
+    "passwd",
+    "group",
+    "shadow",
+    "gshadow",
+    "nsswitch.conf",
+    "login.defs",
+    "localtime",
+    "pam.d",
+    "security",
+)
+_PAM_MODULE_FOLDERS = ("/lib/*/security", "/lib64/security", "/usr/lib/*/security", "/usr/lib64/security")
+
+
+class Accounts:
+    """/etc as this process and its children see it; the machine's own is not touched."""
+
+    def add(self, *users, groups=(), first_uid=20000, login_shell="/bin/bash"):
+        """Accounts with a group of the same name each; written at once, so that a thousand cost nothing."""
+        known = len(Path("/etc/passwd").read_text().splitlines())
+        numbered = list(enumerate(users, start=first_uid + known))
+        self._append("passwd", [f"{user}:x:{uid}:{uid}::/nonexistent:{login_shell}" for uid, user in numbered])
+        self._append("group", [f"{user}:x:{uid}:" for uid, user in numbered])
+        for group in groups:
+            self.add_group(group, users)
+
+    def add_group(self, group, members=()):
+        known = len(Path("/etc/group").read_text().splitlines())
+        self._append("group", [f"{group}:x:{30000 + known}:{','.join(members)}"])
+        self._append("gshadow", [f"{group}:!::{','.join(members)}"])
+
+    def remove(self, user):
+        self._keep(lambda name, _uid: name != user)
+
+    def remove_people(self):
+        self._keep(lambda _name, uid: uid < 1000 or uid == 65534)
+
+    @staticmethod
+    def _keep(wanted):
+        lines = Path("/etc/passwd").read_text().splitlines(keepends=True)
+        fields = [(line, line.split(":")) for line in lines]
+        Path("/etc/passwd").write_text("".join(line for line, field in fields if wanted(field[0], int(field[2]))))
+
+    @staticmethod
+    def _append(name, lines):
+        with Path("/etc", name).open("a") as handle:
+            handle.writelines(f"{line}\n" for line in lines)
+
+
+def _libc(function, *arguments):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, function)(*arguments):
+        raise OSError(ctypes.get_errno(), f"{function}: {os.strerror(ctypes.get_errno())}")
+
+
+@pytest.fixture
+def accounts(tmp_path):
+    """Accounts of this test's own, in a mount namespace of its own; the only people are alice, bob and carol."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: group membership is changed by the system's own tools")
+    copy = tmp_path / "etc"
+    copy.mkdir()
+    for name in _ACCOUNT_FILES:
+        source = Path("/etc", name)
+        if source.is_dir():
+            shutil.copytree(source, copy / name, symlinks=True)
+        elif source.exists():
+            shutil.copy2(source, copy / name)
+    before = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    try:
+        _libc("unshare", _CLONE_NEWNS)
+    except OSError as error:
+        pytest.skip(f"needs a mount namespace of its own for a private /etc: {error}")
+    try:
+        _libc("mount", b"none", b"/", None, _MS_REC_PRIVATE, None)
+        _libc("mount", os.fsencode(copy), b"/etc", None, 0x1000, None)
+        own = Accounts()
+        own.remove_people()
+        own.add("alice", "bob", "carol")
+        yield own
+    finally:
+        _libc("setns", before, _CLONE_NEWNS)
+        os.close(before)
+
+
+class _Message(ctypes.Structure):
+    _fields_ = [("msg_style", ctypes.c_int), ("msg", ctypes.c_char_p)]
+
+
+class _Response(ctypes.Structure):
+    _fields_ = [("resp", ctypes.c_void_p), ("resp_retcode", ctypes.c_int)]
+
+
+_CONVERSATION = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.POINTER(ctypes.POINTER(_Message)),
+    ctypes.POINTER(ctypes.POINTER(_Response)),
+    ctypes.c_void_p,
+)
+
+
+class _Conv(ctypes.Structure):
+    _fields_ = [("conv", _CONVERSATION), ("appdata_ptr", ctypes.c_void_p)]
+
+
+class PamLogin:
+    """Asks the real PAM module, with the line that the collection writes, whether an answer lets a user in."""
+
+    PROMPT_ECHO_OFF = 1
+
+    def __init__(self, keys, folder):
+        self.folder = folder
+        folder.mkdir()
+        line = f"auth required pam_google_authenticator.so secret={keys}/${{USER}} user=root noskewadj\n"
+        (folder / "token").write_text(line)
+        (folder / "other").write_text("auth required pam_deny.so\n")
+        self._pam = ctypes.CDLL("libpam.so.0")
+        self._libc = ctypes.CDLL(None)
+        self._libc.calloc.restype = self._libc.strdup.restype = ctypes.c_void_p
+        self.asked = False
+
+    def __call__(self, user, answer, before_answer=None):
+        """Whether the login succeeds; `before_answer` is called while the prompt is open."""
+        self.asked = False
+
+        def converse(count, messages, responses, _data):
+            array = self._libc.calloc(count, ctypes.sizeof(_Response))
+            replies = ctypes.cast(array, ctypes.POINTER(_Response))
+            for index in range(count):
+                if messages[index].contents.msg_style == self.PROMPT_ECHO_OFF:
+                    self.asked = True
+                    if before_answer:
+                        before_answer()
+                    replies[index].resp = self._libc.strdup(answer.encode())
+            responses[0] = replies
+            return 0
+
+        conversation = _Conv(_CONVERSATION(converse), None)
+        handle = ctypes.c_void_p()
+        started = self._pam.pam_start_confdir(
+            b"token", user.encode(), ctypes.byref(conversation), os.fsencode(self.folder), ctypes.byref(handle)
+        )
+        assert started == 0, f"pam_start_confdir: {started}"
+        try:
+            return self._pam.pam_authenticate(handle, 0) == 0
+        finally:
+            self._pam.pam_end(handle, 0)
+
+
+@pytest.fixture
+def pam_login(tmp_path):
+    """pam_login(user, answer) -> bool, for the keys in tmp_path/state/keys."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: the key files belong to root")
+    if not any(any(Path("/").glob(f"{folder[1:]}/pam_google_authenticator.so")) for folder in _PAM_MODULE_FOLDERS):
+        pytest.skip("needs libpam-google-authenticator on this machine")
+    return PamLogin(tmp_path / "state" / "keys", tmp_path / "pam.d")

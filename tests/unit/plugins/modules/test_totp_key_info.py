@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+OLD, NEW = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "KRUGKIDROVUWG2ZAKRUGKIDROVUWG2ZA"
+
+
+def info(host, user=None, **options):
+    before = host.snapshot()
+    result = host.run("totp_key_info", users=[user] if user else None, **options)
+    assert host.snapshot() == before
+    assert not result.get("failed"), result
+    return result["users"][0] if user else result["users"]
+
+
+def test_no_key(host):
+    assert info(host, "alice") == {
+        "user": "alice", "account_exists": True, "state": "none", "enforced": False, "exempt": False, "since": None,
+        "last_mfa_login": None, "recovery_codes_left": 0, "clock_drift_seconds": None, "rate_limited": False,
+        "rate_limited_until": None, "validation_refused_until": None, "rotation_pending": False, "problems": [],
+        "differs": [],
+    }  # fmt: skip
+
+
+def test_pending_and_validated(host):
+    host.totp_key({"user": "alice"}, {"user": "bob", "secret": OLD, "state": "validated"}, exempt_users=["carol"])
+    host.totp_key({"user": "bob", "secret": NEW})
+    users = {one["user"]: one for one in info(host, exempt_users=["carol"])}
+    assert set(users) == {"alice", "bob", "carol"}
+    assert (users["alice"]["state"], users["alice"]["enforced"]) == ("pending", False)
+    assert (users["bob"]["state"], users["bob"]["enforced"], users["bob"]["rotation_pending"]) == (
+        "validated",
+        True,
+        True,
+    )
+    assert (users["carol"]["state"], users["carol"]["exempt"]) == ("none", True)
+    since = time.mktime(time.strptime(users["alice"]["since"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
+    assert abs(since - time.time()) < 60
+
+
+def test_after_logins(host, pam_login):
+    wish = {"user": "alice", "secret": OLD, "state": "validated", "recovery_codes": ["10000001", "20000002"]}
+    host.totp_key(wish, rate_limit_attempts=2, rate_limit_seconds=600)
+    assert info(host, "alice")["last_mfa_login"] is None
+    assert pam_login("alice", host.token(OLD, time.time()))
+    after = info(host, "alice")
+    assert after["last_mfa_login"] is not None
+    assert not after["rate_limited"]
+    assert pam_login("alice", "10000001")
+    after = info(host, "alice")
+    assert (after["recovery_codes_left"], after["rate_limited"]) == (1, True)
+    assert after["rate_limited_until"]
+    assert not pam_login("alice", "20000002")
+
+
+def test_differs(host):
+    host.totp_key({"user": "alice"}, issuer="Corp", window=5)
+    expected = {"issuer": "SSH", "period": 30, "window": 3, "rate_limit_attempts": 4, "rate_limit_seconds": 30}
+    assert info(host, "alice", **expected)["differs"] == ["issuer", "rate_limit_attempts", "window"]
+    assert info(host, "alice", issuer="Corp")["differs"] == []
+
+
+def test_problems(host, tmp_path):
+    host.totp_key({"user": "alice", "secret": OLD, "state": "validated"}, {"user": "bob"})
+    path = host.path / "keys" / "alice"
+    path.write_text(path.read_text().replace('" TOTP_AUTH', '"TOTP_AUTH'))
+    path.chmod(0o644)
+    (host.path / "keys" / "bob").symlink_to(tmp_path)
+    subprocess.run(["gpasswd", "-a", "carol", "mfa-enforced"], check=True, capture_output=True)
+    problems = {one["user"]: "; ".join(one["problems"]) for one in info(host)}
+    for said in ("keys/alice: the line", "TOTP_AUTH", "ignores this line", "0600"):
+        assert said in problems["alice"]
+    assert "symbolic link" in problems["bob"]
+    assert "every login is denied" in problems["carol"]
+    assert OLD not in str(problems)
+
+
+def test_a_key_whose_account_is_gone(host):
+    host.totp_key({"user": "alice"})
+    host.accounts.remove("alice")
+    assert {one["user"]: one["account_exists"] for one in info(host)}["alice"] is False
+
+
+def test_no_state_directory(host):
+    assert [one["state"] for one in info(host)] == ["none"] * 3
+    assert not host.path.exists()
+
+
+def test_a_thousand_users(host):
+    names = [f"user{number}" for number in range(1000)]
+    host.accounts.add(*names)
+    host.totp_key(*({"user": name, "secret": OLD, "state": "validated"} for name in names))
+    began = time.process_time()
+    assert len(info(host, exempt_groups=["alice"])) == 1003
+    print(f"1000 users: {time.process_time() - began:.1f} s of CPU time")
+    assert time.process_time() - began < 5
+    assert len(os.listdir(Path(host.path, "keys"))) == 1000
