@@ -10,7 +10,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import FileChange
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_probe import check_module_line
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_setcred import set_credentials
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_stack import (
+    ALWAYS,
     Subject,
     Verdict,
     prove,
@@ -43,9 +45,11 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
     if demand.require_installed:
         _check_installed_modules(demand)
     after = _config(demand, change.after)
+    before = _config(demand, change.before)
     verdict = _prove_enforced(after, demand)
     if not demand.own_service:
-        _prove_not_enforced(_config(demand, change.before), after, demand)
+        _prove_not_enforced(before, after, demand)
+    _prove_credentials(before, after, demand)
     return verdict
 
 
@@ -89,6 +93,19 @@ def _prove_not_enforced(before: PamConfig, after: PamConfig, demand: Demand) -> 
     if was.ways_in != verdict.ways_in:
         ways = [" or ".join("+".join(way) or "nothing" for way in case.ways_in) for case in (was, verdict)]
         raise _refusal(demand, f"{who} would not need what it needed so far: {ways[0]} before, {ways[1]} after")
+
+
+def _prove_credentials(before: PamConfig, after: PamConfig, demand: Demand) -> None:
+    """pam_setcred(), which sshd calls for every login, must go through as it did, or users are let in and thrown out."""
+    becomes = set_credentials(after, demand.service)
+    was = None if demand.own_service else set_credentials(before, demand.service)
+    if becomes.succeeds != ALWAYS and (was is None or was.succeeds == ALWAYS):
+        steps = "\n".join(becomes.failure)
+        raise _refusal(demand, f"pam_setcred would fail, so that users would be let in and then thrown out\n{steps}")
+    lost = was.reached - becomes.reached if was else frozenset()
+    if lost:
+        lines = ", ".join(sorted(f"{line.module} in {line.file}" for line in lost))
+        raise _refusal(demand, f"pam_setcred would no longer reach {lines}, so that users would lack credentials")
 
 
 def _check_installed_modules(demand: Demand) -> None:

@@ -128,6 +128,17 @@ def test_stacks_that_are_refused(run_module, debian, content, message):
     refused(run_module, debian, message, content=content)
 
 
+def test_a_gate_that_throws_members_out_again_is_refused(run_module, debian):
+    # pam_setcred walks the lines anew, and pam_succeed_if returns ignore there.
+    content = CONTENT.replace("ignore=ignore ", "")
+    assert "setcred" in refused(run_module, debian, "let in and then thrown out", content=content)
+
+
+def test_an_end_that_keeps_credentials_from_everybody_is_refused(run_module, debian):
+    content = CONTENT.replace(ENOUGH, "auth sufficient pam_permit.so\n")
+    refused(run_module, debian, "pam_setcred would no longer reach pam_permit.so", content=content)
+
+
 def test_counterexample_is_told_line_by_line(run_module, debian):
     message = refused(run_module, debian, "without a token", content="auth sufficient pam_permit.so\n" + CONTENT)
     assert "sshd:2: pam_permit.so returned success" in message
