@@ -41,9 +41,12 @@ $(LINK):
 
 # --- the main job ---------------------------------------------------------------------------------------------------
 
-.PHONY: demo lab lab-down
+.PHONY: demo demo-down lab lab-down
 demo: deps ## Real SSH hosts, the site playbook, and a table of real logins
 	@python3 -m demo $(HOSTS)
+
+demo-down: ## Remove the hosts of `make demo`
+	@python3 -m lab down --instance demo
 
 lab: deps ## Start SSH hosts, inventory in .lab/inventory.yml; HOSTS="debian12 debian13:3"
 	@python3 -m lab up --hosts "$(HOSTS)"

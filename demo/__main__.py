@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     fleet = Fleet.start(" ".join(arguments))
     say("fleetmfa.ssh.site: put the second factor into PAM and sshd")
-    fleet.playbook("fleetmfa.ssh.site", "mfa_serial=100%")
+    fleet.playbook("fleetmfa.ssh.site", "-e", "mfa_serial=100%")
     say("fleetmfa.ssh.validate: two tokens prove the key of alice; bob's stays pending")
     fleet.validate("alice")
     rows = tour(fleet)
@@ -34,12 +34,13 @@ def main(arguments: list[str]) -> int:
 
 _LOOK_ROUND = """
 Look round:
-  ssh -F {folder}/ssh_config alice@{host}          asked for a token
-  .venv/bin/python -m demo token alice              a token for it
-  ssh -F {folder}/ssh_config bob@{host}            not asked
+  ssh -F {folder}/ssh_config alice@{host}              asked for a token ...
+  .venv/bin/python -m demo token alice                     ... which this prints
+  ssh -F {folder}/ssh_config bob@{host}                not asked; offered enrollment
   python3 -m lab exec --instance demo {host} -- bash   a root shell, to see what lies on the host
-  .venv/bin/ansible-playbook -i {folder}/inventory.yml -e @{folder}/keys.yml fleetmfa.ssh.site --check --diff
-  make demo-down                                       remove the hosts
+  make demo-down                                           remove the hosts
+  ANSIBLE_COLLECTIONS_PATH=.ansible/collections .venv/bin/ansible-playbook -i {folder}/inventory.yml \\
+    -e @{folder}/keys.yml fleetmfa.ssh.site --check --diff   what a second run would change: nothing
 """
 
 if __name__ == "__main__":

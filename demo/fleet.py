@@ -19,6 +19,7 @@ from lab.logins import Server, servers
 FOLDER = Path.cwd() / ".lab" / "demo"
 INVENTORY = FOLDER / "inventory.yml"
 KEYS = FOLDER / "keys.yml"
+ANSWERS = FOLDER / "answers.yml"
 USERS = ("alice", "bob")
 
 
@@ -30,10 +31,11 @@ class Fleet:
     @classmethod
     def start(cls, hosts: str) -> Fleet:
         """Hosts as the distribution ships them (those of an earlier run are removed) and new keys for their users."""
-        _run([sys.executable, "-m", "lab", "down", "--instance", "demo"], quiet=True)
-        _run([sys.executable, "-m", "lab", "up", "--instance", "demo", "--hosts", hosts, "--users", " ".join(USERS)])
-        KEYS.touch(mode=0o600)
-        KEYS.write_text(json.dumps({"mfa_keys": [{"user": user, "secret": pyotp.random_base32()} for user in USERS]}))
+        lab = [sys.executable, "-m", "lab"]
+        if INVENTORY.exists():
+            _run([*lab, "down", "--instance", "demo"])
+        _run([*lab, "up", "--instance", "demo", "--hosts", hosts, "--users", " ".join(USERS)])
+        _write_private(KEYS, {"mfa_keys": [{"user": user, "secret": pyotp.random_base32()} for user in USERS]})
         return cls.load()
 
     @classmethod
@@ -41,20 +43,23 @@ class Fleet:
         keys = yaml.safe_load(KEYS.read_text())["mfa_keys"]
         return cls(servers(INVENTORY), {key["user"]: key["secret"] for key in keys})
 
-    def playbook(self, name: str, *variables: str, extra: dict | None = None) -> None:
-        arguments = [argument for variable in variables for argument in ("-e", variable)]
-        command = ["ansible-playbook", "-i", str(INVENTORY), "-e", f"@{KEYS}", *arguments]
-        if extra is not None:
-            # By standard input: what stands in the arguments of a process, everybody on the machine can read.
-            _run([*command, "-e", "@/dev/stdin", name], stdin=json.dumps(extra))
-        else:
-            _run([*command, name])
+    def playbook(self, name: str, *arguments: str) -> None:
+        _run(["ansible-playbook", "-i", str(INVENTORY), "-e", f"@{KEYS}", *arguments, name])
 
     def validate(self, user: str) -> None:
-        """Two tokens of the steps before this one and now, as a user would read them off the phone."""
+        """Two tokens, of the step before this one and of this one, as a user would read them off the phone."""
         now = time.time()
-        tokens = [self.token(user, now - 30), self.token(user, now)]
-        self.playbook("fleetmfa.ssh.validate", extra={"mfa_validate_user": user, "mfa_validate_tokens": tokens})
+        answers = {
+            "mfa_validate_user": user,
+            "mfa_validate_first": self.token(user, now - 30),
+            "mfa_validate_second": self.token(user, now),
+        }
+        # In a file: what stands in the arguments of a process, everybody on the machine can read.
+        _write_private(ANSWERS, answers)
+        try:
+            self.playbook("fleetmfa.ssh.validate", "-e", f"@{ANSWERS}")
+        finally:
+            ANSWERS.unlink()
 
     def token(self, user: str, when: float) -> str:
         return pyotp.TOTP(self.secrets[user]).at(int(when))
@@ -64,7 +69,11 @@ class Fleet:
         return self.token(user, time.time() + 30)
 
 
-def _run(command: list[str], stdin: str = "", quiet: bool = False) -> None:
-    done = subprocess.run(command, input=stdin, text=True, stdout=subprocess.DEVNULL if quiet else None, check=False)
-    if done.returncode:
+def _write_private(path: Path, content: dict) -> None:
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(content))
+
+
+def _run(command: list[str]) -> None:
+    if subprocess.run(command, check=False).returncode:
         raise SystemExit(f"demo: failed: {' '.join(command)}")
