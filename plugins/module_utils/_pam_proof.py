@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import FileChange
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_config import PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_probe import check_module_line
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_config import DEFAULT_CONFDIR, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_probe import check_module_line, find_module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_setcred import set_credentials
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_stack import (
     ALWAYS,
     Subject,
     Verdict,
+    has_so_suffix,
     prove,
     runs_command,
     token_line,
@@ -39,6 +41,11 @@ class Demand:
     token_alone: bool
     require_installed: bool
 
+    @property
+    def is_installed(self) -> Callable[[str], object]:
+        """Which modules count as there: the host's own services are proven with the modules that the host has."""
+        return find_module if self.require_installed and self.confdir == DEFAULT_CONFDIR else has_so_suffix
+
 
 def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
     """Prove the service as `change` would leave it; the verdict on enforced users, or a FleetMfaError that says why not."""
@@ -58,20 +65,24 @@ def _config(demand: Demand, text: bytes | None) -> PamConfig:
     return PamConfig(confdir=demand.confdir, overlay={demand.service: content})
 
 
+def _prove(config: PamConfig, demand: Demand, subject: Subject, required: list | None = None) -> Verdict:
+    return prove(config, demand.service, subject, required=required, is_installed=demand.is_installed)
+
+
 def _prove_enforced(config: PamConfig, demand: Demand) -> Verdict:
     required = [token_line()]
     if demand.guard:
         required = [runs_command(demand.guard, "attempt"), token_line(), runs_command(demand.guard, "claim")]
     member = Subject(member_of=frozenset({demand.group}), has_key=True)
     who = f"a member of {demand.group}"
-    verdict = prove(config, demand.service, member, required=required)
+    verdict = _prove(config, demand, member, required)
     if verdict.problem:
         raise _refusal(demand, f"libpam does not start the service: {verdict.problem}")
     if not verdict.can_succeed:
         raise _refusal(demand, f"{who} could never log in", verdict)
     # Once more where the key file may be gone; and a service of its own must not depend on who is sent to it either.
     careless = Subject() if demand.own_service else Subject(member_of=member.member_of)
-    for case in (verdict, prove(config, demand.service, careless, required=required)):
+    for case in (verdict, _prove(config, demand, careless, required)):
         if case.can_succeed_without_token or case.token_asked_when_it_succeeds != "always":
             raise _refusal(demand, f"{who} could get in without a token", case)
         if case.can_succeed_if_token_module_missing:
@@ -84,7 +95,7 @@ def _prove_enforced(config: PamConfig, demand: Demand) -> Verdict:
 def _prove_not_enforced(before: PamConfig, after: PamConfig, demand: Demand) -> None:
     """Nothing may have changed for those who are not members: not asked, and let in by what let them in before."""
     subject = Subject(not_member_of=frozenset({demand.group}), has_key=False)
-    was, verdict = prove(before, demand.service, subject), prove(after, demand.service, subject)
+    was, verdict = _prove(before, demand, subject), _prove(after, demand, subject)
     who = f"someone who is not a member of {demand.group}"
     if verdict.token_asked != "never":
         raise _refusal(demand, f"{who} would be asked for a token", verdict)
@@ -97,8 +108,8 @@ def _prove_not_enforced(before: PamConfig, after: PamConfig, demand: Demand) -> 
 
 def _prove_credentials(before: PamConfig, after: PamConfig, demand: Demand) -> None:
     """pam_setcred(), which sshd calls for every login, must go through as it did, or users are let in and thrown out."""
-    becomes = set_credentials(after, demand.service)
-    was = None if demand.own_service else set_credentials(before, demand.service)
+    becomes = set_credentials(after, demand.service, demand.is_installed)
+    was = None if demand.own_service else set_credentials(before, demand.service, demand.is_installed)
     if becomes.succeeds != ALWAYS and (was is None or was.succeeds == ALWAYS):
         steps = "\n".join(becomes.failure)
         raise _refusal(demand, f"pam_setcred would fail, so that users would be let in and then thrown out\n{steps}")

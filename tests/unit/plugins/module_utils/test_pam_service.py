@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_service import (
     plan_block,
