@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""sshd_config(5) as sshd reads it: Includes followed, every line with the Match lines it stands under. Private.
+
+The same reading serves two ends: evidence (which line, in which file, decided) and staging, that is a copy of the whole
+configuration, with changes that are only planned, that the real sshd can be asked about.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+from pathlib import Path
+from typing import Callable, Iterator, Mapping, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+SSHD_CONFIG = "/etc/ssh/sshd_config"
+SSHD_FOLDER = "/etc/ssh"  # what sshd resolves relative Includes against, wherever its own file lies
+_MAX_DEPTH = 16
+_KEYWORD = re.compile(r'\s*"?([^\s="#]+)"?(?:\s*=\s*|\s+|$)(.*)', re.DOTALL)
+_ARGUMENT = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
+_CRITERION = re.compile(r"\b(user|group|host|address|localaddress|localport|rdomain|version)\s*=\s*", re.IGNORECASE)
+_NO_ARGUMENT = {"all", "invalid-user"}
+# One option under several names (readconf and servconf tables); before 8.7 the last two were an option of their own.
+_ALIASES = {
+    "challengeresponseauthentication": "kbdinteractiveauthentication",
+    "skeyauthentication": "kbdinteractiveauthentication",
+}
+
+
+class MatchLine(NamedTuple):
+    """One Match line: all its criteria have to hold."""
+
+    file: str
+    line: int
+    criteria: tuple[tuple[str, str], ...]
+
+
+class Directive(NamedTuple):
+    """One line that sets something; `matches` are the Match lines it stands under, the outermost first."""
+
+    file: str
+    line: int
+    keyword: str
+    arguments: tuple[str, ...]
+    matches: tuple[MatchLine, ...]
+
+    @property
+    def where(self) -> str:
+        under = f" (below `{match_text(self.matches[-1])}`, line {self.matches[-1].line})" if self.matches else ""
+        return f"{self.file}:{self.line}{under}: {self.keyword} {' '.join(self.arguments)}"
+
+
+def match_text(match: MatchLine) -> str:
+    words = (f"{name.capitalize()} {_quoted(pattern)}".strip() for name, pattern in match.criteria)
+    return "Match " + " ".join(words)
+
+
+def _quoted(pattern: str) -> str:
+    return f'"{pattern}"' if re.search(r"\s", pattern) else pattern
+
+
+def canonical(keyword: str, separate_challenge_response: bool) -> str:
+    """One name for all names of an option."""
+    return keyword if separate_challenge_response else _ALIASES.get(keyword, keyword)
+
+
+class SshdConfig:
+    """A configuration, from its main file; `overlay` has contents that stand for those on disk (None: no such file)."""
+
+    def __init__(self, path: str, overlay: Mapping[str, bytes | None] | None = None):
+        self.path = path
+        self._overlay = dict(overlay or {})
+        self.directives: list[Directive] = []
+        self.matches: list[MatchLine] = []
+        self._walk(path, (), 0)
+
+    def _walk(self, path: str, inherited: tuple[MatchLine, ...], depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise FleetMfaError(f"{path}: Include lines go round in a circle; sshd refuses that")
+        matches = inherited
+        for number, text in enumerate(self._lines(path), 1):
+            keyword, rest = split_line(text)
+            if keyword == "match":
+                matches = (*inherited, MatchLine(path, number, parse_criteria(rest)))
+                if matches[-1] not in self.matches:
+                    self.matches.append(matches[-1])
+            elif keyword == "include":
+                for included in self._included(rest):
+                    self._walk(included, matches, depth + 1)
+            elif keyword:
+                self.directives.append(Directive(path, number, keyword, tuple(split_arguments(rest)), matches))
+
+    def _lines(self, path: str) -> list[str]:
+        content = self._overlay.get(path)
+        if content is None:
+            if path in self._overlay:
+                raise FleetMfaError(f"{path} is to be removed, but something still needs it")
+            try:
+                content = Path(path).read_bytes()
+            except OSError as error:
+                raise FleetMfaError(f"cannot read {path}: {error.strerror}") from error
+        return content.decode("utf-8", "surrogateescape").split("\n")
+
+    def _included(self, arguments: str) -> Iterator[str]:
+        for argument in split_arguments(arguments):
+            pattern = argument if argument[:1] in "/~" else f"{SSHD_FOLDER}/{argument}"
+            yield from sorted(self._glob(pattern), key=os.fsencode)
+
+    def _glob(self, pattern: str) -> set[str]:
+        found = set(glob.glob(pattern))
+        for path, content in self._overlay.items():
+            if content is None:
+                found.discard(path)
+            elif _glob_matches(path, pattern):
+                found.add(path)
+        return found
+
+    def stage(self, folder: str, resolve: Callable[[MatchLine], MatchLine] = lambda match: match) -> dict[str, str]:
+        """Copy the configuration into `folder`, line for line; which copy is whose, the main file's among them.
+
+        Includes name the copies; each Match line becomes what `resolve` makes of it.
+        """
+        staged: dict[str, str] = {}
+        self._stage_file(self.path, Path(folder), staged, resolve)
+        return staged
+
+    def _stage_file(self, path: str, folder: Path, staged: dict[str, str], resolve: Callable) -> str:
+        if path not in staged:
+            staged[path] = str(folder / f"{len(staged)}.conf")
+            lines = []
+            for number, text in enumerate(self._lines(path), 1):
+                keyword, rest = split_line(text)
+                if keyword == "include":
+                    copies = [self._stage_file(included, folder, staged, resolve) for included in self._included(rest)]
+                    text = f"Include {' '.join(copies)}" if copies else ""
+                elif keyword == "match":
+                    match = MatchLine(path, number, parse_criteria(rest))
+                    resolved = resolve(match)
+                    text = text if resolved == match else match_text(resolved)
+                lines.append(text)
+            Path(staged[path]).write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
+        return staged[path]
+
+
+def split_line(text: str) -> tuple[str, str]:
+    """Keyword in lower case ("" for a comment or an empty line) and the rest, as sshd splits them."""
+    found = _KEYWORD.match(text.strip())
+    return (found.group(1).lower(), found.group(2)) if found else ("", "")
+
+
+def split_arguments(text: str) -> list[str]:
+    arguments = []
+    for argument in _ARGUMENT.findall(text):
+        if argument.startswith("#"):
+            break
+        arguments.append(re.sub(r"""["']""", "", argument))
+    return arguments
+
+
+def parse_criteria(text: str) -> tuple[tuple[str, str], ...]:
+    words = iter(split_arguments(_CRITERION.sub(r"\1 ", text)))
+    return tuple((word.lower(), "" if word.lower() in _NO_ARGUMENT else next(words, "")) for word in words)
+
+
+def _glob_matches(path: str, pattern: str) -> bool:
+    parts, patterns = path.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(
+        fnmatch.fnmatchcase(part, wanted) and (not part.startswith(".") or wanted.startswith("."))
+        for part, wanted in zip(parts, patterns)
+    )

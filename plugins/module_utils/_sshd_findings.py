@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The catalogue of findings about sshd and the key files behind it; docs/findings_sshd.md is its reference. Private."""
+
+from __future__ import annotations
+
+from typing import Iterable, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+# Ids are an interface: they never change their meaning. critical: somebody enforced gets in without a token, or nobody
+# of a class gets in at all; high: it breaks logins of some; medium: it will.
+CATALOGUE = {
+    "sshd_config_invalid": ("critical", "Mend the line; until then sshd does not start again and a reload is refused."),
+    "sshd_dropin_not_read": (
+        "critical",
+        "Put an Include of the drop-in at the head of sshd_config, or let sshd_totp do it.",
+    ),
+    "sshd_include_below_match": (
+        "critical",
+        "Move the Include above every Match line, or let sshd_totp put one at the head.",
+    ),
+    "sshd_policy_shadowed": (
+        "critical",
+        "Move the line behind the drop-in, or let sshd_totp put an Include at the head.",
+    ),
+    "sshd_keyboard_interactive_disabled": (
+        "critical",
+        "Set KbdInteractiveAuthentication yes for the enforced group (before OpenSSH 8.7 ChallengeResponseAuthentication yes too).",
+    ),
+    "sshd_method_disabled": (
+        "critical",
+        "Allow the method for these users, demand another (mfa_factors), or exempt them.",
+    ),
+    "sshd_pam_disabled": ("critical", "Set UsePAM yes: without PAM nothing asks for a token."),
+    "sshd_pam_service_missing": ("critical", "Write the PAM service (pam_totp with own_service) before sshd names it."),
+    "sshd_root_cannot_pass": (
+        "high",
+        "Exempt root, or set PermitRootLogin yes: under prohibit-password sshd replaces root's typed code by junk.",
+    ),
+    "sshd_any_method": (
+        "critical",
+        "Set AuthenticationMethods for the enforced group, e.g. publickey,keyboard-interactive:pam.",
+    ),
+    "sshd_publickey_without_token": ("critical", "Take the way with publickey alone out of AuthenticationMethods."),
+    "sshd_password_without_token": (
+        "critical",
+        "Take the way with password alone out; a password goes through keyboard-interactive.",
+    ),
+    "sshd_hostbased_without_token": (
+        "critical",
+        "Take hostbased out of AuthenticationMethods, or demand keyboard-interactive too.",
+    ),
+    "sshd_gssapi_without_token": (
+        "critical",
+        "Take GSSAPI out of AuthenticationMethods, or demand keyboard-interactive too.",
+    ),
+    "sshd_password_before_keyboard_interactive": (
+        "critical",
+        "Demand keyboard-interactive:pam alone: sshd feeds a password to every prompt of PAM, that for the token too.",
+    ),
+    "sshd_connection_decides": ("critical", "Let no Match on an address, host or port set how enforced users log in."),
+    "sshd_second_daemon": ("critical", "Stop the second sshd, or include the drop-in in its configuration as well."),
+    "sshd_unenforced_asked": (
+        "high",
+        "Demand keyboard-interactive below Match Group only: it breaks BatchMode, sftp, rsync and Ansible for users without a key.",
+    ),
+    "sshd_nobody_can_log_in": ("critical", "Give at least one account a way in before sshd is reloaded."),
+    "sshd_group_missing": ("medium", "Create the enforced group, or mend its name in the Match line: nobody is asked."),
+    "sshd_not_reloaded": ("medium", "Reload sshd through its unit: it still serves the configuration it started with."),
+    "sshd_changes_others": ("critical", "Set below Match Group only what is for enforced users, and nothing else."),
+    "key_missing": (
+        "critical",
+        "Provision and validate a key for the user, or take the user out of the enforced group.",
+    ),
+    "key_unreadable": ("critical", "Give the file to root, mode 0600 or 0400; the PAM module refuses anything else."),
+    "key_malformed": ("high", "Rotate the key (totp_key): behind a malformed line recovery codes are dead."),
+    "key_dead": ("critical", "Rotate the key (totp_key): the PAM module denies every login with this file."),
+    "key_folder_open": (
+        "critical",
+        "Give the folder and what stands above it to root, with no write permission for others.",
+    ),
+}
+
+
+_SEVERITIES = ("critical", "high", "medium", "low")
+_MOST_EVIDENCE = 20
+
+
+class Finding(NamedTuple):
+    id: str
+    evidence: tuple[str, ...]
+
+    @property
+    def severity(self) -> str:
+        return CATALOGUE[self.id][0]
+
+    @property
+    def remedy(self) -> str:
+        return CATALOGUE[self.id][1]
+
+    def as_dict(self) -> dict:
+        return {"id": self.id, "severity": self.severity, "evidence": list(self.evidence), "remedy": self.remedy}
+
+    def __str__(self) -> str:
+        return f"{self.id}: {'; '.join(self.evidence)}. {self.remedy}"
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """One entry for each id, the gravest first, each piece of evidence once, and not thousands of them."""
+    evidence: dict[str, dict[str, None]] = {}
+    for finding in findings:
+        evidence.setdefault(finding.id, {}).update(dict.fromkeys(finding.evidence))
+    found = [Finding(name, _shortened(list(texts))) for name, texts in evidence.items()]
+    return sorted(found, key=lambda finding: (_SEVERITIES.index(finding.severity), list(CATALOGUE).index(finding.id)))
+
+
+def _shortened(texts: list[str]) -> tuple[str, ...]:
+    more = len(texts) - _MOST_EVIDENCE
+    return tuple(texts[:_MOST_EVIDENCE]) + ((f"and {more} more",) if more > 0 else ())
+
+
+class SshdFindingsError(FleetMfaError):
+    """A policy that must not be put in force, with what is held against it."""
+
+    def __init__(self, findings: Iterable[Finding]):
+        self.findings = merged(findings)
+        super().__init__(" ".join(map(str, self.findings)))

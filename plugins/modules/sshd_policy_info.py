@@ -1,0 +1,163 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sshd_policy_info
+short_description: Tell what each class of users needs to log in, and where sshd's policy lets them round the token
+version_added: 0.1.0
+author:
+  - The fleetmfa founders (@fleetmfa)
+description:
+  - Asks the sshd that is installed, with C(sshd -T -C), what holds for every account with a shell. It is asked once for each class of
+    users and connections that Match lines can tell apart, not once for each user.
+  - Judges the answers. Enforced users (members of O(group)) have to be asked for a token and have to be able to pass; all others have to
+    notice nothing. What is wrong is a finding, with the file and line that decides.
+  - Reads only. The configuration is copied to a temporary folder that only root can read.
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in either mode.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is nothing to show.
+  platform:
+    platforms: linux
+    support: full
+    description: OpenSSH. Needs root, as C(sshd -T) does.
+options:
+  config:
+    description:
+      - Main configuration file of sshd. Another than the default is judged as if sshd ran with it.
+    type: path
+    default: /etc/ssh/sshd_config
+  path:
+    description:
+      - The drop-in of M(fleetmfa.ssh.sshd_totp). RV(baseline) is what holds without it.
+    type: path
+    default: /etc/ssh/sshd_config.d/00-fleetmfa.conf
+  sshd:
+    description:
+      - Path of the sshd binary. By default it is looked for where distributions install it.
+    type: path
+  group:
+    description:
+      - The enforced group. A wrong name makes every user look like one who need not be asked.
+    type: str
+    default: mfa-enforced
+  state_dir:
+    description:
+      - Folder of the key files, whose state is judged for enforced users.
+    type: path
+    default: /var/lib/fleetmfa
+  assume_enforced:
+    description:
+      - Users to be judged as if they were members of O(group) already, for instance to see whether root could pass before it is enforced.
+    type: list
+    elements: str
+    default: []
+notes:
+  - A second sshd is looked for among the processes and the socket units of the host, best effort. One in a container is not seen, and
+    no other SSH server either.
+seealso:
+  - module: fleetmfa.ssh.sshd_totp
+  - module: fleetmfa.ssh.pam_stack_info
+"""
+
+EXAMPLES = r"""
+- name: See who is asked for a token and who is not
+  fleetmfa.ssh.sshd_policy_info:
+  register: policy
+
+- name: Stop if anything critical is held against this host
+  ansible.builtin.assert:
+    that: policy.findings | selectattr('severity', 'eq', 'critical') | length == 0
+    fail_msg: "{{ policy.findings }}"
+
+- name: See whether root could pass if it were enforced
+  fleetmfa.ssh.sshd_policy_info:
+    assume_enforced: [root]
+"""
+
+RETURN = r"""
+openssh_version:
+  description: Version of OpenSSH, major and minor.
+  returned: success
+  type: list
+  elements: int
+  sample: [9, 2]
+capabilities:
+  description:
+    - What this version can do. C(pam_service_name) tells whether members of a group can have a PAM service of their own (9.8 and later).
+    - C(separate_challenge_response) tells whether C(ChallengeResponseAuthentication) is an option of its own (before 8.7).
+  returned: success
+  type: dict
+  sample: {pam_service_name: false, separate_challenge_response: false}
+baseline:
+  description: The global settings without the drop-in and the Include block of M(fleetmfa.ssh.sshd_totp), keywords in lower case.
+  returned: success
+  type: dict
+  sample: {kbdinteractiveauthentication: "no", passwordauthentication: "yes", usepam: "yes"}
+classes:
+  description:
+    - The classes of users. C(needs) has the ways in, each a list of methods that are all needed.
+    - C(verdict) is V(asked), V(not_asked), V(locked_out) or, of enforced users, V(can_get_round).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - enforced: true
+      examples: [alice]
+      groups: [mfa-enforced]
+      methods: [keyboard-interactive, password, publickey]
+      needs: [[publickey, "keyboard-interactive:pam"]]
+      users: 1
+      verdict: asked
+findings:
+  description: What is held against this host. C(id) is stable, C(severity) is V(critical), V(high), V(medium) or V(low).
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - id: sshd_policy_shadowed
+      severity: critical
+      evidence: ["/etc/ssh/sshd_config.d/00-a.conf:2 (below `Match User alice`, line 1): authenticationmethods publickey"]
+      remedy: Move the line behind the drop-in, or let sshd_totp put an Include at the head.
+sshd_calls:
+  description: How often sshd was asked.
+  returned: success
+  type: int
+  sample: 5
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_audit import Audit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_totp import DROPIN, SSHD_CONFIG
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "config": {"type": "path", "default": SSHD_CONFIG},
+            "path": {"type": "path", "default": DROPIN},
+            "sshd": {"type": "path"},
+            "group": {"type": "str", "default": "mfa-enforced"},
+            "state_dir": {"type": "path", "default": "/var/lib/fleetmfa"},
+            "assume_enforced": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        report = Audit(module.params).report()
+    except FleetMfaError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **report)
+
+
+if __name__ == "__main__":
+    main()

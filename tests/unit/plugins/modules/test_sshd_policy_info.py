@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""sshd_policy_info as Ansible calls it, for the accounts of the machine that runs the test."""
+
+from __future__ import annotations
+
+from ansible_collections.fleetmfa.ssh.tests.unit.plugins.module_utils.sshd_host import (
+    DEBIAN,
+    POLICY,
+    SshdHost,
+    needs_sshd,
+)
+
+
+@needs_sshd
+def test_report(tmp_path, run_module):
+    host = SshdHost(tmp_path)
+    host.write(DEBIAN + "PermitRootLogin prohibit-password\n", {"00-fleetmfa.conf": POLICY})
+    result = run_module("sshd_policy_info", **host.audit_wish(assume_enforced=["root"]))
+    assert not result["changed"]
+    assert set(result["capabilities"]) == {"pam_service_name", "separate_challenge_response"}
+    root = next(one for one in result["classes"] if "root" in one["examples"])
+    assert (root["enforced"], root["verdict"]) == (True, "locked_out")
+    finding = next(one for one in result["findings"] if one["id"] == "sshd_root_cannot_pass")
+    assert finding["severity"] == "high"
+    assert f"{host.config}:7: permitrootlogin prohibit-password" in finding["evidence"][0]
+
+
+@needs_sshd
+def test_missing_configuration_is_named(tmp_path, run_module):
+    host = SshdHost(tmp_path)
+    result = run_module("sshd_policy_info", **host.audit_wish())
+    assert result["failed"] and str(host.config) in result["msg"]
