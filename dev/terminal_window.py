@@ -21,7 +21,7 @@ import pyte
 from PIL import Image, ImageDraw, ImageFont
 
 CELL = (10, 20)
-_FONTS = Path("/usr/share/fonts/truetype/dejavu")
+_FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf")  # Debian: fonts-dejavu-core
 _NAMED = {
     "black": "000000", "red": "cd3131", "green": "0dbc79", "brown": "e5e510",
     "blue": "2472c8", "magenta": "bc3fbc", "cyan": "11a8cd", "white": "e5e5e5",
@@ -97,20 +97,20 @@ class Window:
         self._stream.feed(part)
         return True
 
-    def wait_for(self, pattern: str, seconds: float = 20) -> str:
+    def wait_for(self, pattern: str, seconds: float = 60) -> str:
         """The text of the window as soon as the pattern stands in it."""
         deadline = time.monotonic() + seconds
         while not re.search(pattern, self.text):
             if not self.read() or time.monotonic() > deadline:
-                break
-        assert re.search(pattern, self.text), f"{pattern!r} did not come; the window shows:\n{self.text}"
+                raise AssertionError(f"{pattern!r} did not come; the window shows:\n{self.text}")
         return self.text
 
-    def wait_for_end(self, seconds: float = 20) -> int:
+    def wait_for_end(self, seconds: float = 60) -> int:
         """The exit status of the program; what it left on the window can be read then."""
         deadline = time.monotonic() + seconds
         while self.read():
-            assert time.monotonic() < deadline, f"the program does not end; the window shows:\n{self.text}"
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the program does not end; the window shows:\n{self.text}")
         self.process.wait()
         return self.process.exitstatus if self.process.exitstatus is not None else -self.process.signalstatus
 
@@ -125,7 +125,7 @@ class Window:
                 quiet_since = time.monotonic()
 
     def picture(self, theme: Theme = DARK) -> Image.Image:
-        font = ImageFont.truetype(str(_FONTS / "DejaVuSansMono.ttf"), 16)
+        font = ImageFont.truetype(str(_FONT), 16) if _FONT.exists() else ImageFont.load_default(16)
         size = (self.screen.columns * CELL[0], self.screen.lines * CELL[1])
         image = Image.new("RGB", size, f"#{theme.ground}")
         draw = ImageDraw.Draw(image)
@@ -142,14 +142,18 @@ class Window:
         return done.stdout.strip()
 
 
-def _draw_cell(draw: ImageDraw.ImageDraw, cell, x: int, y: int, font: ImageFont.FreeTypeFont, theme: Theme) -> None:
+def _draw_cell(draw: ImageDraw.ImageDraw, cell, x: int, y: int, font: ImageFont.ImageFont, theme: Theme) -> None:
     width, height = CELL
     ground, text = _colour(cell.bg, theme.ground), _colour(cell.fg, theme.text)
     if cell.reverse:
         ground, text = text, ground
     draw.rectangle([x, y, x + width - 1, y + height - 1], fill=ground)
     # Block characters fill their part of the cell exactly, as terminals draw them.
-    half = {"\u2580": (y, y + height // 2 - 1), "\u2584": (y + height // 2, y + height - 1), "\u2588": (y, y + height - 1)}
+    half = {
+        "\u2580": (y, y + height // 2 - 1),
+        "\u2584": (y + height // 2, y + height - 1),
+        "\u2588": (y, y + height - 1),
+    }
     if cell.data in half:
         draw.rectangle([x, half[cell.data][0], x + width - 1, half[cell.data][1]], fill=text)
     elif cell.data.strip():

@@ -215,14 +215,13 @@ unknown_users:
 
 import time
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._accounts import human_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._host_options import HOST_ARGUMENTS, Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._key_entry import STATES, KeyDefaults, KeyEntry
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._key_plan import apply, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keyfile import KeySettings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._secret_module import SecretModule
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
@@ -254,14 +253,14 @@ ARGUMENTS = {
 
 
 def main():
-    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    module = SecretModule(ARGUMENTS, supports_check_mode=True)
     try:
         module.exit_json(**manage(module))
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
 
 
-def manage(module: AnsibleModule) -> dict:
+def manage(module: SecretModule) -> dict:
     host = Host.from_params(module.params)
     entries = wanted_entries(module, host)
     unknown = [entry for entry in entries if module.params["unknown_users"] == "skip" and entry.lacks_account]
@@ -282,7 +281,7 @@ def manage(module: AnsibleModule) -> dict:
     }
 
 
-def wanted_entries(module: AnsibleModule, host: Host) -> list[KeyEntry]:
+def wanted_entries(module: SecretModule, host: Host) -> list[KeyEntry]:
     params = module.params
     if params["digits"] != 6:
         raise FleetMfaError("digits: pam_google_authenticator checks tokens of 6 digits only; leave digits at 6")

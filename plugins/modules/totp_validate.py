@@ -118,10 +118,9 @@ users:
 
 import time
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._host_options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._secret_module import SecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._validations import Validations
 
 ARGUMENTS = {
@@ -139,8 +138,8 @@ ARGUMENTS = {
 
 
 def main():
-    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
-    # AnsibleModule hides a list that was given as one text as that text, not its parts.
+    module = SecretModule(ARGUMENTS, supports_check_mode=True)
+    # Ansible hides a list that was given as one text as that text, not its parts.
     module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
     try:
         validations = Validations(Host.from_params(module.params), module.params["validations"], time.time())

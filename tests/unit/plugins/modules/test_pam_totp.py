@@ -104,11 +104,17 @@ def test_the_machines_own_services(run_module, tmp_path):
         ),
         (GATE.format(jump=2) + TOKEN.replace("requisite", "optional") + ENOUGH, "without a token"),
         (GATE.format(jump=2) + TOKEN.replace("noskewadj", "noskewadj nullok") + ENOUGH, "without a token"),
-        (GATE.format(jump=2) + TOKEN.replace("requisite", "[success=ok module_unknown=ignore default=die]") + ENOUGH, ""),
+        (
+            GATE.format(jump=2) + TOKEN.replace("requisite", "[success=ok module_unknown=ignore default=die]") + ENOUGH,
+            "",
+        ),
         ("auth sufficient pam_permit.so\n" + CONTENT, "without a token"),
         (GATE.format(jump=2) + TOKEN + "auth requisite pam_deny.so\n", "could never log in"),
         (GATE.format(jump=2) + TOKEN.replace("noskewadj", "noskewad") + ENOUGH, "noskewad"),
-        (GATE.format(jump=2) + TOKEN.replace("pam_google_authenticator", "pam_google_authentikator") + ENOUGH, "is not installed"),
+        (
+            GATE.format(jump=2) + TOKEN.replace("pam_google_authenticator", "pam_google_authentikator") + ENOUGH,
+            "is not installed",
+        ),
     ],
     ids=[
         "jump too long",

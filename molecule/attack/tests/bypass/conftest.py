@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Who is attacked: an enforced user whose key, password and home the attacker has, and whose phone the attacker has not."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from itertools import cycle
+from shlex import quote
+
+import pytest
+import testinfra.host
+
+from lab.logins import Login, Server, client_options, login, run_client
+
+PASSWORD = "correct horse"
+NAMES = cycle(f"mark{number}" for number in range(1, 11))
+
+
+@dataclass
+class Mark:
+    name: str
+    server: Server
+    root: testinfra.host.Host
+    key: object
+    password: str = PASSWORD
+
+    @property
+    def home(self) -> str:
+        return f"/home/{self.name}"
+
+    def run(self, script: str) -> str:
+        """As the user, without a login: what the attacker could do in a session that was stolen earlier."""
+        return self.root.check_output(f"runuser -u {self.name} -- sh -ec {quote(script)}")
+
+    def write(self, path: str, content: str, mode: str = "600") -> None:
+        encoded = base64.b64encode(content.encode()).decode()
+        self.run(f"cd; mkdir -p $(dirname {path}); echo {encoded} | base64 -d > {path}; chmod {mode} {path}")
+
+    def key_alone(self, *options: str) -> Login:
+        """The key is taken, and what is still missing is said: anything else is no refusal but a broken attempt."""
+        batch = ["ssh", *client_options(self.server), "-o", "BatchMode=yes", *options]
+        attempt = run_client([*batch, f"{self.name}@{self.server.address}", "id -un"])
+        assert attempt.allowed or "Permission denied (keyboard-interactive)" in attempt.output, attempt.output
+        return attempt
+
+    def gets_in_with_a_token(self) -> bool:
+        attempt = login(self.server, self.name, [self.key.token()])
+        return attempt.allowed and attempt.prompts == ["Verification code: "]
+
+
+@pytest.fixture
+def mark(server, root, keys):
+    """After each attempt the rightful user logs in, so that a refusal is more than a login that is broken."""
+    name = next(NAMES)
+    mark = Mark(name, server, root, keys[name])
+    root.run_expect([0], f"rm -rf /root/home && cp -a {mark.home} /root/home")
+    try:
+        yield mark
+        assert mark.gets_in_with_a_token()
+    finally:
+        root.run_expect([0], f"rm -rf {mark.home} && mv /root/home {mark.home}")
+
+
+@pytest.fixture
+def another(server, root, keys, mark):
+    """A second enforced user, whose phone is the attacker's own."""
+    name = next(NAMES)
+    return Mark(name, server, root, keys[name])

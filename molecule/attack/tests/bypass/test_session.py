@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What somebody can do who is in already: an enforced user's session, and one of a user whose key is pending."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from lab.logins import login
+
+KEYS = "/var/lib/fleetmfa/keys"
+# Each must fail. $1 is the user.
+ATTEMPTS = """
+gpasswd --delete $1 mfa-enforced
+gpasswd --members "" mfa-enforced
+usermod --groups "" $1
+deluser $1 mfa-enforced
+groupdel mfa-enforced
+groupmod --new-name other mfa-enforced
+sg root -c true
+newgrp root < /dev/null
+echo >> /etc/group
+ls /var/lib/fleetmfa
+cat KEYS/$1
+cat /var/lib/fleetmfa/guard/$1
+rm -f KEYS/$1
+mv KEYS/$1 ~/key
+mv /var/lib/fleetmfa /var/lib/elsewhere
+mkdir -p /var/lib/fleetmfa/keys
+ln -sf ~/.google_authenticator KEYS/$1
+cp ~/.google_authenticator KEYS/$1
+chmod 777 /var/lib/fleetmfa
+chown $1 KEYS/$1
+rm -f /var/lib/fleetmfa/guard/$1
+PAM_USER=$1 PAM_TYPE=auth /usr/local/libexec/fleetmfa/totp-guard attempt
+PAM_USER=$1 PAM_TYPE=auth /usr/local/libexec/fleetmfa/totp-guard claim
+echo > /usr/local/libexec/fleetmfa/totp-guard
+mv /usr/local/libexec/fleetmfa ~/
+echo > /etc/pam.d/sshd
+echo auth sufficient pam_permit.so > /etc/pam.d/sshd-mfa
+echo auth sufficient pam_permit.so > /etc/pam.d/own
+rm -f /etc/pam.d/sshd
+echo > /etc/ssh/sshd_config.d/00-0.conf
+echo > /etc/ssh/sshd_config.d/00-fleetmfa.conf
+echo >> /etc/ssh/sshd_config
+kill -HUP $(cat /run/sshd.pid)
+systemctl stop ssh
+systemctl edit --runtime --stdin ssh < /dev/null
+sudo -n true
+""".replace("KEYS", KEYS).strip()
+# Everything that decides who is asked and who gets in.
+STATE = "find /etc/ssh /etc/pam.d /etc/group /var/lib/fleetmfa/keys /usr/local/libexec/fleetmfa -type f | sort | xargs sha256sum"
+# Talks to the enrollment service as the user it is run by.
+ASK = """
+import socket, sys
+for question in sys.stdin.read().splitlines():
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect("/run/fleetmfa/enroll.sock")
+        door.sendall(question.encode() + b"\\n")
+        door.shutdown(socket.SHUT_WR)
+        print(door.makefile().read())
+"""
+
+
+def test_enforced_user_cannot_leave_or_rewrite_anything(mark):
+    mark.write(".google_authenticator", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n")
+    script = f'set -- {mark.name}; export PATH="$PATH:/usr/sbin:/sbin"\n' + "".join(
+        f"({line}) > /dev/null 2>&1 && echo {number}\n" for number, line in enumerate(ATTEMPTS.splitlines())
+    )
+    attempt = login(mark.server, mark.name, [mark.key.token()], command="true")
+    assert attempt.allowed
+    before = mark.root.check_output(STATE)
+    attempt = login(mark.server, mark.name, [mark.key.token()], command=script + "echo done")
+    *succeeded, done = attempt.output.splitlines()
+    assert done == "done"
+    assert [ATTEMPTS.splitlines()[int(number)] for number in succeeded] == []
+    assert _without_own_key(mark.root.check_output(STATE), mark) == _without_own_key(before, mark)
+    assert mark.name in mark.root.group("mfa-enforced").members
+    assert not mark.key_alone().allowed
+
+
+def _without_own_key(state, mark):
+    """PAM writes the user's used steps at each login."""
+    assert f"{KEYS}/{mark.name}\n" in f"{state}\n"
+    return [line for line in state.splitlines() if not line.endswith(f"{KEYS}/{mark.name}")]
+
+
+class TestPendingUser:
+    """nosy has a key that is pending, and is after those of others."""
+
+    def ask(self, root, *questions):
+        """What the enrollment service answers to nosy."""
+        lines = "\n".join(map(json.dumps, questions))
+        talk = f"runuser -u nosy -- python3 -c '{ASK}' <<'END'\n{lines}\nEND\n"
+        return [json.loads(answer) for answer in root.check_output("%s", talk) .splitlines()]
+
+    def test_reads_no_secret(self, server, root, keys):
+        paths = f"{KEYS}/mark1 /var/lib/fleetmfa/pending/idle /var/lib/fleetmfa/pending/nosy"
+        attempt = login(server, "nosy", command=f"cat {paths}; ls -R /var/lib/fleetmfa; true")
+        assert attempt.allowed and not attempt.asked and attempt.output == ""
+
+    def test_is_answered_as_nobody_else(self, root, keys):
+        own, *others = self.ask(
+            root, {"request": "key"}, {"request": "key", "user": "idle"}, {"request": "status", "user": "mark1"}
+        )
+        assert own["account"] == "nosy" and own["secret"] == keys["nosy"].totp.secret
+        assert all(set(answer) == {"failed"} for answer in others)
+
+    def test_validates_nothing_with_the_tokens_of_another(self, root, server, keys):
+        now = time.time()
+        tokens = {"first": keys["idle"].totp.at(now - 30), "second": keys["idle"].totp.at(now)}
+        as_itself, as_idle = self.ask(
+            root, {"request": "validate", **tokens}, {"request": "validate", "user": "idle", **tokens}
+        )
+        assert as_itself["refused"] == "wrong" and set(as_idle) == {"failed"}
+        assert {"nosy", "idle"}.isdisjoint(root.group("mfa-enforced").members)
+        for user in ("nosy", "idle"):
+            attempt = login(server, user)
+            assert attempt.allowed and not attempt.asked

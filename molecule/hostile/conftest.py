@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Which tests are for which hosts, how users get in, and runs of `site` against one host that may fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.logins import client_options, login, run_client, servers
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
+SERVERS = {server.name: server for server in servers(INVENTORY)}
+HOSTILITIES = yaml.safe_load((SCENARIO / "hosts.yml").read_text())["hostilities"]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "comes_with(*words): for hosts that come with one of these; none: with nothing")
+
+
+def pytest_generate_tests(metafunc):
+    if "server" not in metafunc.fixturenames:
+        return
+    wanted = metafunc.definition.get_closest_marker("comes_with").args
+    chosen = [name for name, own in HOSTILITIES.items() if set(own) & set(wanted) or own == list(wanted)]
+    assert chosen, f"no host comes with {wanted}"
+    metafunc.parametrize("server", chosen, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def server(request):
+    return SERVERS[request.param]
+
+
+@pytest.fixture
+def gets_in_by_key(server):
+    """Whether a user gets in by key and nothing else, as scripts do: gets_in_by_key("bob")."""
+
+    def attempt(user, to=server):
+        batch = ["ssh", *client_options(to), "-o", "BatchMode=yes", f"{user}@{to.address}", "id -un"]
+        done = run_client(batch)
+        assert done.allowed or "keyboard-interactive" in done.output or "Permission denied" in done.output, done.output
+        return done.allowed and not done.asked and done.output.splitlines()[-1] == user
+
+    return attempt
+
+
+@pytest.fixture
+def gets_in_with_a_token(server, keys):
+    """Whether a user is asked for a token, and then gets in: gets_in_with_a_token("alice")."""
+
+    def attempt(user, to=server):
+        done = login(to, user, [keys[user].token()])
+        return done.allowed and done.prompts == ["Verification code: "] and done.output == user
+
+    return attempt
+
+
+@pytest.fixture
+def is_as_before(root):
+    """Whether everything that decides who gets in is, byte for byte, what it was when the host was met."""
+
+    def compare():
+        done = root.run("diff -r /root/ssh /etc/ssh && diff -r --no-dereference /root/pam.d /etc/pam.d")
+        print(done.stdout)
+        assert len(root.file("/root/pam.d").listdir()) > 10 and root.file("/root/ssh/sshd_config").exists
+        return done.rc == 0
+
+    return compare
+
+
+@pytest.fixture
+def site(server):
+    """Runs `site` against this server: whether it went well, and what it printed."""
+
+    def run(*arguments):
+        command = ["ansible-playbook", "-i", str(INVENTORY), "-e", f"target={server.name}", *arguments, "converge.yml"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, check=False)
+        return done.returncode == 0, done.stdout + done.stderr
+
+    return run

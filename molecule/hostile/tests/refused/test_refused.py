@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What `site` cannot put right it refuses, by the name of the finding, and leaves files and logins as they were."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.comes_with()
+
+SECOND_SSHD = """
+printf 'Port 2222\\nPidFile none\\nUsePAM yes\\n' > /etc/ssh/second_config
+cat > /etc/systemd/system/second-sshd.service <<UNIT
+[Service]
+ExecStart=/usr/sbin/sshd -D -f /etc/ssh/second_config
+UNIT
+systemctl daemon-reload
+systemctl start second-sshd
+"""
+EARLY = "printf '%s\\n' {} > /etc/ssh/sshd_config.d/00-a.conf; systemctl reload ssh"
+# What the host is made to be, and what the error has to say.
+REFUSED = {
+    "second sshd": (SECOND_SSHD, ["sshd_second_daemon", "/etc/ssh/second_config"]),
+    "no PAM": (EARLY.format("'UsePAM no'"), ["sshd_pam_disabled", "/etc/ssh/sshd_config.d/00-a.conf:1", "UsePAM yes"]),
+    "nonsense in a drop-in": (
+        "echo 'PermitRootLogin perhaps' > /etc/ssh/sshd_config.d/60-local.conf",
+        ["sshd_config_invalid", "60-local.conf"],
+    ),
+    "no service sshd": ("mv /etc/pam.d/sshd /etc/pam.d/sshd.old", ["there is no PAM service /etc/pam.d/sshd"]),
+    "half a block": ("echo '# BEGIN fleetmfa.ssh' >> /etc/pam.d/sshd", ["/etc/pam.d/sshd", "do not pair up"]),
+}
+AS_BEFORE = """
+systemctl stop second-sshd || true
+rm -rf /etc/ssh /etc/pam.d /etc/systemd/system/second-sshd.service
+cp -a /root/met/ssh /root/met/pam.d /etc/
+systemctl daemon-reload
+systemctl reload ssh
+"""
+
+
+@pytest.fixture
+def host(root, request):
+    """The host is made to be like that, and that is what files are compared with."""
+    make, wanted = REFUSED[request.param]
+    root.run_expect([0], "mkdir /root/met && cp -a /root/ssh /root/pam.d /root/met/")
+    root.run_expect([0], make)
+    root.run_expect([0], "rm -rf /root/ssh /root/pam.d && cp -a /etc/ssh /etc/pam.d /root/")
+    yield wanted
+    root.run_expect([0], AS_BEFORE)
+    root.run_expect([0], "rm -rf /root/ssh /root/pam.d && mv /root/met/* /root/ && rmdir /root/met")
+
+
+@pytest.mark.parametrize("host", REFUSED, indirect=True)
+def test_site_refuses_and_changes_nothing(host, site, is_as_before, gets_in_by_key):
+    # Without a PAM service of its own name, sshd falls back to `other`.
+    logins = [gets_in_by_key(user) for user in ("alice", "bob", "carol")]
+    went_well, printed = site()
+    assert not went_well
+    assert [words for words in host if words not in printed] == [], printed
+    assert is_as_before()
+    assert [gets_in_by_key(user) for user in ("alice", "bob", "carol")] == logins
+
+
+def test_site_goes_on_once_it_is_put_right(site, gets_in_by_key, gets_in_with_a_token):
+    went_well, printed = site()
+    assert went_well, printed
+    assert not gets_in_by_key("alice")
+    assert gets_in_with_a_token("alice")
+    assert gets_in_by_key("bob")

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The whole story is told once; the tests look at what it left."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from evidence import Controller, Host, HostFile, Run
+from markers import Markers
+from story import Story
+
+from lab.logins import servers
+
+INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
+LEAK = Path(__file__).parent / "leak_on_purpose.yml"
+
+
+class Told(NamedTuple):
+    markers: Markers
+    on_purpose: Markers  # what a playbook lets out, so that the search has something to find
+    runs: dict[str, Run]
+    controller: dict[str, bytes]
+    sheets: Path
+    journal: bytes
+    host_files: dict[str, HostFile]
+    after_removal: dict[str, HostFile]
+
+    def found(self, markers: Markers, places: dict[str, bytes]) -> dict[str, set[str]]:
+        """Which markers are found where."""
+        found = {place: markers.found_in(content) for place, content in places.items()}
+        return {place: names for place, names in found.items() if names}
+
+    @property
+    def on_host(self) -> dict[str, bytes]:
+        return {path: file.content for path, file in self.host_files.items()}
+
+
+@pytest.fixture(scope="session")
+def told():
+    with tempfile.TemporaryDirectory(prefix="fleetmfa-leak-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        host = Host(INVENTORY, servers(INVENTORY)[0])
+        controller = Controller(folder, INVENTORY, host)
+        markers, on_purpose = Markers(), Markers()
+        runs = {"leak on purpose": leak_on_purpose(controller, on_purpose), **Story(controller, markers).tell()}
+        host_files = host.changed_files()
+        runs["remove"] = controller.run("remove", "fleetmfa.ssh.remove", "-e", "target=debian12")
+        yield Told(
+            markers,
+            on_purpose,
+            runs,
+            controller.files(),
+            controller.sheets,
+            host.journal(),
+            host_files,
+            host.changed_files(),
+        )
+
+
+def leak_on_purpose(controller: Controller, markers: Markers) -> Run:
+    secrets = {place: markers.secret(place) for place in ("text", "base64", "hex", "argument", "file", "fact")}
+    numbers = {"code": markers.code("printed"), "token": markers.token("printed")}
+    variables = f"@{controller.write('on_purpose.json', {**secrets, **numbers})}"
+    on_command_line = f"on_command_line={markers.secret('on the command line')}"
+    return controller.run("leak-on-purpose", LEAK, "-e", variables, "-e", on_command_line)

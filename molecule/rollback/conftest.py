@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A fleet that roll-outs are tried on, all hosts at the same time, looked at through the container engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable
+
+import pytest
+import yaml
+
+from lab.logins import Server, login, servers
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
+
+
+@dataclass
+class Host:
+    server: Server
+    engine: list[str]
+    container: str
+
+    def run(self, script: str) -> str:
+        """As root, through the engine, so that it does not depend on a login."""
+        command = [*self.engine, "exec", "-i", self.container, "sh", "-ec", script]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{self.server.name}: {script}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def restart(self) -> None:
+        """Like a reset button: nothing is shut down in order."""
+        subprocess.run([*self.engine, "kill", self.container], capture_output=True, check=True)
+        subprocess.run([*self.engine, "start", self.container], capture_output=True, check=True)
+        ports = subprocess.run(
+            [*self.engine, "port", self.container, "22/tcp"], capture_output=True, text=True, check=True
+        )
+        self.server = replace(self.server, port=int(ports.stdout.split()[0].rpartition(":")[2]))
+
+    @property
+    def differences(self) -> str:
+        """What is not as it was before the first roll-out: contents, owners, modes, files too many or too few."""
+        listing = "find pam.d ssh -exec stat -c '%n %F %a %u:%g' {} + | sort"
+        script = (
+            f"cd /root; {listing} > /tmp/before; cd /etc; {listing} > /tmp/now; diff /tmp/before /tmp/now || true\n"
+        )
+        script += "for one in ssh pam.d; do diff -r /root/$one /etc/$one || true; done\n"
+        return self.run(script + "diff -r /root/system /etc/systemd/system || true")
+
+    @property
+    def lets_in(self) -> bool:
+        """Ansible's account, with its key, as root in the end: what the next run needs."""
+        attempt = login(self.server, "ansible", command="sudo -n id -un")
+        return attempt.allowed and not attempt.asked and attempt.output == "root"
+
+    def wait_until_as_before(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.differences and time.monotonic() < deadline:
+            time.sleep(1)
+        self.assert_as_before()
+
+    def assert_as_before(self) -> None:
+        assert self.differences == ""
+        assert self.lets_in
+
+
+class Fleet:
+    def __init__(self):
+        values = yaml.safe_load(INVENTORY.read_text())["all"]
+        engine, own = values["vars"]["lab_engine"], values["hosts"]
+        self.hosts = [Host(server, engine, own[server.name]["lab_container"]) for server in servers(INVENTORY)]
+
+    def each(self, do: Callable[[Host], object]) -> list:
+        """What `do` answers for each host, all of them at the same time."""
+        with ThreadPoolExecutor(len(self.hosts)) as pool:
+            return list(pool.map(do, self.hosts))
+
+    def run(self, script: str) -> list[str]:
+        return self.each(lambda host: host.run(script))
+
+    def assert_as_before(self) -> None:
+        self.each(Host.assert_as_before)
+
+    def wait_until_as_before(self, seconds: float) -> None:
+        self.each(lambda host: host.wait_until_as_before(seconds))
+
+    def roll_out(self, folder: Path, *arguments: str, **variables) -> list[dict]:
+        """What became of it, for each host; nothing if the controller did not live to tell."""
+        with tempfile.TemporaryDirectory(dir=folder) as results:
+            variables = json.dumps({**variables, "results": results})
+            command = ["ansible-playbook", "-i", str(INVENTORY), "-e", variables, *arguments, "rollout.yml"]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, timeout=300, check=False)
+            self.output = done.stdout + done.stderr
+            return [json.loads(result.read_text()) for result in sorted(Path(results).glob("*.json"))]
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    return Fleet()
+
+
+@pytest.fixture
+def roll_out(fleet, tmp_path):
+    """roll_out(further_pam=..., ...) -> the results, one a host; each host is as before when the test begins."""
+    fleet.assert_as_before()
+
+    def roll_out(*arguments, **variables):
+        results = fleet.roll_out(tmp_path, *arguments, **variables)
+        assert len(results) == len(fleet.hosts), fleet.output
+        return results
+
+    return roll_out
+
+
+@pytest.fixture
+def roll_out_and_die(fleet, tmp_path):
+    """The controller is killed when everything is applied and nothing confirmed."""
+
+    def roll_out_and_die(**variables):
+        variables["ansible_ssh_executable"] = str(SCENARIO / "dying_ssh")
+        # Each host has a controller of its own to kill.
+        told = fleet.each(lambda host: fleet.roll_out(tmp_path, "--limit", host.server.name, **variables))
+        assert not any(told), fleet.output
+
+    return roll_out_and_die

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Whatever goes wrong in a roll-out, and whoever dies in it: the hosts come back to what they were, by themselves."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+LAST_LOG_LINE = "journalctl -t fleetmfa-rollout -n 1 --no-pager"
+SSHD_DROPIN = "/etc/systemd/system/ssh.service.d/test.conf"
+
+
+def rolled_back_at_once(results):
+    return all(one["failed"] and one["rolled_back"] and not one["changed"] for one in results)
+
+
+def test_check_mode_shows_everything_and_changes_nothing(fleet, roll_out):
+    for one in roll_out("--check", "--diff"):
+        assert one["changed"] and not one["failed"]
+        assert [part["after_header"] for part in one["diff"]] == one["files"] and len(one["files"]) == 2
+    fleet.assert_as_before()
+
+
+def test_a_good_one_is_confirmed_by_a_new_login_and_stays(fleet, roll_out):
+    roll_out("--check")  # from now on there is a multiplexed connection, which must not be what confirms
+    fleet.run("sleep 1; date +'%Y-%m-%d %H:%M:%S' > /root/since")
+    results = roll_out(window=30)
+    assert all(one["confirmed"] and one["rollback_by"] == "systemd" for one in results)
+    new_logins = "journalctl -u ssh --since \"$(cat /root/since)\" --grep 'Accepted publickey for ansible' -o cat"
+    assert all(fleet.run(new_logins))
+    assert not any(fleet.run("systemctl list-timers --all --no-legend 'fleetmfa-*'"))
+    assert not any(fleet.run("find /var/lib/fleetmfa/rollout -name 'file-*'"))
+    time.sleep(31)
+    assert all(fleet.each(lambda host: host.lets_in and "00-fleetmfa.conf" in host.differences))
+    assert not any(one["changed"] for one in roll_out())
+    assert all(one["confirmed"] for one in roll_out(state="absent"))
+    fleet.assert_as_before()
+
+
+def test_account_phase_denies(fleet, roll_out):
+    results = roll_out(further_pam="account requisite pam_deny.so")
+    assert rolled_back_at_once(results)
+    assert all("could not be confirmed through a new login" in one["msg"] for one in results)
+    fleet.assert_as_before()
+
+
+def test_login_hangs(fleet, roll_out):
+    results = roll_out(window=20, further_pam="session required pam_exec.so /bin/sleep 60")
+    assert rolled_back_at_once(results)
+    assert all("no answer within 10 seconds" in one["msg"] for one in results)
+    fleet.assert_as_before()
+
+
+def test_login_works_but_become_does_not(fleet, roll_out):
+    """Nor does it on the old connection, so that only the host itself can help."""
+    results = roll_out(window=20, become_pam="account requisite pam_deny.so")
+    assert all(one["failed"] and one["rolled_back"] is False for one in results)
+    assert all(f"by itself at {one['rollback_at']}" in one["msg"] for one in results)
+    fleet.wait_until_as_before(30)
+
+
+def test_managing_account_is_not_enforced(fleet, roll_out):
+    fleet.run("gpasswd --add ansible mfa-enforced")
+    try:
+        results = roll_out()
+    finally:
+        fleet.run("gpasswd --delete ansible mfa-enforced")
+    assert all("ansible, which this run connects with, is a member of mfa-enforced" in one["msg"] for one in results)
+    fleet.assert_as_before()
+
+
+@pytest.fixture
+def sshd_unit(fleet):
+    """sshd_unit("ExecReload=/bin/false") changes how sshd is reloaded, until the test ends."""
+
+    def set_to(line):
+        fleet.run(
+            f"mkdir -p {SSHD_DROPIN.rpartition('/')[0]}; printf '[Service]\\nExecReload=\\n{line}\\n' > {SSHD_DROPIN}"
+        )
+        fleet.run("systemctl daemon-reload")
+
+    yield set_to
+    fleet.run(f"rm -rf {SSHD_DROPIN.rpartition('/')[0]}; systemctl daemon-reload")
+
+
+def test_sshd_does_not_reload(fleet, roll_out, sshd_unit):
+    sshd_unit("ExecReload=/bin/false")
+    results = roll_out(window=20)
+    assert all("systemctl reload ssh.service failed" in one["msg"] for one in results)
+    assert all("the old files are back" in one["msg"] for one in results)
+    assert all(fleet.each(lambda host: host.lets_in))
+    sshd_unit("ExecReload=/bin/kill -HUP $MAINPID")
+    fleet.run("for i in $(seq 45); do test -e /var/lib/fleetmfa/rollout/armed || exit 0; sleep 1; done; exit 1")
+
+
+def test_reload_ends_sshd(fleet, roll_out, sshd_unit):
+    sshd_unit("ExecReload=/bin/kill -TERM $MAINPID")
+    assert rolled_back_at_once(roll_out())
+    assert all(fleet.each(lambda host: host.lets_in))
+
+
+def test_disk_full_while_writing(fleet, roll_out):
+    """PAM is written already when sshd's drop-in does not fit any more."""
+    fleet.run("mount -t tmpfs -o size=16k,mode=755 tmpfs /etc/ssh/sshd_config.d")
+    fleet.run(
+        "cp -a /root/ssh/sshd_config.d/. /etc/ssh/sshd_config.d; cat /dev/zero > /etc/ssh/sshd_config.d/filler || true"
+    )
+    try:
+        results = roll_out()
+        fleet.run("rm /etc/ssh/sshd_config.d/filler")
+        left = fleet.each(lambda host: host.differences)
+    finally:
+        fleet.run("umount /etc/ssh/sshd_config.d")
+    assert all(
+        "No space left on device" in one["msg"] and "the old configuration is back" in one["msg"] for one in results
+    )
+    assert left == ["", "", ""]
+
+
+def test_controller_is_killed_between_apply_and_confirm(fleet, roll_out, roll_out_and_die):
+    roll_out_and_die(window=15)
+    fleet.wait_until_as_before(30)
+    assert all("(timer)" in line for line in fleet.run(LAST_LOG_LINE))
+    for one in roll_out("--check"):
+        assert (one["earlier_rollout"]["outcome"], one["earlier_rollout"]["reason"]) == ("rolled_back", "timer")
+        assert "was not confirmed, and was put back at" in str(one["warnings"])
+
+
+def test_controller_is_killed_and_another_runs_before_the_time_is_up(fleet, roll_out, roll_out_and_die):
+    roll_out_and_die(window=600)
+    for one in roll_out():
+        assert one["changed"] and one["confirmed"]
+        assert one["earlier_rollout"]["outcome"] == "waiting"
+    assert all(one["confirmed"] for one in roll_out(state="absent"))
+    fleet.assert_as_before()
+
+
+def test_host_is_reset_within_the_window(fleet, roll_out_and_die):
+    roll_out_and_die(window=3600)
+    assert all(fleet.each(lambda host: "00-fleetmfa.conf" in host.differences))
+    fleet.each(lambda host: host.restart())
+    fleet.wait_until_as_before(60)
+    assert all("(boot)" in line for line in fleet.run(LAST_LOG_LINE))
+    assert set(fleet.run("systemctl is-active ssh")) == {"active\n"}

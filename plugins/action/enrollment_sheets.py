@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Writes enrollment sheets on the controller; see the documentation in plugins/modules/enrollment_sheets.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import read_file, write_file
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._state_dir import check_user_name
+
+ARGUMENTS = {
+    "keys": {"type": "list", "elements": "dict", "required": True, "no_log": False},
+    "dest": {"type": "path", "required": True},
+    "issuer": {"type": "str", "default": "SSH"},
+    "period": {"type": "int", "default": 30},
+    "contact": {"type": "str", "default": "your administrator"},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller only, whatever the host: that is where the keys are, and no host needs to see them."""
+
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        try:
+            _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+            sheets = _sheets(arguments)
+            changed = [path for path, page in sheets.items() if read_file(path) != page]
+            if not self._task.check_mode:
+                _write(arguments["dest"], {path: sheets[path] for path in changed})
+        except FleetMfaError as error:
+            raise AnsibleActionFail(str(error)) from None
+        result.update(changed=bool(changed), sheets=sorted(sheets))
+        return result
+
+
+def _sheets(arguments: dict) -> dict[str, bytes]:
+    """Path and content of every sheet; a key that is wrong stops it before anything is written."""
+    try:
+        from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
+    except ImportError as error:
+        raise FleetMfaError(f"the controller lacks the Python package {error.name}; pip install segno") from error
+    sheets = {}
+    for number, entry in enumerate(arguments["keys"], 1):
+        try:
+            user = str(entry.get("user", ""))
+            check_user_name(user)
+            key = SheetKey(
+                user=user,
+                secret=str(entry.get("secret") or ""),
+                issuer=str(entry.get("issuer") or arguments["issuer"]),
+                account=str(entry.get("account") or user),
+                period=arguments["period"],
+                recovery_codes=[str(code) for code in entry.get("recovery_codes") or []],
+            )
+            sheets[os.path.join(arguments["dest"], f"{user}.html")] = enrollment_sheet(
+                key, arguments["contact"]
+            ).encode()
+        except FleetMfaError as error:
+            raise FleetMfaError(f"keys, entry {number}: {error}") from error
+    return sheets
+
+
+def _write(folder: str, sheets: dict[str, bytes]) -> None:
+    try:
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise FleetMfaError(f"dest: cannot make {folder}: {error.strerror}") from error
+    for path, page in sheets.items():
+        write_file(path, page, 0o600, os.geteuid(), os.getegid())

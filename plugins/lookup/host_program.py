@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: host_program
+short_description: A program of this collection for a managed host
+version_added: 0.1.0
+author: The fleetmfa founders (@fleetmfa)
+description:
+  - Makes one executable file out of the C(module_utils) that the modules of this collection use, and returns it as base64
+    text. So what a program on a host does, and what a module does, is one implementation.
+  - The same release gives the same bytes on every controller. C(unzip -p) shows what is in a program.
+options:
+  _terms:
+    description:
+      - Names of programs. V(mfa-enroll) is what users run; it has no rights of its own. V(mfa-enroll-service) answers it
+        as root, started by systemd for one request at a time.
+    type: list
+    elements: str
+    required: true
+    choices: [mfa-enroll, mfa-enroll-service]
+  interpreter:
+    description:
+      - Path on the host of the Python that runs the program, 3.8 or newer.
+      - It runs as root too, so it has to be one that only root can change.
+    type: str
+    default: /usr/bin/python3
+seealso:
+  - module: fleetmfa.ssh.host_files
+"""
+
+EXAMPLES = r"""
+- name: Install what users enroll with
+  fleetmfa.ssh.host_files:
+    files:
+      - path: /usr/local/bin/mfa-enroll
+        content: "{{ lookup('fleetmfa.ssh.host_program', 'mfa-enroll') }}"
+        encoding: base64
+        mode: "0755"
+"""
+
+RETURN = r"""
+_raw:
+  description: The programs, each as base64 text.
+  type: list
+  elements: str
+"""
+
+import base64
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._zip_program import zip_program
+
+PROGRAMS = {"mfa-enroll": "_enroll_program", "mfa-enroll-service": "_enroll_service"}
+
+
+class LookupModule(LookupBase):
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        interpreter = self.get_option("interpreter")
+        return [base64.b64encode(zip_program(self._entry(name), interpreter)).decode("ascii") for name in terms]
+
+    def _entry(self, name):
+        if name not in PROGRAMS:
+            raise AnsibleLookupError(f"there is no program {name!r}; there are {', '.join(sorted(PROGRAMS))}")
+        return PROGRAMS[name]

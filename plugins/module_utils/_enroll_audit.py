@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The audit trail of enrollment: one line a step in the system log, facility authpriv. Private to the collection."""
+
+from __future__ import annotations
+
+import syslog
+
+
+def audit(user: str, event: str) -> None:
+    """`event` is ours and has never a secret, token or code in it."""
+    syslog.openlog("mfa-enroll", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
+    syslog.syslog(syslog.LOG_NOTICE, f"user {user}: {event}")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What a roll-out and its roll-back ask of systemd. Private to the collection.
+
+This file also runs without Ansible, inside the roll-back program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from pathlib import Path
+
+BOOT_UNIT = Path("/etc/systemd/system/fleetmfa-rollback.service")
+BOOT_LINK = Path("/etc/systemd/system/multi-user.target.wants/fleetmfa-rollback.service")
+
+_SSHD_UNITS = ("ssh.service", "sshd.service")
+
+
+def is_running() -> bool:
+    """As sd_booted(3) tells."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def timer_unit(rollout_id: str) -> str:
+    return f"fleetmfa-rollback-{rollout_id}"
+
+
+def succeeds(*command: str) -> bool:
+    try:
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def active_sshd_units() -> list[str]:
+    return [unit for unit in _SSHD_UNITS if is_running() and succeeds("systemctl", "is-active", unit)]
+
+
+def start(units: list[str]) -> None:
+    """Does nothing to a unit that runs. Not waited for: at boot sshd itself waits for the roll-back."""
+    if units:
+        succeeds("systemctl", "--no-block", "start", *units)
+
+
+def disarm(rollout_id: str) -> None:
+    """Take the boot unit and the timer away; without an armed roll-out they would do nothing."""
+    for path in (BOOT_LINK, BOOT_UNIT):
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+    if is_running():
+        succeeds("systemctl", "stop", f"{timer_unit(rollout_id)}.timer")

@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+# What does the work is the action plugin of the same name; this file is its documentation.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: enrollment_sheets
+short_description: Write a printable enrollment sheet for each user
+version_added: 0.1.0
+author:
+  - The fleetmfa founders (@fleetmfa)
+description:
+  - Writes one HTML page a user on the controller, with the QR code, the key in text, what to do with it, and what to do
+    when the phone is lost. A page needs no other file and prints on one sheet of A4.
+  - A sheet is a key. It has mode 0600; hand it over in person or in a sealed letter, and delete it then.
+requirements:
+  - segno (Python library, on the controller)
+options:
+  keys:
+    description:
+      - The keys, as in O(fleetmfa.ssh.totp_key#module:keys), each with V(user) and V(secret), and optionally V(issuer),
+        V(account) and V(recovery_codes). What else stands there is not used.
+      - They are secrets; keep them in a vault, and the task under C(no_log).
+    type: list
+    elements: dict
+    required: true
+  dest:
+    description:
+      - The folder on the controller that the sheets are written to, as C(USER.html). It is made with mode 0700 if it is
+        missing.
+    type: path
+    required: true
+  issuer:
+    description: The name in the authenticator app beside the account's, where a key has none of its own.
+    type: str
+    default: SSH
+  period:
+    description: Time step of the tokens in seconds. It has to be the one that the hosts use, else no token is right.
+    type: int
+    default: 30
+  contact:
+    description: Whom the user has to tell when the phone is lost, as it stands in the sentence "Tell ... at once".
+    type: str
+    default: your administrator
+attributes:
+  action:
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+    details: All that differs is secret.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+notes:
+  - Idempotent.
+  - Runs on the controller only; no host is connected to. Use C(run_once) in a play with several hosts.
+seealso:
+  - module: fleetmfa.ssh.totp_key
+"""
+
+EXAMPLES = r"""
+- name: Write the sheets of everybody who has a key for the fleet
+  fleetmfa.ssh.enrollment_sheets:
+    keys: "{{ mfa_keys }}"
+    issuer: "{{ mfa_issuer }}"
+    dest: "{{ playbook_dir }}/sheets"
+    contact: the help desk (phone 1234)
+  run_once: true
+  no_log: true
+"""
+
+RETURN = r"""
+sheets:
+  description: Where the sheets are.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/fleet/sheets/alice.html]
+"""

@@ -1,0 +1,133 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_files
+short_description: Write or remove a set of files in one go
+version_added: 0.1.0
+author:
+  - The fleetmfa founders (@fleetmfa)
+description:
+  - Puts files that belong together on a host in one call, whatever their number, and all of them or none.
+  - Meant for files without secrets; what changes is shown in diff mode.
+options:
+  files:
+    description:
+      - The files. They belong to the user who runs the module, so to root with C(become).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description:
+          - Absolute path. A symbolic link in its place is refused.
+          - The folder is made with mode 0755 if it is missing. One named V(fleetmfa) is removed with its last file.
+        type: path
+        required: true
+      content:
+        description: What stands in the file.
+        type: str
+        required: true
+      encoding:
+        description: How O(files[].content) is to be read; V(base64) is for files that are not text.
+        type: str
+        choices: [text, base64]
+        default: text
+      mode:
+        description: Permissions, in octal.
+        type: str
+        default: "0644"
+      block:
+        description:
+          - Whether the content is one marked block at the head of a file that belongs to somebody else. The rest of that
+            file, its owner and its permissions stay as they are; without the file nothing is done.
+        type: bool
+        default: false
+      only_beside:
+        description:
+          - A path without which the file is not wanted, such as the configuration folder of a program that may not be
+            installed. Where it is missing, the file is treated as with O(state=absent).
+        type: path
+  state:
+    description: Whether the files should be there; V(absent) removes them, and blocks byte for byte.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: partial
+    details: Of a file that is not text it only says that it differs.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+notes:
+  - Idempotent.
+seealso:
+  - plugin: fleetmfa.ssh.host_program
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Install a program and its manual page
+  fleetmfa.ssh.host_files:
+    files:
+      - path: /usr/local/bin/mfa-enroll
+        content: "{{ lookup('fleetmfa.ssh.host_program', 'mfa-enroll') }}"
+        encoding: base64
+        mode: "0755"
+      - path: /usr/local/share/man/man1/mfa-enroll.1
+        content: "{{ lookup('ansible.builtin.file', 'mfa-enroll.1') }}"
+"""
+
+RETURN = r"""
+paths:
+  description: The files that were changed, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [/usr/local/bin/mfa-enroll]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._host_files import (
+    HOST_FILE,
+    apply_host_files,
+    plan_host_files,
+    shown_diff,
+)
+
+
+def main():
+    module = AnsibleModule(
+        {
+            "files": {"type": "list", "elements": "dict", "required": True, "options": HOST_FILE},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        changes = plan_host_files(module.params["files"], module.params["state"] == "present")
+        if not module.check_mode:
+            apply_host_files(changes)
+    except FleetMfaError as error:
+        module.fail_json(msg=str(error))
+    changed = [change for change in changes if change.changed]
+    result = {"changed": bool(changed), "paths": [change.path for change in changed]}
+    if module._diff:
+        result["diff"] = [shown_diff(change) for change in changed]
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

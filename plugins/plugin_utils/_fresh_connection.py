@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A second connection to the host of a task, which has to log in anew. Private to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any, Iterator
+
+from ansible.plugins.connection import ConnectionBase
+from ansible.plugins.loader import connection_loader
+
+# The connection plugin that answers the token prompt: with it an enforced account can go on.
+TOKEN_CONNECTION = "fleetmfa.ssh.ssh_totp"
+
+_SSH_TRANSPORTS = ("ssh", "paramiko", TOKEN_CONNECTION)
+# ssh takes the first value it obtains, so these go before everything the inventory says.
+_NOT_MULTIPLEXED = "-o ControlMaster=no -o ControlPath=none"
+
+
+def logs_in(connection: ConnectionBase) -> bool:
+    """Whether a new connection of this kind is a login through sshd, and so proves that one works."""
+    return connection.transport in _SSH_TRANSPORTS
+
+
+def answers_token_prompt(connection: ConnectionBase) -> bool:
+    return TOKEN_CONNECTION in (connection.ansible_name, connection.transport)
+
+
+@contextlib.contextmanager
+def fresh_connection(connection: ConnectionBase, play_context: Any) -> Iterator[ConnectionBase]:
+    """A connection with all the options of `connection` that shares nothing with it on the wire."""
+    fresh = connection_loader.get(
+        connection.ansible_name, play_context, task_uuid=os.urandom(8).hex(), ansible_playbook_pid=str(os.getppid())
+    )
+    options = connection.get_options()
+    if "ssh_args" in options:
+        options["ssh_args"] = f"{_NOT_MULTIPLEXED} {options['ssh_args'] or ''}"
+    fresh.set_options(direct=options)
+    fresh._shell.set_options(direct=connection._shell.get_options())
+    fresh.set_become_plugin(connection.become)
+    with _paramiko_cache_set_aside(fresh):
+        try:
+            yield fresh
+        finally:
+            if fresh.connected:
+                fresh.close()
+
+
+@contextlib.contextmanager
+def _paramiko_cache_set_aside(fresh: ConnectionBase) -> Iterator[None]:
+    """Ansible's paramiko plugin keeps open connections in its module, by host and user."""
+    plugin = sys.modules[type(fresh).__module__]
+    caches = [
+        getattr(plugin, name) for name in ("SSH_CONNECTION_CACHE", "SFTP_CONNECTION_CACHE") if hasattr(plugin, name)
+    ]
+    kept = [dict(cache) for cache in caches]
+    for cache in caches:
+        cache.clear()
+    try:
+        yield
+    finally:
+        for cache, content in zip(caches, kept):
+            cache.update(content)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The second connection has the first one's options and none of its sockets. That it logs in is for Molecule."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.playbook.play_context import PlayContext
+from ansible.plugins.connection import paramiko_ssh
+from ansible.plugins.loader import become_loader, connection_loader
+
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import (
+    answers_token_prompt,
+    fresh_connection,
+    logs_in,
+)
+
+
+def connection(name, **variables):
+    made = connection_loader.get(name, PlayContext())
+    made.ansible_name = name  # the full one is not found here, where no collections are loaded
+    made.set_options(var_options={"inventory_hostname": "host", "ansible_host": "192.0.2.1", **variables})
+    made._shell.set_options(var_options={"ansible_remote_tmp": "/somewhere"})
+    return made
+
+
+@pytest.mark.parametrize("arguments", [None, "-o ControlMaster=auto -o ControlPersist=60s -o ControlPath=/tmp/%h"])
+def test_ssh_is_not_multiplexed(arguments):
+    variables = {"ansible_ssh_args": arguments} if arguments else {}
+    old = connection(
+        "ssh", ansible_port=2222, ansible_user="ansible", ansible_ssh_extra_args="-o ControlPath=/x", **variables
+    )
+    with fresh_connection(old, PlayContext()) as fresh:
+        command = b" ".join(fresh._build_command("ssh", "ssh", "192.0.2.1", "true")).decode()
+    assert command.index("ControlPath=none") < command.index("ControlPath=/x")  # ssh takes the first one
+    assert command.count("ControlPath") == 2 if arguments is None else 3
+    assert command.index("ControlMaster=no") < command.index("ControlMaster=auto")
+    assert (fresh.get_option("port"), fresh.get_option("remote_user")) == (2222, "ansible")
+    assert fresh._shell.get_option("remote_tmp") == "/somewhere"
+    assert "ControlMaster=no" not in str(old.get_options())
+
+
+def test_become_as_in_the_task():
+    old = connection("ssh")
+    old.set_become_plugin(become_loader.get("sudo"))
+    with fresh_connection(old, PlayContext()) as fresh:
+        assert fresh.become is old.become
+
+
+def test_paramiko_does_not_take_its_open_connection():
+    old = connection("paramiko_ssh", ansible_user="ansible")
+    paramiko_ssh.SSH_CONNECTION_CACHE["192.0.2.1__ansible__"] = "the old one"
+    try:
+        with fresh_connection(old, PlayContext()):
+            assert paramiko_ssh.SSH_CONNECTION_CACHE == {}
+        assert paramiko_ssh.SSH_CONNECTION_CACHE == {"192.0.2.1__ansible__": "the old one"}
+    finally:
+        paramiko_ssh.SSH_CONNECTION_CACHE.clear()
+
+
+def test_what_proves_a_login():
+    assert logs_in(connection("ssh")) and logs_in(connection("paramiko_ssh"))
+    assert not logs_in(connection("local"))
+    assert not answers_token_prompt(connection("ssh"))
