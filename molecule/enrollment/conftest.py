@@ -7,23 +7,24 @@ from __future__ import annotations
 import os
 import re
 import time
-from pathlib import Path
 
 import pyotp
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from dev.terminal_window import Window
-from lab.logins import client_options, servers
-
-SERVERS = servers(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml")
+from lab.logins import client_options
 
 
-# The tests of one host come one after another, the hosts beside each other (pytest-xdist with --dist loadgroup).
-@pytest.fixture(
-    params=[pytest.param(one, id=one.name, marks=pytest.mark.xdist_group(one.name)) for one in SERVERS], scope="session"
-)
-def server(request):
-    return request.param
+class ByHost(LoadScopeScheduling):
+    """The hosts beside each other, the tests of one host one after another."""
+
+    def _split_scope(self, nodeid):
+        return re.search(r"\[([a-z0-9]+)", nodeid).group(1)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByHost(config, log)
 
 
 OFFER = r"Enroll now\?.*\[y/N\]"

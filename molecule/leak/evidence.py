@@ -21,7 +21,10 @@ import yaml
 from lab.logins import Server
 
 HERE = Path(__file__).parent
-_CHANGED = r"find / \( -path /proc -o -path /sys \) -prune -o -type f -cnewer /root/leak-begin -print0"
+# The journal is read by its own program.
+_CHANGED = (
+    r"find / \( -path /proc -o -path /sys -o -name '*.journal' \) -prune -o -type f -cnewer /root/leak-begin -print0"
+)
 _FOLDERS = ("/tmp", "/var/tmp", "/home", "/dev/shm", "/run", "/srv", "/var/lib/fleetmfa")  # noqa: S108
 
 
@@ -78,6 +81,7 @@ class Controller:
         self.recorder.touch()
         (self.inputs / "sitecustomize.py").write_text((HERE / "recorder.py").read_text())
         self.host, self._inventories = host, [inventory]
+        self.runs: dict[str, Run] = {}
 
     def write(self, name: str, content: Any) -> Path:
         path = self.inputs / name
@@ -87,7 +91,7 @@ class Controller:
     def add_inventory(self, path: Path) -> None:
         self._inventories.append(path)
 
-    def run(self, name: str, playbook: str | Path, *arguments: str, **settings: str) -> Run:
+    def run(self, name: str, playbook: str | Path, *arguments: str, **settings: str) -> None:
         inventories = [word for inventory in self._inventories for word in ("-i", str(inventory))]
         command = ["ansible-playbook", *inventories, "-vvv", "--diff", *arguments, str(playbook)]
         with self.watched(name):
@@ -100,7 +104,7 @@ class Controller:
                 check=False,
             )
         (self.evidence / f"{name}.out").write_bytes(done.stdout)
-        return Run(done.returncode, done.stdout.decode("utf-8", "replace"))
+        self.runs[name] = Run(done.returncode, done.stdout.decode("utf-8", "replace"))
 
     def _environment(self, name: str, settings: dict[str, str]) -> dict[str, str]:
         ansible = {
@@ -111,7 +115,7 @@ class Controller:
             "CACHE_PLUGIN": "ansible.builtin.jsonfile",
             "CACHE_PLUGIN_CONNECTION": self.evidence / "facts",
             "RETRY_FILES_ENABLED": "true",
-            "RETRY_FILES_SAVE_PATH": self.evidence / "retry",
+            "RETRY_FILES_SAVE_PATH": self.evidence / f"{name}.retry",
             "DISPLAY_ARGS_TO_STDOUT": "true",
             "DISPLAY_TRACEBACK": "always",
             **settings,

@@ -9,6 +9,7 @@ pending key and nothing else. Every step is told to the system log (authpriv), n
 from __future__ import annotations
 
 import datetime
+import pwd
 import time
 from typing import Any
 
@@ -37,6 +38,7 @@ LOCK_SECONDS = 5
 
 # Each request and the values it comes with.
 REQUESTS = {"status": (), "key": (), "first": ("token",), "validate": ("first", "second"), "recovery_codes": ("token",)}
+ROOT_LEAVES_TO_OPERATORS = ("key", "first", "validate")
 
 
 class Desk:
@@ -50,6 +52,11 @@ class Desk:
     def answer(self, question: Any) -> dict[str, Any]:
         """The answer to one request; no is an answer, too."""
         request, values = _checked(question)
+        if request in ROOT_LEAVES_TO_OPERATORS and pwd.getpwnam(self._user).pw_uid == 0:
+            raise FleetMfaError(
+                "root is not enrolled here, since sshd may not let root answer a token prompt; "
+                "use playbook fleetmfa.ssh.validate, which looks"
+            )
         if request == "status":
             return self.status()  # without the lock: every login asks for it, and none should wait for a run of Ansible
         try:

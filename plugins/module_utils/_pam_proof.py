@@ -11,6 +11,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import FileChange
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_config import DEFAULT_CONFDIR, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_probe import check_module_line, find_module
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_service import without_block
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_setcred import set_credentials
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_stack import (
     ALWAYS,
@@ -52,7 +53,8 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
     if demand.require_installed:
         _check_installed_modules(demand)
     after = _config(demand, change.after)
-    before = _config(demand, change.before)
+    # What the service is without us: lines of ours that are being replaced are nobody's to miss.
+    before = _config(demand, change.before and without_block(change.before, change.path))
     verdict = _prove_enforced(after, demand)
     if not demand.own_service:
         _prove_not_enforced(before, after, demand)

@@ -39,7 +39,7 @@ def plan_block(confdir: str, service: str, content: str) -> FileChange:
             "(it may lie in /usr/lib/pam.d), or give the service a file of its own with 'own_service: true'"
         )
     block = b"\n".join([BEGIN, *_block_lines(content), END, b""])
-    lines = _without_block(before, path).splitlines(keepends=True)
+    lines = without_block(before, path).splitlines(keepends=True)
     head = _first_auth_line(lines)
     return FileChange(path, b"".join([*lines[:head], block, *lines[head:]]))
 
@@ -61,7 +61,7 @@ def plan_removal(confdir: str, service: str) -> FileChange:
     before = read_file(path)
     if before is None:
         return FileChange(path, None)
-    after = _without_block(before, path)
+    after = without_block(before, path)
     return FileChange(path, after or None)
 
 
@@ -81,7 +81,7 @@ def _block_lines(content: str) -> list[bytes]:
     return lines
 
 
-def _without_block(text: bytes, path: str) -> bytes:
+def without_block(text: bytes, path: str) -> bytes:
     """`text` without our block; a lone marker is an error, since what it once fenced cannot be told any more."""
     lines = text.splitlines(keepends=True)
     begins = [index for index, line in enumerate(lines) if line.strip() == BEGIN]

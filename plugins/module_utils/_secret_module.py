@@ -10,11 +10,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 class SecretModule(AnsibleModule):
-    """Does not return what it was given when it fails.
+    """Tells neither the host's log nor, when it fails, the controller what it was given.
 
-    AnsibleModule hides the value of an option that its spec calls secret, but neither that of an option it does not know
-    (a misspelt one), nor the keys of a dictionary that stands where a text should.
+    AnsibleModule hides the value of an option that its spec calls secret, as it was given. It does not hide that of an
+    option it does not know (a misspelt one), nor what it makes of a value of another type: the parts of a list that was
+    given as one text, the keys of a dictionary that was given as a text.
     """
+
+    def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
+        # It is called with all options before a module can say what else is secret among them.
+        super().log(msg if log_args is None else "Invoked")
 
     def fail_json(self, msg: str, **result: Any) -> None:
         super().fail_json(msg, invocation={"module_args": {}}, **result)

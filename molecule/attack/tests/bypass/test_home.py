@@ -31,7 +31,11 @@ VARIABLES = {
     "IFS": "/",
 }
 KEY_OPTIONS = [
-    *(f'environment="{name}={value}"' for name, value in VARIABLES.items() if name.startswith(("SSH", "PAM", "LD_PRE"))),
+    *(
+        f'environment="{name}={value}"'
+        for name, value in VARIABLES.items()
+        if name.startswith(("SSH", "PAM", "LD_PRE"))
+    ),
     'command="id -un"',
     'permitopen="*:*"',
     'from="*"',
@@ -70,13 +74,13 @@ def test_certificate_of_an_authority_of_the_users_own(mark, tmp_path):
     for path in (authority, certified):
         _ssh_keygen("-t", "ed25519", "-N", "", "-f", path)
     trusted = authority.with_suffix(".pub").read_text()
-    mark.run(f"""echo 'cert-authority,principals="{mark.name},root,nobody" {trusted.strip()}' > ~/.ssh/authorized_keys""")
+    mark.run(
+        f"""echo 'cert-authority,principals="{mark.name},root,nobody" {trusted.strip()}' > ~/.ssh/authorized_keys"""
+    )
     _ssh_keygen("-s", authority, "-I", "root", "-n", f"{mark.name},root", certified.with_suffix(".pub"))
     certificate = ["-o", f"CertificateFile={tmp_path}/certified-cert.pub", "-i", str(certified)]
     assert not mark.key_alone(*certificate).allowed
-    mark.run(f"cat {mark.home}/.ssh/authorized_keys > /dev/null")
-    public = Path(mark.server.key + ".pub").read_text()
-    mark.write(".ssh/authorized_keys", public)
+    mark.write(".ssh/authorized_keys", Path(f"{mark.server.key}.pub").read_text())
 
 
 def test_key_file_of_the_users_own(mark):

@@ -19,7 +19,7 @@ deluser $1 mfa-enforced
 groupdel mfa-enforced
 groupmod --new-name other mfa-enforced
 sg root -c true
-newgrp root < /dev/null
+newgrp root
 echo >> /etc/group
 ls /var/lib/fleetmfa
 cat KEYS/$1
@@ -46,7 +46,6 @@ echo > /etc/ssh/sshd_config.d/00-fleetmfa.conf
 echo >> /etc/ssh/sshd_config
 kill -HUP $(cat /run/sshd.pid)
 systemctl stop ssh
-systemctl edit --runtime --stdin ssh < /dev/null
 sudo -n true
 """.replace("KEYS", KEYS).strip()
 # Everything that decides who is asked and who gets in.
@@ -66,7 +65,7 @@ for question in sys.stdin.read().splitlines():
 def test_enforced_user_cannot_leave_or_rewrite_anything(mark):
     mark.write(".google_authenticator", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n")
     script = f'set -- {mark.name}; export PATH="$PATH:/usr/sbin:/sbin"\n' + "".join(
-        f"({line}) > /dev/null 2>&1 && echo {number}\n" for number, line in enumerate(ATTEMPTS.splitlines())
+        f"({line}) < /dev/null > /dev/null 2>&1 && echo {number}\n" for number, line in enumerate(ATTEMPTS.splitlines())
     )
     attempt = login(mark.server, mark.name, [mark.key.token()], command="true")
     assert attempt.allowed
@@ -93,7 +92,7 @@ class TestPendingUser:
         """What the enrollment service answers to nosy."""
         lines = "\n".join(map(json.dumps, questions))
         talk = f"runuser -u nosy -- python3 -c '{ASK}' <<'END'\n{lines}\nEND\n"
-        return [json.loads(answer) for answer in root.check_output("%s", talk) .splitlines()]
+        return [json.loads(answer) for answer in root.check_output(talk).splitlines()]
 
     def test_reads_no_secret(self, server, root, keys):
         paths = f"{KEYS}/mark1 /var/lib/fleetmfa/pending/idle /var/lib/fleetmfa/pending/nosy"

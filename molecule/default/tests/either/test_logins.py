@@ -10,17 +10,17 @@ PASSWORD = "correct horse"
 
 
 def test_key_and_token(server, keys):
-    attempt = login(server, "passwd", [keys["passwd"].token()])
+    attempt = login(server, "eikey", [keys["eikey"].token()])
     assert attempt.allowed and attempt.prompts == ["Verification code: "]
 
 
 def test_password_and_token(server, keys):
-    attempt = login(server, "passwd", [keys["passwd"].token(), PASSWORD], key=False)
+    attempt = login(server, "eipass", [keys["eipass"].token(), PASSWORD], key=False)
     assert attempt.allowed and attempt.prompts == ["Verification code: ", "Password: "]
 
 
 def test_token_alone(server, keys):
-    attempt = login(server, "alice", [keys["alice"].token(), ""], key=False)
+    attempt = login(server, "eitok", [keys["eitok"].token(), ""], key=False)
     assert not attempt.allowed and len(attempt.prompts) > 1
 
 
@@ -30,14 +30,14 @@ def test_key_alone(server):
 
 
 def test_key_and_password(server, keys):
-    attempt = login(server, "wrong", [keys["wrong"].wrong_token(), PASSWORD])
+    attempt = login(server, "eiwrong", [keys["eiwrong"].wrong_token(), PASSWORD])
     assert attempt.asked and not attempt.allowed
 
 
 def test_a_client_cannot_claim_that_a_key_was_used(server, keys):
     claim = ["-o", "SetEnv=SSH_AUTH_INFO_0=publickey", "-o", "NumberOfPasswordPrompts=1"]
     options = client_options(server, key=False)
-    attempt = run_client(["ssh", *options, *claim, f"files@{server.address}", "true"], [keys["files"].token()])
+    attempt = run_client(["ssh", *options, *claim, f"eienv@{server.address}", "true"], [keys["eienv"].token()])
     assert not attempt.allowed
     assert any("assword" in prompt for prompt in attempt.prompts)
 

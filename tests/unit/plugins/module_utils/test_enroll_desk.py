@@ -87,7 +87,6 @@ def test_a_user_without_a_key_gets_one_if_one_is_meant_for_the_user(desk, host):
 @pytest.mark.parametrize(
     ("user", "changed"),
     [
-        ("root", {}),
         ("nobody", {}),
         ("bob", {"exempt_users": ["bob"]}),
         ("bob", {"exempt_groups": ["bob"]}),
@@ -98,6 +97,18 @@ def test_nobody_else_gets_a_key(desk, host, user, changed):
     assert ask(desk(user, **changed), "key") == {"refused": "no_pending_key", "seconds": 0}
     assert not ask(desk(user, **changed), "status")["may_enroll"]
     assert host.pending(user) is None
+
+
+@pytest.mark.parametrize(
+    ("request_name", "values"),
+    [("key", {}), ("first", {"token": token()}), ("validate", {"first": token(-1), "second": token()})],
+)
+def test_root_is_left_to_operators(desk, tmp_path, host, request_name, values):
+    """sshd replaces what root types at a prompt by junk, unless PermitRootLogin is yes: root would be locked out."""
+    provision(tmp_path, "root")
+    with pytest.raises(FleetMfaError, match="root is not enrolled here"):
+        ask(desk("root"), request_name, **values)
+    assert host.validated("root") is None and EnforcedGroup().members == set()
 
 
 def test_an_exempt_user_may_validate_and_is_not_enforced(desk):

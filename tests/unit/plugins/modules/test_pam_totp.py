@@ -82,6 +82,15 @@ def test_check_run_check_again_run_again(run_module, confdir):
     assert gone["changed"] and (confdir / "sshd").read_bytes() == before
 
 
+def test_lines_that_take_the_place_of_ours(run_module, confdir):
+    options = {"service": "sshd", "confdir": str(confdir)}
+    before = (confdir / "sshd").read_bytes()
+    for content in (CONTENT, GATE.format(jump=1) + TOKEN, CONTENT):
+        assert run_module("pam_totp", content=content, **options)["changed"]
+    run_module("pam_totp", state="absent", **options)
+    assert (confdir / "sshd").read_bytes() == before
+
+
 def test_the_machines_own_services(run_module, tmp_path):
     shutil.copytree("/etc/pam.d", tmp_path / "pam.d")
     for service in ("sshd", "login"):
