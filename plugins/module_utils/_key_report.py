@@ -27,7 +27,9 @@ def report(user: str, host: Host, members: set[str], expected: dict[str, Any], n
     wait = wait_seconds(keys.pending, now) if keys.pending else 0
     limited_until = keys.validated and keys.validated.rate_limited_until(now)
     if user in members and not keys.validated:
-        problems.append(f"a member of {host.group.name} without a validated key that can be read: every login is denied")
+        problems.append(
+            f"a member of {host.group.name} without a validated key that can be read: every login is denied"
+        )
     return {
         "user": user,
         "account_exists": account_exists(user),

@@ -21,6 +21,8 @@ FILES = [
 ]
 # Texts that cannot carry a header of their own, or are one.
 NO_HEADER = {".png", ".svg", ".txt", ".json"}
+# Configuration as a distribution ships it, for hosts of a scenario.
+DISTRIBUTIONS_FILE = re.compile(r"molecule/\w+/files/")
 README = (ROOT / "README.md").read_text()
 
 
@@ -30,6 +32,7 @@ def test_every_file_says_its_licence():
         str(path.relative_to(ROOT))
         for path in FILES
         if path.suffix not in NO_HEADER
+        and not DISTRIBUTIONS_FILE.match(str(path.relative_to(ROOT)))
         and path.name not in ("COPYING", "CHANGELOG.rst", "changelog.yaml")
         and "SPDX-License-Identifier: GPL-3.0-or-later" not in path.read_text(errors="replace")[:600]
     ]
