@@ -54,6 +54,10 @@ lab: deps ## Start SSH hosts, inventory in .lab/inventory.yml; HOSTS="debian12 d
 lab-down: ## Remove the hosts of `make lab`
 	@python3 -m lab down
 
+.PHONY: screens
+screens: deps ## Render docs/screens from a real enrollment
+	@dev/make_screens
+
 # --- tests ----------------------------------------------------------------------------------------------------------
 
 .PHONY: test unit docs-test lint sanity molecule build

@@ -25,14 +25,15 @@ class Markers:
         return self.known_secret(name, pyotp.random_base32())
 
     def known_secret(self, name: str, secret: str) -> str:
-        halves = [secret[:_HALF].encode(), secret[_HALF:].encode()]
-        whole = [form for data in (secret.encode(), base64.b32decode(secret)) for form in _encoded(data)]
-        self._add(f"secret {name}", lambda hay: hay.has_text(halves) or hay.has(whole))
+        forms = [secret.encode(), base64.b32decode(secret)]
+        letters = [secret[:_HALF].encode(), secret[_HALF:].encode(), *(form.hex().upper().encode() for form in forms)]
+        others = [forms[1], *_base64(forms[0]), *_base64(forms[1])]
+        self._add(f"secret {name}", lambda hay: hay.has_letters(letters) or hay.has(others))
         return secret
 
     def text(self, name: str, text: str) -> str:
         """A secret that is none of base32, because it is a wrong one."""
-        self._add(f"text {name}", lambda hay: hay.has_text([text.upper().encode()]))
+        self._add(f"text {name}", lambda hay: hay.has_letters([text.upper().encode()]))
         return text
 
     def code(self, name: str) -> str:
@@ -48,7 +49,7 @@ class Markers:
         return self.known_token(name, f"0{secrets.randbelow(100_000):05}")
 
     def known_token(self, name: str, token: str) -> str:
-        self._add(f"token {name}", lambda hay: hay.has_number(token) or hay.has_number(f"{token[:3]} {token[3:]}"))
+        self._add(f"token {name}", lambda hay: hay.has_number(token))
         return token
 
     def _add(self, name: str, search: Callable[[Haystack], bool]) -> None:
@@ -62,23 +63,24 @@ class Markers:
 class Haystack:
     def __init__(self, data: bytes):
         self._data = data
-        # Base32 is blind to case and often written in groups, so blanks, dashes, line ends and what stands for them go.
+        # Base32 and hexadecimal are blind to case and often written in groups: blanks, dashes and line ends go.
         self._letters = re.sub(rb"%20|\\n|[^A-Za-z0-9]", b"", data).upper()
+        # Not parts of longer numbers or of a fraction of a second; a token may have a blank in the middle.
+        found = re.findall(rb"(?<![\d.-])(\d{6}|\d{8}|\d{3} \d{3})(?![\d-])", data)
+        self._numbers = {number.replace(b" ", b"").decode() for number in found}
 
     def has(self, needles: list[bytes]) -> bool:
         return any(needle in self._data for needle in needles)
 
-    def has_text(self, needles: list[bytes]) -> bool:
+    def has_letters(self, needles: list[bytes]) -> bool:
         return any(needle in self._letters for needle in needles)
 
     def has_number(self, number: str) -> bool:
-        """Not as a part of a longer number or of a fraction of a second."""
-        return re.search(rb"(?<![\d.-])" + number.encode() + rb"(?![\d-])", self._data) is not None
+        return number in self._numbers
 
 
-def _encoded(data: bytes) -> list[bytes]:
-    """Raw, hexadecimal, and base64 wherever it begins in a longer text."""
+def _base64(data: bytes) -> set[bytes]:
+    """Wherever it begins in a longer text, in both alphabets."""
     shifted = [base64.b64encode(bytes(shift) + data) for shift in range(3)]
     inner = [text[(8 * shift + 5) // 6 : 8 * (shift + len(data)) // 6] for shift, text in enumerate(shifted)]
-    urlsafe = [text.replace(b"+", b"-").replace(b"/", b"_") for text in inner]
-    return [data, data.hex().encode(), data.hex().upper().encode(), *inner, *urlsafe]
+    return {*inner, *(text.replace(b"+", b"-").replace(b"/", b"_") for text in inner)}

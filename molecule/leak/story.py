@@ -115,10 +115,7 @@ class Story:
         }
         arguments = ("-e", f"@{self.controller.write('prompts.json', prompts)}", "-e", "target=bad_tokens")
         self.controller.run("validate-bad", "fleetmfa.ssh.validate", *arguments)
-        yield (
-            "validate, check",
-            self.controller.run("validate-check", "fleetmfa.ssh.validate", *self._right(), "--check"),
-        )
+        self.controller.run("validate-check", "fleetmfa.ssh.validate", *self._right(), "--check")
         self.controller.run("validate", "fleetmfa.ssh.validate", *self._right())
 
     def _right(self) -> tuple[str, ...]:

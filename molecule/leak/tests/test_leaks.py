@@ -10,11 +10,13 @@ import stat
 import pytest
 
 STATE_DIR = "/var/lib/fleetmfa"
+GOOD = {"leak-on-purpose", "modules-check", "modules", "site-check", "site", "validate-check", "validate", "remove"}
 # How many hosts fail in a run that is to fail.
 FAILING = {"site-bad": 11, "site-later": 1, "validate-bad": 6}
 
 
 def test_every_run_did_what_it_should(told):
+    assert set(told.runs) == {*GOOD, *FAILING}
     for name, run in told.runs.items():
         assert (run.code != 0) == (name in FAILING), f"{name}\n{run.output}"
     for name, hosts in FAILING.items():

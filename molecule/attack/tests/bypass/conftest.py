@@ -15,7 +15,7 @@ import testinfra.host
 from lab.logins import Login, Server, client_options, login, run_client
 
 PASSWORD = "correct horse"
-NAMES = cycle(f"mark{number}" for number in range(1, 19))
+NAMES = cycle(f"mark{number}" for number in range(1, 25))
 
 
 @dataclass

@@ -23,19 +23,17 @@ VARIABLES = {
     "PAM_SERVICE": "other",
     "PAM_RHOST": "localhost",
     "USER": "ansible",
-    "HOME": "/tmp",
-    "LD_PRELOAD": "/tmp/own.so",
-    "LD_LIBRARY_PATH": "/tmp",
-    "BASH_ENV": "/tmp/own.sh",
-    "ENV": "/tmp/own.sh",
+    "HOME": "/home",
+    "LD_PRELOAD": "/home/own.so",
+    "LD_LIBRARY_PATH": "/home",
+    "BASH_ENV": "/home/own.sh",
+    "ENV": "/home/own.sh",
     "IFS": "/",
 }
 KEY_OPTIONS = [
-    *(
-        f'environment="{name}={value}"'
-        for name, value in VARIABLES.items()
-        if name.startswith(("SSH", "PAM", "LD_PRE"))
-    ),
+    'environment="SSH_AUTH_INFO_0=publickey"',
+    'environment="PAM_USER=ansible"',
+    'environment="LD_PRELOAD=/home/own.so"',
     'command="id -un"',
     'permitopen="*:*"',
     'from="*"',

@@ -85,10 +85,11 @@ def test_token_of_another_user(mark, another):
 
 
 def test_other_user_between_key_and_token(mark, another):
+    token = another.key.token()
     for first, second in ((mark, another), (another, mark)):
         with handshake(mark.server) as attempt:
             attempt.publickey(first.name)
-            assert not attempt.interactive(second.name, [another.key.token()])
+            assert not attempt.interactive(second.name, [token])
 
 
 def test_spellings_of_the_name(mark):
