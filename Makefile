@@ -60,12 +60,17 @@ screens: deps ## Render docs/screens from a real enrollment
 
 # --- tests ----------------------------------------------------------------------------------------------------------
 
+.PHONY: measure
+measure: deps ## What a run costs, with few users and with many
+	@tests/measure/cost.py
+
 .PHONY: test unit docs-test lint sanity molecule build
 test: deps ## Everything: unit, docs, lint, sanity, build, molecule
 	@dev/run_tests
 
 unit: deps ## Unit tests, with the real libpam and sshd
-	@pytest tests/unit tests/differential -n 2
+	@# Some tests start modules in processes of their own, which pytest's pythonpath does not reach.
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/.ansible/collections pytest tests/unit tests/differential -n 2
 
 docs-test: deps ## Docs against specs
 	@pytest tests/docs

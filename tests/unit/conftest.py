@@ -8,12 +8,16 @@ import importlib
 import json
 
 import pytest
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 
 @pytest.fixture
-def run_module(capsys):
+def run_module(capsys, monkeypatch):
     """run_module("totp_key", keys=[...], check_mode=True, diff_mode=True) -> the module's result as a dictionary."""
+
+    # Ansible keeps warnings for the life of the process, and would tell an earlier test's again.
+    monkeypatch.setattr(warnings, "_global_warnings", {})
 
     def run(name, check_mode=False, diff_mode=False, **arguments):
         module = importlib.import_module(f"ansible_collections.fleetmfa.ssh.plugins.modules.{name}")

@@ -36,6 +36,10 @@ SPELLINGS = [
 ]
 
 
+def test_the_attacker_does_have_the_password(mark):
+    mark.root.run_expect([0], f"echo '{mark.password}' | runuser -u nobody -- su {mark.name} -c true")
+
+
 @pytest.mark.parametrize("key_first", [False, True], ids=["alone", "after the key"])
 def test_password(mark, key_first):
     with handshake(mark.server) as attempt:

@@ -50,7 +50,8 @@ def test_bad_options_are_not_told(run, options):
 
 def test_a_failure_later_does_not_tell_them(run):
     _logged, told = run(lambda module: module.fail_json(msg="no", user="alice"), user="alice", codes=f"{SECRET},1")
-    assert told == {"failed": True, "msg": "no", "user": "alice", "invocation": {"module_args": {}}}
+    assert (told["msg"], told["user"]) == ("no", "alice")
+    assert told["invocation"] == {"module_args": {}}
 
 
 def test_what_a_module_logs_itself_is_logged(run):
