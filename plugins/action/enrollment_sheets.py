@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import read_file, write_file
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._state_dir import check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
 
 ARGUMENTS = {
     "keys": {"type": "list", "elements": "dict", "required": True, "no_log": False},
@@ -45,10 +46,6 @@ class ActionModule(ActionBase):
 
 def _sheets(arguments: dict) -> dict[str, bytes]:
     """Path and content of every sheet; a key that is wrong stops it before anything is written."""
-    try:
-        from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
-    except ImportError as error:
-        raise FleetMfaError(f"the controller lacks the Python package {error.name}; pip install segno") from error
     sheets = {}
     for number, entry in enumerate(arguments["keys"], 1):
         try:

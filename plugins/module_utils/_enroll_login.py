@@ -37,15 +37,15 @@ def offer_at_login(door: Door, plain: bool, enroll: Enroll) -> int:
     if not (status["pending"] and status["open"]):
         return 0
     try:
-        print("\n".join(["", f"Token MFA: there is a key for you on this host.{_deadline(status)}"]))
+        sys.stdout.write(f"\nToken MFA: there is a key for you on this host.{_deadline(status)}\n")
         if _says_yes("Enroll now? It takes two minutes. [y/N] "):
             enroll(door, plain)
         else:
-            print(_LATER)
+            sys.stdout.write(f"{_LATER}\n")
     except (Left, KeyboardInterrupt, OSError):
-        print(f"\n{_LATER}")
+        sys.stdout.write(f"\n{_LATER}\n")
     except (Refused, Stopped, FleetMfaError) as reason:
-        print(reason)
+        sys.stdout.write(f"{reason}\n")
     return 0
 
 
@@ -54,10 +54,11 @@ def _deadline(status: dict) -> str:
 
 
 def _says_yes(question: str) -> bool:
-    print(question, end="", flush=True)
+    sys.stdout.write(question)
+    sys.stdout.flush()
     ready, _none, _none = select.select([sys.stdin], [], [], OFFER_SECONDS)
     if not ready:
-        print()
+        sys.stdout.write("\n")
         return False
     return os.read(sys.stdin.fileno(), 4096).strip().lower() in (b"y", b"yes")
 
@@ -66,17 +67,16 @@ def serve_overdue(door: Door, plain: bool, enroll: Enroll) -> int:
     """The whole session of a user whose enrollment is overdue: sshd starts this in place of what was asked for."""
     status = door.ask("status")
     if not status["overdue"]:
-        print("Your enrollment is no longer overdue. Please log in again.", file=sys.stderr)
+        sys.stderr.write("Your enrollment is no longer overdue. Please log in again.\n")
         return 1
-    print(
+    sys.stderr.write(
         f"The time to enroll for token MFA ended on {status['deadline']}.\n"
-        "This login can be used to enroll, and for nothing else.",
-        file=sys.stderr,
+        "This login can be used to enroll, and for nothing else.\n"
     )
     if "SSH_ORIGINAL_COMMAND" in os.environ or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("Please log in with a terminal and no command: ssh HOST", file=sys.stderr)
+        sys.stderr.write("Please log in with a terminal and no command: ssh HOST\n")
         return 1
     result = enroll(door, plain)
     if result == 0:
-        print("Please log in again.")
+        sys.stdout.write("Please log in again.\n")
     return result

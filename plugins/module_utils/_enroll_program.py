@@ -77,12 +77,13 @@ def _parser() -> argparse.ArgumentParser:
 def _tell(text: str) -> None:
     """One message on the ordinary screen. That it may have gone is no error."""
     with contextlib.suppress(OSError):
-        print(text, flush=True)
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 def _failed(text: str) -> int:
     with contextlib.suppress(OSError):
-        print(f"mfa-enroll: {text}", file=sys.stderr)
+        sys.stderr.write(f"mfa-enroll: {text}\n")
     return FAILED
 
 

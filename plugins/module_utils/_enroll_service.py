@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if action == ["deadline"]:
         return _deadline()
-    print("usage: mfa-enroll-service answer|deadline (run by systemd)", file=sys.stderr)
+    sys.stderr.write("usage: mfa-enroll-service answer|deadline (run by systemd)\n")
     return 2
 
 
@@ -47,7 +47,7 @@ def _deadline() -> int:
     try:
         settle_all(read_policy(), datetime.date.today())
     except FleetMfaError as error:
-        print(f"mfa-enroll-service: {error}", file=sys.stderr)
+        sys.stderr.write(f"mfa-enroll-service: {error}\n")
         return 1
     return 0
 

@@ -8,8 +8,7 @@ from html import escape
 from string import Template
 from typing import NamedTuple
 
-import segno
-
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._totp import canonical_secret, otpauth_uri
 
 _PAGE = Template("""<!DOCTYPE html>
@@ -92,6 +91,10 @@ class SheetKey(NamedTuple):
 
 def enrollment_sheet(key: SheetKey, contact: str) -> str:
     """The page. Everything that is not ours is escaped."""
+    try:
+        import segno  # wanted by nothing else on the controller
+    except ImportError as error:
+        raise FleetMfaError("the controller lacks the Python package segno; pip install segno") from error
     uri = otpauth_uri(key.secret, key.issuer, key.account, period=key.period)
     picture = segno.make(uri, error="m", micro=False).svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None)
     codes = _lines(key.recovery_codes, per_line=5)
