@@ -51,10 +51,14 @@ class Key:
         self.used = set()
 
     def token(self) -> str:
-        """A token that the host takes now (the step to come, the present one or the one before), waiting for one if need be."""
+        """A token that the host takes now (the step to come, the present one or the one before), waiting for one if need be.
+
+        Not the one before when it is about to expire: a slow login would be refused for that alone.
+        """
         while True:
-            now = int(time.time() // 30)
-            for step in (now + 1, now, now - 1):
+            now, elapsed = divmod(time.time(), 30)
+            now = int(now)
+            for step in (now + 1, now, now - 1) if elapsed < 15 else (now + 1, now):
                 if step not in self.used:
                     self.used.add(step)
                     return self.totp.at(step * 30)

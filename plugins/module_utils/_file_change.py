@@ -11,7 +11,6 @@ what the administrator named.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import secrets
 import stat
@@ -19,6 +18,10 @@ from pathlib import Path
 from typing import Callable, Tuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+# Around our lines in a file that is not ours.
+BLOCK_BEGIN = b"# BEGIN fleetmfa.ssh"
+BLOCK_END = b"# END fleetmfa.ssh"
 
 
 def read_file(path: str) -> bytes | None:
@@ -94,6 +97,15 @@ def _remove_quietly(path: str) -> None:
         os.unlink(path)
 
 
+def sync_folder(folder: str | Path) -> None:
+    """Have the names in the folder on disk: a rename survives a crash only then (fsync(2))."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class FileChange:
     """One file from its content before to its content after; `None` means there is no file.
 
@@ -146,10 +158,6 @@ class FileChange:
             "before": (self.before or b"").decode("utf-8", "replace"),
             "after": (self.after or b"").decode("utf-8", "replace"),
         }
-
-    def unified_diff(self) -> str:
-        lines = [self.diff()[side].splitlines(keepends=True) for side in ("before", "after")]
-        return "".join(difflib.unified_diff(*lines, fromfile=self.path, tofile=self.path))
 
 
 def apply_all(changes: list[FileChange]) -> None:

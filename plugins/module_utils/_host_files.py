@@ -11,7 +11,13 @@ import stat
 from pathlib import Path
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import FileChange, apply_all, read_file
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import (
+    BLOCK_BEGIN,
+    BLOCK_END,
+    FileChange,
+    apply_all,
+    read_file,
+)
 
 HOST_FILE = {
     "path": {"type": "path", "required": True},
@@ -22,8 +28,8 @@ HOST_FILE = {
     "only_beside": {"type": "path"},
 }
 
-BEGIN = b"# BEGIN fleetmfa.ssh\n"
-END = b"# END fleetmfa.ssh\n"
+BEGIN = BLOCK_BEGIN + b"\n"
+END = BLOCK_END + b"\n"
 
 
 class HostFileChange(FileChange):

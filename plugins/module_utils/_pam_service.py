@@ -12,10 +12,12 @@ import re
 from pathlib import Path
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import FileChange, read_file
-
-BEGIN = b"# BEGIN fleetmfa.ssh"
-END = b"# END fleetmfa.ssh"
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import (
+    BLOCK_BEGIN,
+    BLOCK_END,
+    FileChange,
+    read_file,
+)
 
 # A service name becomes a file name below confdir: no slash, no leading dot.
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*\Z")
@@ -38,7 +40,7 @@ def plan_block(confdir: str, service: str, content: str) -> FileChange:
             f"there is no PAM service {path}, or an empty one; copy the distribution's file there "
             "(it may lie in /usr/lib/pam.d), or give the service a file of its own with 'own_service: true'"
         )
-    block = b"\n".join([BEGIN, *_block_lines(content), END, b""])
+    block = b"\n".join([BLOCK_BEGIN, *_block_lines(content), BLOCK_END, b""])
     lines = without_block(before, path).splitlines(keepends=True)
     head = _first_auth_line(lines)
     return FileChange(path, b"".join([*lines[:head], block, *lines[head:]]))
@@ -48,11 +50,11 @@ def plan_own_service(confdir: str, service: str, content: str) -> FileChange:
     """The change that makes `content` a service of its own; a file somebody else wrote is never replaced."""
     path = service_path(confdir, service)
     before = read_file(path)
-    if before is not None and BEGIN not in before.splitlines():
+    if before is not None and BLOCK_BEGIN not in before.splitlines():
         raise FleetMfaError(
             f"{path} exists and is not ours; choose another name in option 'service', or remove the file"
         )
-    return FileChange(path, b"\n".join([BEGIN, *_block_lines(content), END, b""]))
+    return FileChange(path, b"\n".join([BLOCK_BEGIN, *_block_lines(content), BLOCK_END, b""]))
 
 
 def plan_removal(confdir: str, service: str) -> FileChange:
@@ -70,7 +72,7 @@ def _block_lines(content: str) -> list[bytes]:
     if lines == [b""]:
         raise FleetMfaError("option 'content' is empty; give the PAM lines that ask for the token")
     for number, line in enumerate(lines, 1):
-        if line.strip() in (BEGIN, END):
+        if line.strip() in (BLOCK_BEGIN, BLOCK_END):
             raise FleetMfaError(
                 f"option 'content', line {number}: the marker lines are added by the module; leave them out"
             )
@@ -84,14 +86,14 @@ def _block_lines(content: str) -> list[bytes]:
 def without_block(text: bytes, path: str) -> bytes:
     """`text` without our block; a lone marker is an error, since what it once fenced cannot be told any more."""
     lines = text.splitlines(keepends=True)
-    begins = [index for index, line in enumerate(lines) if line.strip() == BEGIN]
-    ends = [index for index, line in enumerate(lines) if line.strip() == END]
+    begins = [index for index, line in enumerate(lines) if line.strip() == BLOCK_BEGIN]
+    ends = [index for index, line in enumerate(lines) if line.strip() == BLOCK_END]
     if not begins and not ends:
         return text
     if len(begins) != 1 or len(ends) != 1 or ends[0] < begins[0]:
         places = ", ".join(str(index + 1) for index in sorted(begins + ends))
         raise FleetMfaError(
-            f"{path}: the markers '{BEGIN.decode()}' and '{END.decode()}' do not pair up (lines {places}); "
+            f"{path}: the markers '{BLOCK_BEGIN.decode()}' and '{BLOCK_END.decode()}' do not pair up (lines {places}); "
             "leave one of each, around our lines, or neither"
         )
     return b"".join(lines[: begins[0]] + lines[ends[0] + 1 :])

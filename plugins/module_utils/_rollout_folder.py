@@ -15,7 +15,6 @@ This file also runs without Ansible, inside the roll-back program.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -26,6 +25,8 @@ from typing import Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils import _rollout_snapshot as snapshot
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import sync_folder
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_lock import lock_within
 
 _OUTCOME = "outcome.json"
 
@@ -44,7 +45,7 @@ class RolloutFolder:
         """Be the only one at work here. The roll-back may kill a run that still holds the lock when its time is up."""
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not _flock(descriptor, patience):
+            if not lock_within(descriptor, patience):
                 holder = _holder(descriptor)
                 if not kill_holder:
                     raise FleetMfaError(
@@ -53,7 +54,7 @@ class RolloutFolder:
                 with contextlib.suppress(ProcessLookupError):
                     if holder:
                         os.kill(holder, signal.SIGKILL)
-                _flock(descriptor, patience)
+                lock_within(descriptor, patience)
             with contextlib.suppress(OSError):  # a full disk must not keep the roll-back from its work
                 os.pwrite(descriptor, f"{os.getpid():<16}".encode(), 0)
             yield
@@ -83,7 +84,7 @@ class RolloutFolder:
     def arm(self) -> None:
         """From this rename on a roll-back puts the snapshot back."""
         self.new.rename(self.armed)
-        snapshot.sync_folder(self.path)
+        sync_folder(self.path)
 
     def finish(self, state: Path, reason: str) -> None:
         """Let the armed roll-out end in `state`; from this rename on nothing puts it back."""
@@ -91,7 +92,7 @@ class RolloutFolder:
             snapshot.write_json(self.armed / _OUTCOME, {"reason": reason, "ended": time.time()})
         self.forget(state)
         self.armed.rename(state)
-        snapshot.sync_folder(self.path)
+        sync_folder(self.path)
         for copy in state.glob("file-*"):
             copy.unlink()
 
@@ -108,15 +109,3 @@ def _holder(descriptor: int) -> int | None:
             if os.path.samestat(opened.stat(), lock):
                 return int(number)
     return None
-
-
-def _flock(descriptor: int, patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.1)

@@ -18,14 +18,14 @@ import zipfile
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils import _rollout_systemd as systemd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import write_file
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import sync_folder, write_file
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollout_folder import RolloutFolder
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollout_snapshot import sync_folder
 
 _PACKAGE = "ansible_collections.fleetmfa.ssh.plugins.module_utils"
 _PROGRAM_FILES = (
     "_errors",
     "_file_change",
+    "_file_lock",
     "_rollout_folder",
     "_rollout_program",
     "_rollout_snapshot",

@@ -17,7 +17,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import FileChange
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import FileChange, sync_folder
 
 _MANIFEST = "manifest.json"
 
@@ -129,11 +129,3 @@ def write_json(path: Path, value: dict) -> None:
         handle.write(json.dumps(value, indent=1))
         handle.flush()
         os.fsync(handle.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

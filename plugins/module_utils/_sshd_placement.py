@@ -11,11 +11,11 @@ import re
 from typing import NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import BLOCK_BEGIN, BLOCK_END
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_config import Directive, SshdConfig, canonical
 
-BEGIN, END = b"# BEGIN fleetmfa.ssh", b"# END fleetmfa.ssh"
 _FOLDER_NOTE = b"# The folder was made for this file and goes with it."
-_BLOCK = re.compile(rb"^" + BEGIN + rb"\r?\n(.*?)^" + END + rb"(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(rb"^" + BLOCK_BEGIN + rb"\r?\n(.*?)^" + BLOCK_END + rb"(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 class Include(NamedTuple):
@@ -26,13 +26,13 @@ class Include(NamedTuple):
 
     def block(self) -> bytes:
         note = [_FOLDER_NOTE] if self.made_folder else []
-        return b"\n".join([BEGIN, *note, b"Include " + self.path.encode(), END, b""])
+        return b"\n".join([BLOCK_BEGIN, *note, b"Include " + self.path.encode(), BLOCK_END, b""])
 
 
 def without_block(content: bytes, path: str) -> bytes:
     """The main file as it was before us, byte for byte."""
     rest = _BLOCK.sub(b"", content)
-    if BEGIN in rest or END in rest:
+    if BLOCK_BEGIN in rest or BLOCK_END in rest:
         raise FleetMfaError(
             f"{path}: the marker lines of fleetmfa.ssh do not pair up; remove what is left of the block by hand"
         )

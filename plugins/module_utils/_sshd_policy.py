@@ -10,7 +10,7 @@ from types import TracebackType
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_binary import Sshd
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_config import SshdConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_config import MatchLine, SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_findings import Finding, SshdFindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_match import (
     Account,
@@ -31,7 +31,7 @@ class PolicyReader:
         self.sshd = sshd
         self.config = config
         self._answers: dict[tuple[bool, ...], dict[str, list[str]]] = {}
-        self._staged: dict[tuple[bool, ...], dict[str, str]] = {}
+        self._staged: dict[tuple[MatchLine, ...], dict[str, str]] = {}
         self._global: dict[str, list[str]] | None = None
 
     def __enter__(self) -> PolicyReader:
@@ -63,7 +63,7 @@ class PolicyReader:
         for_user = tuple(user_part_holds(match, account) for match in matches)
         question = tuple(held and connection_part_holds(match, connection) for held, match in zip(for_user, matches))
         if question not in self._answers:
-            copies = self._copies_for(account, for_user)
+            copies = self._copies_for(account)
             try:
                 self._answers[question] = self.sshd.effective(copies[self.config.path], account.name, connection)
             except FleetMfaError as error:
@@ -72,11 +72,12 @@ class PolicyReader:
                 raise SshdFindingsError([Finding("sshd_config_invalid", (said,))]) from error
         return self._answers[question]
 
-    def _copies_for(self, account: Account, for_user: tuple[bool, ...]) -> dict[str, str]:
-        if for_user not in self._staged:
-            folder = self._subfolder(str(len(self._staged)))
-            self._staged[for_user] = self.config.stage(folder, resolve_groups(account))
-        return self._staged[for_user]
+    def _copies_for(self, account: Account) -> dict[str, str]:
+        resolve = resolve_groups(account)
+        resolved = tuple(resolve(match) for match in self.config.matches)
+        if resolved not in self._staged:
+            self._staged[resolved] = self.config.stage(self._subfolder(str(len(self._staged))), resolve)
+        return self._staged[resolved]
 
     def connections(self) -> list[Connection]:
         settings = self.global_settings()

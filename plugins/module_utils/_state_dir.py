@@ -9,7 +9,6 @@ holds the lock, but the PAM module rewrites files in `keys/` at logins without i
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import stat
@@ -23,8 +22,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import (
     Version,
     identity,
     read_file,
+    sync_folder,
     write_file,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_lock import lock_within
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keyfile import KeyFile
 
 DEFAULT_PATH = "/var/lib/fleetmfa"
@@ -209,11 +210,7 @@ class StateDir:
     def flush(self) -> None:
         """Have the names of the key files on disk, before a group membership relies on them."""
         for folder in FOLDERS:
-            descriptor = os.open(self._folder(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_folder(self._folder(folder))
 
 
 def _is_key_file(name: str) -> bool:
@@ -296,15 +293,7 @@ def _locked(path: str, wait: float) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise FleetMfaError(f"cannot open {path}: {error.strerror}") from error
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise FleetMfaError(
-                    f"{path} is held by another run for more than {wait:.0f} s; see who holds it"
-                ) from None
-            time.sleep(0.02)
+    if lock_within(descriptor, wait):
+        return descriptor
+    os.close(descriptor)
+    raise FleetMfaError(f"{path} is held by another run for more than {wait:.0f} s; see who holds it")

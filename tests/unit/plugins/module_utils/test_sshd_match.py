@@ -98,6 +98,17 @@ def test_same_answer_as_sshd(tmp_path):
 
 
 @needs_sshd
+def test_an_account_is_never_answered_with_the_groups_of_another(tmp_path):
+    """alice (for her name) and bob (for his groups) both fail the first Match; one from elsewhere makes sshd ask again."""
+    host = SshdHost(tmp_path)
+    host.write("Banner /0\nMatch User !alice,* Group wheel\n Banner /1\nMatch Address 10.0.0.0/8\n Banner /2\n")
+    with PolicyReader(Sshd(str(host.sshd)), SshdConfig(str(host.config))) as reader:
+        alice = reader.settings(Account("alice", 1000, frozenset({"wheel"})), Connection())
+        bob = reader.settings(Account("bob", 1001, frozenset()), Connection("10.1.2.3", "10.1.2.3"))
+    assert (alice["banner"], bob["banner"]) == (["/0"], ["/2"])
+
+
+@needs_sshd
 def test_real_accounts_are_answered_as_sshd_answers_them(tmp_path):
     """With real users sshd looks groups up itself: resolving them first makes no difference."""
     host = SshdHost(tmp_path)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Waiting for a lock, but not for ever: flock(2) itself knows no time limit. Private to the collection."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+
+_PAUSE = 0.02
+
+
+def lock_within(descriptor: int, seconds: float) -> bool:
+    """Take the exclusive lock of an open file; false if somebody else holds it for longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_PAUSE)
