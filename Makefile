@@ -65,7 +65,7 @@ measure: deps ## What a run costs, with few users and with many
 	@tests/measure/cost.py
 
 .PHONY: test unit docs-test lint sanity molecule build
-test: deps ## What CI runs: unit, docs, lint, sanity, build, molecule (SCENARIOS="default rollback"; default: default)
+test: deps ## What CI runs: unit, docs, lint, sanity, build, molecule (SCENARIOS="default rollback"; default: all)
 	@dev/run_tests
 
 unit: deps ## Unit tests, with the real libpam and sshd

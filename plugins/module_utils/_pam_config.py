@@ -126,6 +126,15 @@ class PamConfig:
                 return Stack(auth)
         return Stack(())
 
+    def lines(self, service: str) -> list[Line]:
+        """The lines of all types of a service, without those of `other`; none if libpam does not start it."""
+        own: list[Line] = []
+        try:
+            self._load(os.path.basename(service).lower(), own)
+        except _Aborted:
+            return []
+        return own
+
     def _load(self, name: str, lines: list[Line]) -> bool:
         found = self.find_file(name)
         if found is None:

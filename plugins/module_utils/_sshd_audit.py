@@ -8,6 +8,8 @@ import os
 from typing import Iterator, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._accounts import EnforcedGroup
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_config import PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_named_rules import named_rules
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_findings import Finding, SshdFindingsError, merged
@@ -28,6 +30,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_second_daemon i
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_totp import ANY_USER, Host, bare_config
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._state_dir import StateDir
 
+# The name sshd gives PAM where PAMServiceName says nothing else.
+SHARED_SERVICE = "sshd"
 _EXAMPLES = 5
 # Which of several verdicts for several connections stands for the class: the one to act on first.
 _GRAVITY = ("can_get_round", "locked_out", "not_asked", "asked")
@@ -74,6 +78,7 @@ class Audit:
                 "pam_service_name": self.sshd.pam_service_name,
                 "separate_challenge_response": self.sshd.separate_challenge_response,
             },
+            "pam_rules_by_name": named_rules(PamConfig(), SHARED_SERVICE),
             "baseline": baseline,
             "classes": classes,
             "findings": [finding.as_dict() for finding in merged(findings)],

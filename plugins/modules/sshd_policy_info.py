@@ -96,6 +96,14 @@ capabilities:
   returned: success
   type: dict
   sample: {pam_service_name: false, separate_challenge_response: false}
+pam_rules_by_name:
+  description:
+    - The lines of PAM service C(sshd) that go by the name of the service (C(pam_time), C(pam_group), C(pam_sss) and the like). What their
+      rules say of C(sshd) does not hold for users that C(PAMServiceName) sends to another service.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/etc/pam.d/common-account:25 pam_sss.so"]
 baseline:
   description: The global settings without the drop-in and the Include block of M(fleetmfa.ssh.sshd_totp), keywords in lower case.
   returned: success

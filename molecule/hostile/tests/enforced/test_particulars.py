@@ -25,6 +25,14 @@ def test_groups_that_pam_gives_at_login(server, keys):
         assert attempt.allowed and "games" in attempt.output.split(), (user, attempt)
 
 
+@pytest.mark.comes_with("pam_time")
+def test_hours_that_name_the_service_still_hold(server, keys, gets_in_with_a_token):
+    """On every OpenSSH: where a rule names sshd, enforced users stay in the service of that name."""
+    attempt = login(server, "late", [keys["late"].token()])
+    assert attempt.asked and not attempt.allowed
+    assert gets_in_with_a_token("alice")
+
+
 @pytest.mark.comes_with("pam_access")
 def test_who_is_shut_out_by_name_stays_out(server, keys):
     attempt = login(server, "outcast", [keys["outcast"].token()])

@@ -20,6 +20,7 @@ VARIABLES = {
     "mfa_group": "mfa-enforced",
     "mfa_users": "all",
     "mfa_exempt_users": [],
+    "mfa__cannot_answer": [],
     "mfa_exempt_groups": [],
     "mfa_issuer": "SSH",
     "mfa_period": 30,
@@ -39,6 +40,7 @@ def render(tmp_path):
     """render(mfa_issuer="Example") -> path of the policy file that the role would write."""
     environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False)  # noqa: S701
     environment.filters["comment"] = lambda text: f"# {text}\n"
+    environment.filters["union"] = lambda one, other: [*one, *(name for name in other if name not in one)]
 
     def render_(**changed):
         path = tmp_path / "policy.conf"
@@ -63,7 +65,8 @@ def test_every_value_arrives(render):
     policy = read_policy(
         render(
             mfa_users=["alice", "Bob"],
-            mfa_exempt_users=["deploy", "ansible"],
+            mfa_exempt_users=["deploy"],
+            mfa__cannot_answer=["ansible", "deploy"],
             mfa_exempt_groups=["domain admins"],
             mfa_issuer="Example: 100 % = ours",
             mfa_enrollment_start="2026-03-01",
