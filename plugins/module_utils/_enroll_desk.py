@@ -115,6 +115,8 @@ class Desk:
     def recovery_codes(self, token: str) -> dict[str, Any]:
         """New recovery codes in place of the old ones, for one valid token, which is used up by this."""
         step = self._judge(token)
+        if not self._state.claim_step(self._user, step):
+            raise TokenRefused("already_used", "the token was used before")
         codes = generate_recovery_codes(self._policy.recovery_codes)
         self._state.converge_validated(self._user, lambda key: _renewed(key, step, codes))
         audit(self._user, f"{len(codes)} new recovery codes made")

@@ -26,6 +26,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import (
     write_file,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_lock import lock_within
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._guard_claims import claim_step
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keyfile import KeyFile
 
 DEFAULT_PATH = "/var/lib/fleetmfa"
@@ -134,6 +135,11 @@ class StateDir:
     def _file(self, folder: str, user: str) -> str:
         check_user_name(user)
         return os.path.join(self._folder(folder), user)
+
+    def claim_step(self, user: str, step: int) -> bool:
+        """Take a token's step so that no login can; false if one has. The caller holds the lock."""
+        check_user_name(user)
+        return claim_step(self._folder("guard"), user, step)
 
     def access_problem(self, folder: str, user: str) -> str | None:
         """Why the PAM module would refuse the file whatever it holds: owner, or more than 0600 (0400 is as good)."""

@@ -8,6 +8,8 @@ import os
 
 import pytest
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._guard_claims import claim_step
+
 ROUNDS = int(os.environ.get("GUARD_ROUNDS", "3"))
 CODES = ["12345678", "23456789", "34567890"]
 WRONG = "000000"
@@ -135,3 +137,13 @@ def test_a_prompt_opened_before_the_key_was_replaced_cannot_claim(host):
     host.write_key(used=(host.step - 1,))
     login.answer(host.token())
     assert not login.succeeds()
+
+
+def test_a_token_that_has_given_recovery_codes_lets_nobody_in(host):
+    login = host.login()
+    assert login.has_prompt()
+    assert claim_step(str(host.state.parent), host.user, host.step)
+    login.answer(host.token())
+    assert not login.succeeds()
+    assert not claim_step(str(host.state.parent), host.user, host.step)
+    assert host.answer(host.token(1))

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.comes_with()
@@ -67,3 +69,22 @@ def test_site_goes_on_once_it_is_put_right(site, gets_in_by_key, gets_in_with_a_
     assert not gets_in_by_key("alice")
     assert gets_in_with_a_token("alice")
     assert gets_in_by_key("bob")
+
+
+@pytest.mark.parametrize("option", ["mfa_keys", "mfa_users"])
+def test_the_account_that_ansible_connects_with_is_not_enforced(option, root, site, is_as_before, gets_in_by_key):
+    """With a validated key it is refused; with a pending one it stays as it is, and may not enforce itself."""
+    key = {"user": "ansible", "secret": "V2CWBV6WRH7X3SVQGO5ZEHFGGJ7KXQ5T", "state": "validated"}
+    given = {"mfa_keys": {"mfa_keys": [key]}, "mfa_users": {"mfa_keys": [], "mfa_users": ["ansible"]}}[option]
+    try:
+        went_well, printed = site("-e", json.dumps({"mfa_exempt_users": [], "mfa_enroll": True, **given}))
+        if option == "mfa_keys":
+            assert not went_well and "name the account in mfa_exempt_users" in " ".join(printed.split())
+            assert is_as_before()
+        else:
+            assert went_well, printed
+            assert "    ansible\n" in root.file("/etc/fleetmfa/policy.conf").content_string
+        assert gets_in_by_key("ansible")
+        assert not root.file("/var/lib/fleetmfa/keys/ansible").exists
+    finally:
+        site("-e", "mfa_state=absent")

@@ -144,6 +144,18 @@ def test_new_recovery_codes_take_a_token_and_use_it_up(desk, host, log):
     assert not set(result["recovery_codes"]) & set(" ".join(log).split())
 
 
+def test_a_token_that_a_login_has_just_claimed_gives_no_codes(desk, host, tmp_path):
+    """The key file does not show it yet when the answer is judged."""
+    ask(desk(), "validate", first=token(-1), second=token())
+    records = Path(host.path) / "guard" / "alice"
+    records.write_text(f"over 77 5\nclaimed 3 {step_at(NOW) + 1}\n")
+    assert ask(desk(), "recovery_codes", token=token(1))["refused"] == "already_used"
+    assert host.validated("alice").recovery_codes == CODES
+    records.write_text("over 77 5\nclaimed 3\n")
+    assert ask(desk(), "recovery_codes", token=token(1))["recovery_codes"]
+    assert records.read_text() == f"over 77 5\nclaimed 3 {step_at(NOW) + 1}\n"
+
+
 def test_guessing_a_token_for_new_codes_is_limited(desk, host):
     ask(desk(), "validate", first=token(-1), second=token())
     before = host.validated("alice").recovery_codes
