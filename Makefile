@@ -61,8 +61,9 @@ screens: deps ## Render docs/screens from a real enrollment
 # --- tests ----------------------------------------------------------------------------------------------------------
 
 .PHONY: measure
-measure: deps ## What a run costs, with few users and with many
+measure: deps ## What a run costs, with few users and with many, and what the guard costs a login
 	@tests/measure/cost.py
+	@tests/measure/guard.py
 
 .PHONY: test unit docs-test lint sanity molecule build
 test: deps ## What CI runs: unit, docs, lint, sanity, build, molecule (SCENARIOS="default rollback"; default: all)

@@ -40,7 +40,6 @@ def render(tmp_path):
     """render(mfa_issuer="Example") -> path of the policy file that the role would write."""
     environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False)  # noqa: S701
     environment.filters["comment"] = lambda text: f"# {text}\n"
-    environment.filters["union"] = lambda one, other: [*one, *(name for name in other if name not in one)]
 
     def render_(**changed):
         path = tmp_path / "policy.conf"
