@@ -63,14 +63,6 @@ def test_site_refuses_and_changes_nothing(host, site, is_as_before, gets_in_by_k
     assert [gets_in_by_key(user) for user in ("alice", "bob", "carol")] == logins
 
 
-def test_site_goes_on_once_it_is_put_right(site, gets_in_by_key, gets_in_with_a_token):
-    went_well, printed = site()
-    assert went_well, printed
-    assert not gets_in_by_key("alice")
-    assert gets_in_with_a_token("alice")
-    assert gets_in_by_key("bob")
-
-
 @pytest.mark.parametrize("option", ["mfa_keys", "mfa_users"])
 def test_the_account_that_ansible_connects_with_is_not_enforced(option, root, site, is_as_before, gets_in_by_key):
     """With a validated key it is refused; with a pending one it stays as it is, and may not enforce itself."""
@@ -87,4 +79,13 @@ def test_the_account_that_ansible_connects_with_is_not_enforced(option, root, si
         assert gets_in_by_key("ansible")
         assert not root.file("/var/lib/fleetmfa/keys/ansible").exists
     finally:
-        site("-e", "mfa_state=absent")
+        removed, printed = site("-e", "mfa_state=absent")
+        assert removed, printed
+
+
+def test_site_goes_on_once_it_is_put_right(site, gets_in_by_key, gets_in_with_a_token):
+    went_well, printed = site()
+    assert went_well, printed
+    assert not gets_in_by_key("alice")
+    assert gets_in_with_a_token("alice")
+    assert gets_in_by_key("bob")
