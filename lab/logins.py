@@ -8,9 +8,11 @@ For the demonstration and the tests. Nothing here knows the server's configurati
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +21,8 @@ from typing import Iterator, Sequence
 import paramiko
 import yaml
 
-TIMEOUT = 30
+# Generous: a busy machine is slow, and a login that hangs is seen all the same.
+TIMEOUT = 120
 # Given to ssh as SSH_ASKPASS: notes each prompt, answers it with the next line of the answers, else gives up.
 _ASKPASS = """#!/bin/sh
 printf '%s\\n' "$1" >> "$LOGIN_FOLDER/prompts"
@@ -139,3 +142,29 @@ def _askpass(answers: Sequence[str]) -> Iterator[tuple[dict, object]]:
         }
         environment.pop("SSH_AUTH_SOCK", None)
         yield environment, lambda: noted.read_text().splitlines() if noted.exists() else []
+
+
+def through_forwarding(server: Server, user: str) -> bytes:
+    """The first bytes that `ssh -L` brings from the server's own port 22; none where forwarding is refused."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = [*client_options(server), "-o", "BatchMode=yes", "-L", f"{port}:127.0.0.1:22"]
+    tunnel = subprocess.Popen(["ssh", "-N", *options, f"{user}@{server.address}"], stdin=subprocess.DEVNULL)
+    try:
+        return _first_bytes(port, tunnel)
+    finally:
+        tunnel.terminate()
+        tunnel.wait()
+
+
+def _first_bytes(port: int, tunnel: subprocess.Popen) -> bytes:
+    """As soon as the client listens, which it does after the login."""
+    deadline = time.monotonic() + TIMEOUT
+    while tunnel.poll() is None and time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
+                return connection.recv(20)
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+    raise AssertionError("ssh -L ended or did not listen: there was no login")

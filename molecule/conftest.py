@@ -42,6 +42,26 @@ def _root(name):
     return testinfra.get_host(f"{engine[-1]}://{own['lab_container']}")
 
 
+# The sockets that sshd listens on; after a reload they are new ones.
+_LISTENING = "awk '$4 == \"0A\" && $2 ~ /:0016$/ {print $10}' /proc/net/tcp /proc/net/tcp6"
+_RELOAD_SECONDS = 120
+
+
+@pytest.fixture
+def reload_sshd(root):
+    """Reload sshd and wait until the new configuration counts: `systemctl reload` returns before that."""
+
+    def reload():
+        before = set(root.check_output(_LISTENING).split())
+        root.run_expect([0], "systemctl reload ssh")
+        deadline = time.monotonic() + _RELOAD_SECONDS
+        while not (now := set(root.check_output(_LISTENING).split())) or now & before:
+            assert time.monotonic() < deadline, "sshd does not listen again"
+            time.sleep(0.1)
+
+    return reload
+
+
 class Key:
     """A user's key as the user's authenticator has it; every token it gives belongs to a step not used before."""
 

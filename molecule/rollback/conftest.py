@@ -97,7 +97,7 @@ class Fleet:
         with tempfile.TemporaryDirectory(dir=folder) as results:
             variables = json.dumps({**variables, "results": results})
             command = ["ansible-playbook", "-i", str(INVENTORY), "-e", variables, *arguments, "rollout.yml"]
-            done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, timeout=300, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, timeout=900, check=False)
             self.output = done.stdout + done.stderr
             return [json.loads(result.read_text()) for result in sorted(Path(results).glob("*.json"))]
 

@@ -47,9 +47,9 @@ def test_account_phase_denies(fleet, roll_out):
 
 
 def test_login_hangs(fleet, roll_out):
-    results = roll_out(window=20, further_pam="session required pam_exec.so /bin/sleep 60")
+    results = roll_out(window=40, further_pam="session required pam_exec.so /bin/sleep 120")
     assert rolled_back_at_once(results)
-    assert all("no answer within 10 seconds" in one["msg"] for one in results)
+    assert all("no answer within 20 seconds" in one["msg"] for one in results)
     fleet.assert_as_before()
 
 
@@ -58,7 +58,7 @@ def test_login_works_but_become_does_not(fleet, roll_out):
     results = roll_out(window=20, become_pam="account requisite pam_deny.so")
     assert all(one["failed"] and one["rolled_back"] is False for one in results)
     assert all(f"by itself at {one['rollback_at']}" in one["msg"] for one in results)
-    fleet.wait_until_as_before(30)
+    fleet.wait_until_as_before(180)
 
 
 def test_managing_account_is_not_enforced(fleet, roll_out):
@@ -92,7 +92,7 @@ def test_sshd_does_not_reload(fleet, roll_out, sshd_unit):
     assert all("the old files are back" in one["msg"] for one in results)
     assert all(fleet.each(lambda host: host.lets_in))
     sshd_unit("ExecReload=/bin/kill -HUP $MAINPID")
-    fleet.run("for i in $(seq 45); do test -e /var/lib/fleetmfa/rollout/armed || exit 0; sleep 1; done; exit 1")
+    fleet.run("for i in $(seq 300); do test -e /var/lib/fleetmfa/rollout/armed || exit 0; sleep 1; done; exit 1")
 
 
 def test_reload_ends_sshd(fleet, roll_out, sshd_unit):
@@ -121,7 +121,7 @@ def test_disk_full_while_writing(fleet, roll_out):
 
 def test_controller_is_killed_between_apply_and_confirm(fleet, roll_out, roll_out_and_die):
     roll_out_and_die(window=15)
-    fleet.wait_until_as_before(30)
+    fleet.wait_until_as_before(180)
     assert all("(timer)" in line for line in fleet.run(LAST_LOG_LINE))
     for one in roll_out("--check"):
         assert (one["earlier_rollout"]["outcome"], one["earlier_rollout"]["reason"]) == ("rolled_back", "timer")

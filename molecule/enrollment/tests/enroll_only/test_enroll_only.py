@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
 import time
 
 import pytest
 
-from lab.logins import client_options, login, run_client
+from lab.logins import client_options, login, run_client, through_forwarding
 
 DROP_IN = "/etc/ssh/sshd_config.d/00-fleetmfa.conf"
 ESCAPED = "touch /home/dodger/escaped"
@@ -60,19 +58,8 @@ def test_nothing_else_is_possible(server, batch, tmp_path):
     assert not (tmp_path / "copied").exists()
 
 
-def test_no_forwarding(server, batch):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    argv = ["ssh", "-N", *batch, "-L", f"{port}:127.0.0.1:22", f"late@{server.address}"]
-    tunnel = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-    try:
-        time.sleep(2)
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            assert connection.recv(20) == b""
-    finally:
-        tunnel.terminate()
-        tunnel.wait()
+def test_no_forwarding(server):
+    assert through_forwarding(server, "late") == b""
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh", "/usr/bin/zsh", "/usr/bin/fish", "/usr/bin/tcsh"])
@@ -128,12 +115,14 @@ def test_others_notice_nothing(server):
     assert attempt.allowed and not attempt.asked and attempt.output == "files"
 
 
-def test_the_way_out_is_real(server, root, batch):
+def test_the_way_out_is_real(server, root, batch, reload_sshd):
     """Without the SetEnv line of the drop-in, what was prepared is run: the attack above can succeed."""
     root.run("usermod -s /bin/bash dodger; rm -f /home/dodger/escaped")
-    root.run(f"cp -p {DROP_IN} /root/drop-in; sed -i '/SetEnv/d' {DROP_IN}; systemctl reload ssh")
+    root.run(f"cp -p {DROP_IN} /root/drop-in; sed -i '/SetEnv/d' {DROP_IN}")
     try:
+        reload_sshd()
         run_client(["ssh", *batch, f"dodger@{server.address}", "id"])
         assert root.file("/home/dodger/escaped").exists
     finally:
-        root.run(f"cp -p /root/drop-in {DROP_IN}; systemctl reload ssh; rm -f /home/dodger/escaped")
+        root.run(f"cp -p /root/drop-in {DROP_IN}; rm -f /home/dodger/escaped")
+        reload_sshd()

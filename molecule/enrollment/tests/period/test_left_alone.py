@@ -4,13 +4,9 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
-
 import pytest
 
-from lab.logins import client_options, login, run_client
+from lab.logins import client_options, login, run_client, through_forwarding
 
 
 @pytest.fixture
@@ -61,26 +57,8 @@ def test_git(server, batch, target, tmp_path):
     assert attempt.allowed and "Enroll" not in attempt.output, attempt.output
 
 
-def test_port_forwarding(server, batch, target):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    tunnel = subprocess.Popen(["ssh", "-N", *batch, "-L", f"{port}:127.0.0.1:22", target], stdin=subprocess.DEVNULL)
-    try:
-        assert banner(port).startswith(b"SSH-2.0")
-    finally:
-        tunnel.terminate()
-        tunnel.wait()
-
-
-def banner(port):
-    for _attempt in range(50):
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-                return connection.recv(20)
-        except ConnectionRefusedError:
-            time.sleep(0.2)
-    return b""
+def test_port_forwarding(server):
+    assert through_forwarding(server, "files").startswith(b"SSH-2.0")
 
 
 def test_no_offer_in_a_shell_that_is_started_in_the_session(open_session):

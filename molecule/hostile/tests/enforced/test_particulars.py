@@ -80,7 +80,7 @@ def _second_port(server, known_hosts):
 
 
 def _wait_for(address, port):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while True:
         try:
             with socket.create_connection((address, port), timeout=5):

@@ -22,6 +22,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import F
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollout import Rollout
 
 ROLLOUT_ID = "0123456789abcdef"
+# So long that no timer ends by itself in a test, however slow the machine; `time_is_up` lets it end.
+A_LONG_TIME = 3600
 RUN = Path(__file__).with_name("rollout_run.py")
 FOREIGN_UID = 4242 if os.geteuid() == 0 else os.geteuid()
 
@@ -68,24 +70,32 @@ class Host:
     def is_applied(self) -> bool:
         return (self.etc / "ssh/00-made.conf").exists() and not (self.etc / "ssh/99-removed.conf").exists()
 
-    def run(self, timeout: int = 60, kill_at: int = 0) -> subprocess.CompletedProcess:
+    def run(self, timeout: int = A_LONG_TIME, kill_at: int = 0) -> subprocess.CompletedProcess:
         command = [sys.executable, str(RUN), str(self.state), str(self.etc), ROLLOUT_ID, str(timeout), str(kill_at)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    def timers(self) -> list[int]:
-        program = str(self.rollout.folder.program).encode()
-        found = []
+    def timers(self) -> dict[int, list[str]]:
+        """The timers that run: process id and command line."""
+        program = str(self.rollout.folder.program)
+        found = {}
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                arguments = (process / "cmdline").read_bytes().split(b"\0")
+                arguments = (process / "cmdline").read_bytes().decode().split("\0")[:-1]
             except OSError:
                 continue
-            if program in arguments:
-                found.append(int(process.name))
+            if program in arguments and "--after" in arguments:
+                found[int(process.name)] = arguments
         return found
 
-    def wait_for_timer(self, seconds: float = 20) -> None:
+    def time_is_up(self) -> None:
+        """The timer that the roll-out has started comes to its end: the same command, with a second left to wait."""
+        for process, arguments in self.timers().items():
+            os.kill(process, signal.SIGKILL)
+            place = arguments.index("--after") + 1
+            subprocess.run([*arguments[:place], "1", *arguments[place + 1 :]], check=True, env={})
+
+    def wait_for_timer(self, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while self.timers():
             assert time.monotonic() < deadline, "the timer did not end"
@@ -115,20 +125,20 @@ def test_applies_and_waits(host):
 
 
 def test_confirmed_stays_and_leaves_no_old_files(host):
-    host.run(timeout=60)
+    host.run()
     host.rollout.confirm(ROLLOUT_ID)
     assert host.is_applied
     assert host.rollout.is_confirmed(ROLLOUT_ID)
     assert host.rollout.earlier() is None
     assert not list(host.state.rglob("file-*"))
-    host.wait_for_timer(5)  # it sees that its roll-out has ended, long before its time is up
+    host.wait_for_timer()  # it sees that its roll-out has ended, long before its time is up
     assert host.is_applied
 
 
 def test_not_confirmed_comes_back_by_itself_and_is_told(host):
-    host.run(timeout=1)
+    host.run()
     assert host.is_applied
-    host.wait_for_timer()
+    host.time_is_up()
     assert host.is_as_before
     told = host.rollout.earlier()
     assert (told["id"], told["outcome"], told["reason"]) == (ROLLOUT_ID, "rolled_back", "timer")
@@ -137,8 +147,8 @@ def test_not_confirmed_comes_back_by_itself_and_is_told(host):
 
 
 def test_confirmation_after_the_time_is_refused(host):
-    host.run(timeout=1)
-    host.wait_for_timer()
+    host.run()
+    host.time_is_up()
     with pytest.raises(FleetMfaError, match=r"put back already \(timer\)"):
         host.rollout.confirm(ROLLOUT_ID)
     assert host.is_as_before
@@ -159,7 +169,7 @@ def test_rolled_back_on_request(host):
     assert host.is_as_before
     assert host.rollout.earlier()["reason"] == "request"
     host.rollout.roll_back(ROLLOUT_ID)  # may be repeated: the answer may have been lost
-    host.wait_for_timer(5)
+    host.wait_for_timer()
 
 
 def test_next_run_puts_back_what_still_waits(host):
@@ -187,13 +197,15 @@ def test_boot_after_confirmation_changes_nothing(host):
 
 def test_killed_at_any_step_is_undone(tmp_path):
     """Every point at which the run can die, each in a process that really dies; then the timer alone puts it right."""
-    steps = int(Host(tmp_path / "whole").run(timeout=1).stdout)
+    whole = Host(tmp_path / "whole")
+    steps = int(whole.run().stdout)
     assert steps > 60
+    whole.time_is_up()
 
     def killed(kill_at: int) -> tuple[int, int, bool, str | None]:
         host = Host(tmp_path / str(kill_at))
-        code = host.run(timeout=1, kill_at=kill_at).returncode
-        host.wait_for_timer()
+        code = host.run(kill_at=kill_at).returncode
+        host.time_is_up()
         told = host.rollout.earlier()
         return kill_at, code, host.is_as_before, told and told["outcome"]
 
@@ -216,21 +228,21 @@ def test_roll_back_killed_on_its_way_is_repeated(host):
 
 def test_a_hanging_run_is_killed_when_its_time_is_up(host):
     folder = host.rollout.folder
-    host.run(timeout=60)
+    host.run()
     script = f"import fcntl, os, time; f = open({str(folder.path / 'lock')!r}, 'r+'); fcntl.flock(f, 2);"
-    script += "os.pwrite(f.fileno(), f'{os.getpid():<16}'.encode(), 0); print(flush=True); time.sleep(60)"
+    script += "os.pwrite(f.fileno(), f'{os.getpid():<16}'.encode(), 0); print(flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as hanging:
         hanging.stdout.readline()
         assert host.boot() == 0
-        assert hanging.wait(1) == -signal.SIGKILL
+        assert hanging.wait(60) == -signal.SIGKILL
     assert host.is_as_before
 
 
 def test_a_stranger_is_not_killed_for_the_number_in_the_lock(host):
     """The number of a run that is gone belongs to somebody else now; what holds the lock has written none."""
     lock = host.rollout.folder.path / "lock"
-    host.run(timeout=60)
-    with subprocess.Popen(["sleep", "30"]) as stranger, lock.open("r+b") as held:
+    host.run()
+    with subprocess.Popen(["sleep", "600"]) as stranger, lock.open("r+b") as held:
         held.write(f"{stranger.pid:<16}".encode())
         held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -331,10 +343,10 @@ def test_disk_full_after_half_of_the_changes(tiny_disk):
 
 def test_disk_full_when_the_time_is_up(tiny_disk):
     host = Host(tiny_disk)
-    assert host.run(timeout=2).returncode == 0
+    assert host.run().returncode == 0
     fill(tiny_disk)
     assert host.is_applied
-    host.wait_for_timer()
+    host.time_is_up()
     assert host.is_as_before
     assert host.rollout.earlier()["outcome"] == "rolled_back"
 
