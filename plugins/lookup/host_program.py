@@ -54,7 +54,7 @@ import base64
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._zip_program import zip_program
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._program import build_program
 
 PROGRAMS = {"mfa-enroll": "_enroll_program", "mfa-enroll-service": "_enroll_service"}
 
@@ -63,7 +63,7 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         interpreter = self.get_option("interpreter")
-        return [base64.b64encode(zip_program(self._entry(name), interpreter)).decode("ascii") for name in terms]
+        return [base64.b64encode(build_program(self._entry(name), interpreter)).decode("ascii") for name in terms]
 
     def _entry(self, name):
         if name not in PROGRAMS:

@@ -2,37 +2,21 @@
 # Copyright: the fleetmfa.ssh authors
 """What puts the old configuration back if nobody confirms: a timer, and a unit for the next boot. Private to the collection.
 
-Both run one program that needs nothing but Python: a zip archive of the files of this collection that know how to restore.
+Both run one program that needs nothing but Python: the files of this collection that know how to restore, in an archive.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import io
 import os
 import re
 import subprocess
 import sys
-import zipfile
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils import _rollout_systemd as systemd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import sync_folder, write_file
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._program import build_program
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollout_folder import RolloutFolder
-
-_PACKAGE = "ansible_collections.fleetmfa.ssh.plugins.module_utils"
-_PROGRAM_FILES = (
-    "_errors",
-    "_file_change",
-    "_file_lock",
-    "_rollout_folder",
-    "_rollout_program",
-    "_rollout_snapshot",
-    "_rollout_systemd",
-    "_sshd_reload",
-)
-_MAIN = f"import sys\n\nfrom {_PACKAGE}._rollout_program import main\n\nsys.exit(main(sys.argv[1:]))\n"
 
 # Before sshd, because a host that starts with a configuration nobody confirmed may let nobody in. Not before ssh.socket,
 # which starts earlier than any ordinary unit; its service waits for us all the same.
@@ -53,7 +37,7 @@ TimeoutStartSec=60
 
 def prepare(folder: RolloutFolder) -> None:
     """Write the roll-back program, and see it start: nothing is changed on a host that could not run it."""
-    write_file(str(folder.program), _program(), 0o600)
+    write_file(str(folder.program), build_program("_rollout_program"), 0o600)
     if not systemd.succeeds(*_command(folder, "--check")):
         raise FleetMfaError(
             f"the roll-back program {folder.program} does not start with {os.path.realpath(sys.executable)}"
@@ -88,19 +72,6 @@ def _command(folder: RolloutFolder, *arguments: str) -> list[str]:
         )
     interpreter = os.path.realpath(sys.executable)
     return [interpreter, "-I", "-S", "-B", str(folder.program), str(folder.path), *arguments]
-
-
-def _program() -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("__main__.py", _MAIN)
-        parts = _PACKAGE.split(".")
-        for depth in range(len(parts)):
-            archive.writestr("/".join([*parts[: depth + 1], "__init__.py"]), "")
-        for name in _PROGRAM_FILES:
-            source = inspect.getsource(importlib.import_module(f"{_PACKAGE}.{name}"))
-            archive.writestr("/".join([*parts, f"{name}.py"]), source)
-    return content.getvalue()
 
 
 def _guard_next_boot(folder: RolloutFolder, rollout_id: str) -> None:

@@ -63,7 +63,7 @@ def _log(rollout_id: str, reason: str, problems: list[str]) -> None:
         )
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=RolloutFolder)
     parser.add_argument("rollout_id", nargs="?")

@@ -10,7 +10,8 @@ import zipfile
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.lookup.host_program import PROGRAMS
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._zip_program import zip_program
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._program import PACKAGE, build_program
 
 PYTHON = "/usr/bin/python3"
 
@@ -19,21 +20,24 @@ PYTHON = "/usr/bin/python3"
 def install(tmp_path):
     def install_(name):
         path = tmp_path / name
-        path.write_bytes(zip_program(PROGRAMS[name], PYTHON))
+        path.write_bytes(build_program(PROGRAMS[name], PYTHON))
         path.chmod(0o755)
         return path
 
     return install_
 
 
-def modules(path):
-    with zipfile.ZipFile(path) as archive:
-        return {name.rsplit("/", 1)[-1] for name in archive.namelist()} - {"__init__.py", "__main__.py"}
+def modules(program):
+    """The files of module_utils in it."""
+    folder = PACKAGE.replace(".", "/") + "/"
+    with zipfile.ZipFile(program) as archive:
+        names = [name for name in archive.namelist() if name.startswith(folder) and not name.endswith("__init__.py")]
+    return {name[len(folder) :] for name in names}
 
 
 def test_the_same_sources_give_the_same_bytes():
     for entry in PROGRAMS.values():
-        assert zip_program(entry, PYTHON) == zip_program(entry, PYTHON)
+        assert build_program(entry, PYTHON) == build_program(entry, PYTHON)
 
 
 def test_a_program_has_what_it_needs_and_no_more(install):
@@ -42,6 +46,28 @@ def test_a_program_has_what_it_needs_and_no_more(install):
     assert not user & {"_state_dir.py", "_keyfile.py", "_accounts.py"}, "what runs as the user can do nothing with keys"
     assert {"_enroll_service.py", "_enroll_desk.py", "_two_tokens.py"} <= service
     assert not service & {"_terminal.py", "_qr_code.py", "_enroll_dialogue.py"}, "what runs as root has no terminal"
+
+
+def test_a_program_can_be_built_from_inside_an_archive(tmp_path):
+    """As the roll-back program is: by a module that runs from Ansible's archive, where no file of ours is on disk."""
+    archive = tmp_path / "module.zip"
+    archive.write_bytes(build_program("_rollout"))
+    code = f"import sys; from {PACKAGE} import _program as program; sys.stdout.buffer.write(program.build_program('_rollout_program'))"
+    done = subprocess.run(
+        [PYTHON, "-IS", "-c", f"import sys; sys.path.insert(0, {str(archive)!r}); {code}"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == build_program("_rollout_program")
+    (tmp_path / "rollback.pyz").write_bytes(done.stdout)
+    assert {"_rollout_snapshot.py", "_sshd_reload.py", "_errors.py"} <= modules(tmp_path / "rollback.pyz")
+    assert not {"_rollout.py", "_program.py"} & modules(tmp_path / "rollback.pyz")
+
+
+def test_a_program_of_nothing_is_refused():
+    with pytest.raises(FleetMfaError, match="source of .*_no_such_file is not there"):
+        build_program("_no_such_file")
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
