@@ -12,8 +12,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._file_change import read_file, write_file
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._state_dir import check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
 
 ARGUMENTS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options of `module_utils/_host_options.py`."""
+    """The options of `module_utils/_keys/options.py`."""
 
     DOCUMENTATION = r"""
 options:

@@ -56,7 +56,7 @@ from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._program import build_program
 
-PROGRAMS = {"mfa-enroll": "_enroll_program", "mfa-enroll-service": "_enroll_service"}
+PROGRAMS = {"mfa-enroll": "_enroll.user.program", "mfa-enroll-service": "_enroll.root.service"}
 
 
 class LookupModule(LookupBase):

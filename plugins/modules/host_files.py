@@ -100,7 +100,7 @@ paths:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._host_files import (
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_set import (
     HOST_FILE,
     apply_host_files,
     plan_host_files,

@@ -203,11 +203,11 @@ from dataclasses import asdict
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_config import DEFAULT_CONFDIR, PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_modules import TOKEN_MODULES
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_probe import find_module
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_stack import has_so_suffix, prove
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_subject import Subject
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import TOKEN_MODULES
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import find_module
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import has_so_suffix, prove
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
 
 ARGUMENTS = {
     "service": {"type": "str", "default": "sshd"},

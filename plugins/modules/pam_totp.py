@@ -133,7 +133,7 @@ unknown_modules:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_totp import PAM_TOTP_SPEC, plan_pam_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, plan_pam_totp
 
 
 def main() -> None:

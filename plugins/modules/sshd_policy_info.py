@@ -144,8 +144,8 @@ sshd_calls:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_audit import Audit
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_totp import DROPIN, SSHD_CONFIG
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN, SSHD_CONFIG
 
 
 def main() -> None:

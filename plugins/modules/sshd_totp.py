@@ -151,9 +151,9 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_findings import SshdFindingsError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_reload import apply_and_reload
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd_totp import SSHD_TOTP_SPEC, plan_sshd_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import SshdFindingsError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, plan_sshd_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import apply_and_reload
 
 
 def main() -> None:

@@ -215,13 +215,13 @@ unknown_users:
 
 import time
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._accounts import human_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._host_options import HOST_ARGUMENTS, Host
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._key_entry import STATES, KeyDefaults, KeyEntry
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._key_plan import apply, plan
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keyfile import KeySettings
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._secret_module import SecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import STATES, KeyDefaults, KeyEntry
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeySettings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, plan
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,

@@ -140,10 +140,10 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._accounts import human_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._host_options import HOST_ARGUMENTS, Host
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._key_report import EXPECTABLE, report
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, report
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,

@@ -295,7 +295,7 @@ earlier_rollout:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._totp_rollout import TOTP_ROLLOUT_SPEC, run_phase
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.rollout import TOTP_ROLLOUT_SPEC, run_phase
 
 
 def main() -> None:

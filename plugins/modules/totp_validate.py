@@ -119,9 +119,9 @@ users:
 import time
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._host_options import HOST_ARGUMENTS, Host
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._secret_module import SecretModule
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._validations import Validations
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.validations import Validations
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,

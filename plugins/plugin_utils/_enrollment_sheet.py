@@ -9,7 +9,7 @@ from string import Template
 from typing import NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._totp import canonical_secret, otpauth_uri
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import canonical_secret, otpauth_uri
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">

@@ -15,16 +15,16 @@ from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
-import libpam
 import pytest
-from random_stacks import RandomFolder
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils import _pam_dispatch
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_config import RETURN_VALUES, PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_modules import TOKEN_MODULES, outcomes
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_probe import find_module
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_setcred import results_of
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam_subject import Subject
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import dispatch
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import RETURN_VALUES, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import TOKEN_MODULES, outcomes
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import find_module
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.setcred import results_of
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
+from ansible_collections.fleetmfa.ssh.tests.support import libpam
+from ansible_collections.fleetmfa.ssh.tests.support.random_stacks import RandomFolder
 
 STACKS = int(os.environ.get("FLEETMFA_STACKS", "20000"))
 SEED = int(os.environ["FLEETMFA_SEED"])
@@ -65,7 +65,7 @@ def model_result(name: str, folder: str, service: str, jump_is_ok: bool) -> str:
     def result_of(line):
         return MODULE_RESULT[name](line, service) if is_installed(line.module) else "module_unknown"
 
-    return _pam_dispatch.run(stack.lines, result_of, jump_is_ok)
+    return dispatch.run(stack.lines, result_of, jump_is_ok)
 
 
 def setcred_takes_a_jump_for_ok(folder: str) -> bool:
@@ -148,11 +148,11 @@ def test_what_is_known_of_a_module_is_true(folder, name, text):
 
 
 def approve_always(judgement, result):
-    return _pam_dispatch.Judgement(_pam_dispatch.POSITIVE, result)
+    return dispatch.Judgement(dispatch.POSITIVE, result)
 
 
 def object_last(_judgement, result):
-    return _pam_dispatch.Judgement(_pam_dispatch.NEGATIVE, result)
+    return dispatch.Judgement(dispatch.NEGATIVE, result)
 
 
 def skip_into_substacks(_lines, position, count):
@@ -164,6 +164,6 @@ def skip_into_substacks(_lines, position, count):
     [("_approve", approve_always), ("_object", object_last), ("_skip", skip_into_substacks)],
 )
 def test_a_wrong_rule_is_found(folder, monkeypatch, rule, wrong):
-    monkeypatch.setattr(_pam_dispatch, rule, wrong)
+    monkeypatch.setattr(dispatch, rule, wrong)
     _seen, differences = compare("pam_authenticate", write_folders(folder, seed=1, count=1000))
     assert differences

@@ -59,8 +59,8 @@ def test_readme_table_of_contents(what, pattern):
 
 def test_architecture_names_every_private_file():
     architecture = (ROOT / "docs/architecture.md").read_text()
-    there = {path.name for path in ROOT.glob("plugins/*_utils/_*.py")}
-    named = set(re.findall(r"`(_\w+\.py)`", architecture))
+    there = {str(path.relative_to(folder)) for folder in ROOT.glob("plugins/*_utils") for path in folder.rglob("*.py")}
+    named = set(re.findall(r"^\| `([\w/]+\.py)` \|", architecture, re.MULTILINE))
     assert there and there == named
 
 

@@ -1,108 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the fleetmfa.ssh authors
-"""A host for the exactly-once guard: state directory, key file and PAM service in a temporary folder."""
 
 from __future__ import annotations
 
-import base64
 import os
 import shutil
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from pam_logins import SERVICE, PamLogin
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._totp import token_at
-
-PROGRAMS = Path(__file__).parents[3] / "roles/mfa/files/usr/local/libexec/fleetmfa"
-PERIOD = 30
-SPARE_SECONDS = 5
-
-
-class GuardedHost:
-    """One user, "alice", behind the guard as the role puts it into PAM."""
-
-    user = "alice"
-
-    def __init__(self, folder: Path, shell: str):
-        self.folder = folder
-        self.guard = self._program("totp-guard", shell)
-        self.key_path = folder / "keys" / self.user
-        self.state = folder / "guard" / self.user
-        for name in ("keys", "guard", "pam.d"):
-            (folder / name).mkdir(mode=0o700)
-        self.secret = os.urandom(20)
-        self.step = _step_with_time_left()
-        self.write_key()
-        self.write_service()
-
-    def _program(self, name: str, shell: str) -> Path:
-        """The program as it is installed, but run by this shell as its /bin/sh."""
-        (self.folder / "sh").symlink_to(shutil.which(shell))
-        text = (PROGRAMS / name).read_text()
-        program = self.folder / name
-        program.write_text(text.replace("#!/bin/sh", f"#!{self.folder}/sh", 1))
-        program.chmod(0o755)
-        return program
-
-    def write_service(self, guarded: bool = True) -> None:
-        lines = [
-            f"auth requisite pam_exec.so quiet {self.guard} attempt {self.folder}",
-            f"auth requisite pam_google_authenticator.so secret={self.folder}/keys/${{USER}} user=root noskewadj",
-            f"auth requisite pam_exec.so quiet {self.guard} claim {self.folder}",
-            "auth sufficient pam_permit.so",
-        ]
-        (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines if guarded else lines[1::2]) + "\n")
-
-    def write_key(self, **values) -> None:
-        """As a key is written that replaces another one: the guard forgets the old one's attempts."""
-        self.write_key_without_forgetting(**values)
-        self.state.unlink(missing_ok=True)
-
-    def write_key_without_forgetting(self, rate_limit="100 30", used=(), codes=()) -> None:
-        lines = [base64.b32encode(self.secret).decode(), '" WINDOW_SIZE 3', '" DISALLOW_REUSE', '" TOTP_AUTH', *codes]
-        lines[2] = " ".join([lines[2], *map(str, used)])
-        if rate_limit:
-            lines.insert(1, f'" RATE_LIMIT {rate_limit}')
-        draft = self.key_path.with_name("draft")
-        draft.write_text("\n".join(lines) + "\n")
-        draft.chmod(0o600)
-        draft.rename(self.key_path)
-
-    def login(self, environment: tuple[str, ...] = ()) -> PamLogin:
-        return PamLogin(self.folder / "pam.d", self.user, environment)
-
-    def asked(self, count: int) -> list[PamLogin]:
-        """So many logins, started together, that wait at their prompts."""
-        logins = [self.login() for _ in range(count)]
-        return [login for login in logins if login.has_prompt()]
-
-    def answer(self, text: str) -> bool:
-        """A whole login on its own."""
-        login = self.login()
-        if login.has_prompt():
-            login.answer(text)
-        return login.succeeds()
-
-    def token(self, offset: int = 0) -> str:
-        return token_at(self.secret, self.step + offset)
-
-    def run(self, action: str, **environment: str) -> subprocess.CompletedProcess:
-        """The guard as pam_exec starts it; this process stands for the one that authenticates."""
-        variables = {"PAM_USER": self.user, "PAM_TYPE": "auth", **environment}
-        return subprocess.run(
-            [str(self.guard), action, str(self.folder)], env=variables, capture_output=True, text=True, check=False
-        )
-
-
-def _step_with_time_left() -> int:
-    """The present time step; at its very end the next one, so that no test sees its tokens run out."""
-    left = PERIOD - time.time() % PERIOD
-    if left < SPARE_SECONDS:
-        time.sleep(left)
-    return int(time.time()) // PERIOD
+from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import GuardedHost
 
 
 @pytest.fixture(params=["dash", "bash"])

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._guard_claims import claim_step
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step
 
 ROUNDS = int(os.environ.get("GUARD_ROUNDS", "3"))
 CODES = ["12345678", "23456789", "34567890"]

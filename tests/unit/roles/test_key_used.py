@@ -7,7 +7,8 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from conftest import PROGRAMS
+
+from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import PROGRAMS
 
 ACCEPTED = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample\n"
 

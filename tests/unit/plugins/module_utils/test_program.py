@@ -42,27 +42,31 @@ def test_the_same_sources_give_the_same_bytes():
 
 def test_a_program_has_what_it_needs_and_no_more(install):
     user, service = modules(install("mfa-enroll")), modules(install("mfa-enroll-service"))
-    assert {"_enroll_program.py", "_terminal.py", "_qr_code.py"} <= user
-    assert not user & {"_state_dir.py", "_keyfile.py", "_accounts.py"}, "what runs as the user can do nothing with keys"
-    assert {"_enroll_service.py", "_enroll_desk.py", "_two_tokens.py"} <= service
-    assert not service & {"_terminal.py", "_qr_code.py", "_enroll_dialogue.py"}, "what runs as root has no terminal"
+    assert {"_enroll/user/program.py", "_enroll/user/terminal.py", "_enroll/user/qr_code.py"} <= user
+    assert not user & {"_keys/state_dir.py", "_keys/key_file.py", "_system/accounts.py"}, (
+        "what runs as the user can do nothing with keys"
+    )
+    assert {"_enroll/root/service.py", "_enroll/root/desk.py", "_keys/two_tokens.py"} <= service
+    assert not service & {"_enroll/user/terminal.py", "_enroll/user/qr_code.py", "_enroll/user/dialogue.py"}, (
+        "what runs as root has no terminal"
+    )
 
 
 def test_a_program_can_be_built_from_inside_an_archive(tmp_path):
     """As the roll-back program is: by a module that runs from Ansible's archive, where no file of ours is on disk."""
     archive = tmp_path / "module.zip"
-    archive.write_bytes(build_program("_rollout"))
-    code = f"import sys; from {PACKAGE} import _program as program; sys.stdout.buffer.write(program.build_program('_rollout_program'))"
+    archive.write_bytes(build_program("_rollback.rollout"))
+    code = f"import sys; from {PACKAGE} import _program as program; sys.stdout.buffer.write(program.build_program('_rollback.program'))"
     done = subprocess.run(
         [PYTHON, "-IS", "-c", f"import sys; sys.path.insert(0, {str(archive)!r}); {code}"],
         cwd=tmp_path,
         capture_output=True,
         check=True,
     )
-    assert done.stdout == build_program("_rollout_program")
+    assert done.stdout == build_program("_rollback.program")
     (tmp_path / "rollback.pyz").write_bytes(done.stdout)
-    assert {"_rollout_snapshot.py", "_sshd_reload.py", "_errors.py"} <= modules(tmp_path / "rollback.pyz")
-    assert not {"_rollout.py", "_program.py"} & modules(tmp_path / "rollback.pyz")
+    assert {"_rollback/snapshot.py", "_sshd/reload.py", "_errors.py"} <= modules(tmp_path / "rollback.pyz")
+    assert not {"_rollback/rollout.py", "_program.py"} & modules(tmp_path / "rollback.pyz")
 
 
 def test_a_program_of_nothing_is_refused():

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._totp import decode_secret, step_at, token_at
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, step_at, token_at
 
 
 class TestHost:

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils import _file_change
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import files
 
 MARKER = "MARKERMARKERMARKERMARKERMARKER22"
 CODE, TOKEN = "73737373", "919191"
@@ -80,11 +80,11 @@ def test_bad_entries(host, entry):
 
 SABOTAGE = {
     "full disk": "import os\ndef fail(*a): raise OSError(28, 'No space left on device')\nos.fsync = fail",
-    "crash while writing": "from ansible_collections.fleetmfa.ssh.plugins.module_utils import _state_dir\n"
-    "def fail(*a): raise RuntimeError('crash')\n_state_dir.write_file = fail",
-    "crash while rendering": "from ansible_collections.fleetmfa.ssh.plugins.module_utils import _keyfile_lines\n"
-    "def fail(self): raise RuntimeError('crash')\n_keyfile_lines.KeyFileLines.render = fail",
-    "no tools": "from ansible_collections.fleetmfa.ssh.plugins.module_utils import _accounts\n_accounts._SYSTEM_PATH = '/x'",
+    "crash while writing": "from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import state_dir\n"
+    "def fail(*a): raise RuntimeError('crash')\nstate_dir.write_file = fail",
+    "crash while rendering": "from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import key_file_lines\n"
+    "def fail(self): raise RuntimeError('crash')\nkey_file_lines.KeyFileLines.render = fail",
+    "no tools": "from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import accounts\naccounts._SYSTEM_PATH = '/x'",
 }
 
 
@@ -161,7 +161,7 @@ def test_nothing_half_written_on_a_full_disk(host, monkeypatch):
 
     host.totp_key({"user": "alice", "secret": MARKER})
     before = host.state_dir.pending("alice")
-    monkeypatch.setattr(_file_change.os, "fsync", no_space)
+    monkeypatch.setattr(files.os, "fsync", no_space)
     result = host.totp_key({"user": "alice", "secret": MARKER}, window=5)
     assert "No space left" in result["msg"]
     monkeypatch.undo()

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetmfa.ssh.tests.unit.plugins.module_utils.sshd_host import (
+from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
     DEBIAN,
     POLICY,
     SshdHost,

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.tests.unit.plugins.module_utils.sshd_host import (
+from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
     DEBIAN,
     POLICY,
     SshdHost,

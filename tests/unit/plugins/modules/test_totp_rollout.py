@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils import _rollout_systemd
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollout import Rollout
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd as system_systemd
 
 GROUP = "mfa-enforced"
 CONTENT = f"""\
@@ -40,7 +40,7 @@ def confdir(tmp_path):
 @pytest.fixture
 def run(host, confdir, monkeypatch):
     """run(rollout_id=..., phase=...) -> the module's result, on a host without systemd."""
-    monkeypatch.setattr(_rollout_systemd, "is_running", lambda: False)
+    monkeypatch.setattr(system_systemd, "is_running", lambda: False)
     entry = {"service": "sshd", "confdir": str(confdir), "content": CONTENT}
 
     def run(**options):

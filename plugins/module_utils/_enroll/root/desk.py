@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What a user may do with the user's own key, on the root side of the door. Private to the collection.
+
+Each request stands for itself: nothing is held between two of them, so a user who goes away in the middle leaves a
+pending key and nothing else. Every step is told to the system log (authpriv), never with a secret in it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import pwd
+import time
+from typing import Any
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.audit import audit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import is_overdue, settle_overdue
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import Policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import (
+    KeyFile,
+    KeySettings,
+    generate_recovery_codes,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import generate_secret, matching_steps
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
+    TokenRefused,
+    check_first,
+    token_digits,
+    tries_with,
+    validate,
+    wait_seconds,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
+    EnforcedGroup,
+    human_accounts,
+    is_exempt,
+)
+
+LOCK_SECONDS = 5
+
+# Each request and the values it comes with.
+REQUESTS = {"status": (), "key": (), "first": ("token",), "validate": ("first", "second"), "recovery_codes": ("token",)}
+ROOT_LEAVES_TO_OPERATORS = ("key", "first", "validate")
+
+
+class Desk:
+    """Serves one user, whom the door has identified."""
+
+    def __init__(self, policy: Policy, user: str, now: float | None = None):
+        self._policy, self._user = policy, user
+        self._now = time.time() if now is None else now
+        self._state = StateDir(policy.state_dir)
+
+    def answer(self, question: Any) -> dict[str, Any]:
+        """The answer to one request; no is an answer, too."""
+        request, values = _checked(question)
+        if request in ROOT_LEAVES_TO_OPERATORS and pwd.getpwnam(self._user).pw_uid == 0:
+            raise FleetMfaError(
+                "root is not enrolled here, since sshd may not let root answer a token prompt; "
+                "use playbook fleetmfa.ssh.validate, which looks"
+            )
+        if request == "status":
+            return self.status()  # without the lock: every login asks for it, and none should wait for a run of Ansible
+        try:
+            with self._state.lock(LOCK_SECONDS):
+                return getattr(self, request)(**values)
+        except TokenRefused as refusal:
+            audit(self._user, f"token refused ({refusal.reason})")
+            return {"refused": refusal.reason, "seconds": refusal.seconds}
+
+    def status(self) -> dict[str, Any]:
+        """What is known of the user's key. It also puts right the group of overdue users, for this user."""
+        # In this order: a key that is validated at this moment is seen twice rather than not at all.
+        pending, validated = self._state.pending(self._user), self._state.validated(self._user)
+        period = self._policy.period_of(self._user, pending.since if pending else None)
+        today = datetime.date.fromtimestamp(self._now)
+        overdue = is_overdue(self._policy, self._state, self._user, today)
+        settle_overdue(self._policy, self._user, overdue)
+        key = validated or pending
+        return {
+            "user": self._user,
+            "pending": pending is not None,
+            "validated": validated is not None,
+            "since": key.since if key else None,
+            "enforced": self._user in EnforcedGroup(self._policy.group).members,
+            "exempt": self._exempt(),
+            "may_enroll": pending is not None or (validated is None and self._may_have_a_key()),
+            "recovery_codes": len(validated.recovery_codes) if validated else 0,
+            "open": bool(period and period.is_open(today)),
+            "deadline": period.deadline.isoformat() if period else None,
+            "days_left": period.days_left(today) if period else None,
+            "overdue": overdue,
+            "overdue_mode": self._policy.enrollment_overdue,
+        }
+
+    def key(self) -> dict[str, Any]:
+        """The pending key, made now if there is none. A validated key is never shown."""
+        key = self._state.pending(self._user)
+        if key is None:
+            key = self._new_key()
+        audit(self._user, "pending key shown")
+        return {"secret": key.secret_text, "issuer": key.issuer, "account": key.account, "period": key.period}
+
+    def first(self, token: str) -> dict[str, Any]:
+        check_first(self._state, self._user, token, self._now)
+        audit(self._user, "first token accepted")
+        return {}
+
+    def validate(self, first: str, second: str) -> dict[str, Any]:
+        result = validate(self._state, self._user, first, second, self._now)
+        audit(self._user, f"key validated by two tokens, clock drift {result.drift_seconds} s")
+        enforced = not self._exempt() and self._enforce()
+        settle_overdue(self._policy, self._user, False)
+        codes = self._state.validated(self._user).recovery_codes
+        return {"recovery_codes": codes, "enforced": enforced, "exempt": self._exempt()}
+
+    def recovery_codes(self, token: str) -> dict[str, Any]:
+        """New recovery codes in place of the old ones, for one valid token, which is used up by this."""
+        step = self._judge(token)
+        if not self._state.claim_step(self._user, step):
+            raise TokenRefused("already_used", "the token was used before")
+        codes = generate_recovery_codes(self._policy.recovery_codes)
+        self._state.converge_validated(self._user, lambda key: _renewed(key, step, codes))
+        audit(self._user, f"{len(codes)} new recovery codes made")
+        return {"recovery_codes": codes}
+
+    def _judge(self, token: str) -> int:
+        """The step of a token that a login would take now."""
+        digits = token_digits(token)
+        key = self._state.validated(self._user)
+        if key is None or key.secret is None:
+            raise TokenRefused("no_validated_key", "there is no validated key")
+        wait = wait_seconds(key, self._now)
+        if wait:
+            raise TokenRefused("too_many_tries", "too many wrong tokens", wait)
+        steps = matching_steps(key.secret, digits, key.accepted_steps(self._now))
+        unused = [step for step in steps if step not in key.used_steps]
+        if unused:
+            return unused[0]
+        if steps:
+            raise TokenRefused("already_used", "the token was used before")
+        tries = tries_with(key, self._now)
+        self._state.converge_validated(self._user, lambda key: key and key.with_meta(tries=tries))
+        raise TokenRefused("wrong", "the token is wrong")
+
+    def _new_key(self) -> KeyFile:
+        if self._state.validated(self._user) is not None or not self._may_have_a_key():
+            raise TokenRefused("no_pending_key", "there is no pending key, and none may be made")
+        policy = self._policy
+        key = KeyFile.create(
+            secret=generate_secret(),
+            settings=KeySettings(policy.window, policy.rate_limit_attempts, policy.rate_limit_seconds),
+            issuer=policy.issuer,
+            account=self._user,
+            recovery_codes=generate_recovery_codes(policy.recovery_codes),
+            now=self._now,
+            period=policy.period,
+        )
+        self._state.prepare()
+        self._state.save_pending(self._user, key)
+        audit(self._user, "pending key made")
+        return key
+
+    def _may_have_a_key(self) -> bool:
+        users = human_accounts() if self._policy.users is None else self._policy.users
+        return self._user in users and not self._exempt()
+
+    def _exempt(self) -> bool:
+        return is_exempt(self._user, self._policy.exempt_users, self._policy.exempt_groups)
+
+    def _enforce(self) -> bool:
+        """Let the user join the enforced group; the key stays validated if that fails, and the role's next run joins."""
+        try:
+            self._state.flush()
+            EnforcedGroup(self._policy.group).update(join=[self._user])
+        except FleetMfaError as error:
+            audit(self._user, f"is NOT enforced yet: {error}")
+            return False
+        audit(self._user, f"joined {self._policy.group}: asked for a token from the next login on")
+        return True
+
+
+def _renewed(key: KeyFile | None, step: int, codes: list[str]) -> KeyFile | None:
+    return key and key.with_burnt([step]).with_recovery_codes(codes)
+
+
+def _checked(question: Any) -> tuple[str, dict[str, str]]:
+    """The request and its values, when they are what they have to be: nothing a caller sends is taken on trust."""
+    values = dict(question) if isinstance(question, dict) else {}
+    request = values.pop("request", None)
+    known = isinstance(request, str) and request in REQUESTS and set(values) == set(REQUESTS[request])
+    if not known or not all(isinstance(value, str) for value in values.values()):
+        raise FleetMfaError("this is no request that the enrollment service knows")
+    return request, values

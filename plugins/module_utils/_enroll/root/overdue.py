@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Who let the enrollment period pass, and the group that sshd knows them by. Private to the collection."""
+
+from __future__ import annotations
+
+import datetime
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.audit import audit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import Policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, is_exempt
+
+
+def is_overdue(policy: Policy, state: StateDir, user: str, today: datetime.date) -> bool:
+    """Whether the user had a key to validate and let the time pass. Who had none cannot be late."""
+    pending = state.pending(user)
+    if policy.enrollment_overdue == "allow" or pending is None or state.validated(user) is not None:
+        return False
+    if user == "root" or is_exempt(user, policy.exempt_users, policy.exempt_groups):
+        return False
+    period = policy.period_of(user, pending.since)
+    return bool(period and period.is_over(today))
+
+
+def settle_all(policy: Policy, today: datetime.date) -> bool:
+    """Make the group what it has to be on this day; whether that changed anything."""
+    state, group = StateDir(policy.state_dir), EnforcedGroup(policy.overdue_group)
+    with state.lock():
+        members = group.members
+        overdue = {user for user in state.users() if _is_overdue_or_as_before(policy, state, user, today, members)}
+        joining, leaving = overdue - members, members - overdue
+        changed = group.update(join=joining, leave=leaving)
+    for user in sorted(joining):
+        audit(user, f"enrollment is overdue, from now on: {policy.enrollment_overdue}")
+    for user in sorted(leaving):
+        audit(user, "enrollment is no longer overdue")
+    return changed
+
+
+def _is_overdue_or_as_before(policy: Policy, state: StateDir, user: str, today: datetime.date, members: set) -> bool:
+    """One user's broken key file must not keep the others from their deadline."""
+    try:
+        return is_overdue(policy, state, user, today)
+    except FleetMfaError as error:
+        audit(user, f"left as before, since the key cannot be read: {error}")
+        return user in members
+
+
+def settle_overdue(policy: Policy, user: str, overdue: bool) -> None:
+    """The same for one user. A group that cannot be changed is told to the log and does not stop what was asked for."""
+    group = EnforcedGroup(policy.overdue_group)
+    try:
+        if not overdue:
+            group.update(leave=[user])
+        elif group.exists:
+            group.update(join=[user])
+    except FleetMfaError as error:
+        audit(user, f"group {group.name} could not be changed: {error}")

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The enrollment policy of a host, a file that the role writes and everybody may read. Private to the collection.
+
+It is read anew at each request, so a changed period or extension counts at once and no daemon is reloaded.
+"""
+
+from __future__ import annotations
+
+import configparser
+import datetime
+from typing import Mapping, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.period import Period, period_of_user
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
+
+POLICY_PATH = "/etc/fleetmfa/policy.conf"
+OVERDUE_MODES = ("allow", "enroll_only", "deny")
+
+
+class Policy(NamedTuple):
+    """What the role's variables of the same names (with mfa_ before them) say; `users` None means every human account."""
+
+    state_dir: str
+    group: str
+    overdue_group: str
+    users: list | None
+    exempt_users: list
+    exempt_groups: list
+    issuer: str
+    period: int
+    window: int
+    rate_limit_attempts: int
+    rate_limit_seconds: int
+    recovery_codes: int
+    enrollment_start: datetime.date | None
+    enrollment_days: int
+    enrollment_overdue: str
+    user_extensions: Mapping[str, int]
+    group_extensions: Mapping[str, int]
+
+    def period_of(self, user: str, provisioned: float | None) -> Period | None:
+        """The user's period; of several extensions the longest counts."""
+        extensions = [self.user_extensions.get(user, 0)]
+        extensions += [days for group, days in self.group_extensions.items() if user in Exemptions(groups=[group])]
+        day = None if provisioned is None else datetime.date.fromtimestamp(provisioned)
+        return period_of_user(self.enrollment_start, day, self.enrollment_days, max(extensions))
+
+
+def read_policy(path: str = POLICY_PATH) -> Policy:
+    """The policy, checked; a FleetMfaError names the file and the option that is wrong."""
+    content = read_file(path)
+    if content is None:
+        raise FleetMfaError(f"{path} is missing; run the role fleetmfa.ssh.mfa on this host")
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=("#",))
+    parser.optionxform = str  # user names are case-sensitive
+    try:
+        parser.read_string(content.decode("utf-8"), source=path)
+        return _policy(parser)
+    except (configparser.Error, UnicodeDecodeError, KeyError) as error:
+        raise FleetMfaError(f"{path} cannot be read as an enrollment policy: {error}") from error
+    except ValueError as error:
+        raise FleetMfaError(f"{path}: {error}") from error
+
+
+def _policy(parser: configparser.ConfigParser) -> Policy:
+    host, key, enrollment = parser["host"], parser["key"], parser["enrollment"]
+    start = enrollment["start"].strip()
+    return Policy(
+        state_dir=host["state_dir"],
+        group=host["group"],
+        overdue_group=host["overdue_group"],
+        users=None if host["users"].strip() == "all" else _names(host["users"]),
+        exempt_users=_names(host["exempt_users"]),
+        exempt_groups=_names(host["exempt_groups"]),
+        issuer=key["issuer"],
+        period=_number(key, "period", 1, 60),
+        window=_number(key, "window", 1, 100),
+        rate_limit_attempts=_number(key, "rate_limit_attempts", 1, 100),
+        rate_limit_seconds=_number(key, "rate_limit_seconds", 1, 3600),
+        recovery_codes=_number(key, "recovery_codes", 0, 10),
+        enrollment_start=_date(start) if start else None,
+        enrollment_days=_number(enrollment, "days", 1, 365),
+        enrollment_overdue=_overdue_mode(enrollment["overdue"]),
+        user_extensions=_extensions(parser["extended users"]),
+        group_extensions=_extensions(parser["extended groups"]),
+    )
+
+
+def _names(text: str) -> list:
+    """One name a line: names of directory groups may have blanks in them."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _number(section: Mapping[str, str], option: str, low: int, high: int) -> int:
+    text = section[option]
+    if not text.isdigit() or not low <= int(text) <= high:
+        raise ValueError(f"{option} is {text!r}; it has to be a number from {low} to {high}")
+    return int(text)
+
+
+def _date(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"start is {text!r}; it has to be a date such as 2026-03-31") from None
+
+
+def _overdue_mode(text: str) -> str:
+    if text not in OVERDUE_MODES:
+        raise ValueError(f"overdue is {text!r}; it has to be one of {', '.join(OVERDUE_MODES)}")
+    return text
+
+
+def _extensions(section: Mapping[str, str]) -> Mapping[str, int]:
+    return {name: _number(section, name, 1, 365) for name in section}

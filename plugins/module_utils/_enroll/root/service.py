@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The root side of enrollment: the program /usr/local/libexec/fleetmfa/mfa-enroll-service. Private to the collection.
+
+    mfa-enroll-service answer     one request of one user, on the connection that systemd has accepted (standard input)
+    mfa-enroll-service deadline   the group of users whose enrollment is overdue, as of now
+
+This is the door between users and their keys. What comes through it is one line of JSON; who is at it, the kernel tells
+(SO_PEERCRED). Nothing else of the user reaches this process: no terminal, no signal, no environment, no folder, no
+argument, no open file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pwd
+import socket
+import struct
+import sys
+import time
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import settle_all
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import POLICY_PATH, read_policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+LONGEST_QUESTION = 1024
+QUESTION_SECONDS = 3
+
+_UCRED = struct.Struct("iII")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    action = (sys.argv[1:] if arguments is None else arguments)[:1]
+    if action == ["answer"]:
+        with socket.socket(fileno=sys.stdin.fileno()) as connection:
+            serve(connection)
+        return 0
+    if action == ["deadline"]:
+        return _deadline()
+    sys.stderr.write("usage: mfa-enroll-service answer|deadline (run by systemd)\n")
+    return 2
+
+
+def _deadline() -> int:
+    try:
+        settle_all(read_policy(), datetime.date.today())
+    except FleetMfaError as error:
+        sys.stderr.write(f"mfa-enroll-service: {error}\n")
+        return 1
+    return 0
+
+
+def serve(connection: socket.socket, policy_path: str = POLICY_PATH) -> None:
+    """One question, one answer. A caller who sends nothing, too much, or no JSON gets no second chance."""
+    try:
+        question = _question(connection)  # first: a connection that is closed with something unread loses the answer
+        answer = Desk(read_policy(policy_path), caller(connection)).answer(question)
+    except FleetMfaError as error:
+        answer = {"failed": str(error)}
+    try:
+        connection.settimeout(QUESTION_SECONDS)
+        connection.sendall(json.dumps(answer).encode("ascii"))
+    except OSError:
+        pass  # the caller has gone
+
+
+def caller(connection: socket.socket) -> str:
+    """The account at the other end: its effective user id when it connected, which it cannot choose."""
+    _pid, uid, _gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise FleetMfaError(f"user id {uid} has no account on this host") from None
+
+
+def _question(connection: socket.socket) -> object:
+    deadline = time.monotonic() + QUESTION_SECONDS
+    received = b""
+    while not received.endswith(b"\n"):
+        connection.settimeout(max(0.01, deadline - time.monotonic()))
+        try:
+            part = connection.recv(LONGEST_QUESTION)
+        except OSError as error:
+            raise FleetMfaError("no request came in time") from error
+        received += part
+        if not part or len(received) > LONGEST_QUESTION:
+            raise FleetMfaError("the request is not one line of at most 1024 bytes")
+    try:
+        return json.loads(received)
+    except (ValueError, RecursionError) as error:
+        raise FleetMfaError("the request is not JSON") from error

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The enrollment dialogue: scan, two tokens, recovery codes. Private to the collection.
+
+It runs as the user and knows no more than the desk tells the user.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import Door, Refused
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.pages import KeyPage, TextPage
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left, Terminal
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import otpauth_uri
+
+# After these the first token is worth nothing any more.
+_START_AGAIN = ("order", "too_far_apart", "clock_off", "wrong")
+
+
+class Stopped(Exception):
+    """The dialogue cannot go on; the message is for the user, whose key is as it was."""
+
+
+def refusal_text(refusal: Refused) -> str:
+    """What a refusal means for somebody with a phone in the hand."""
+    seconds = abs(refusal.seconds)
+    direction = "ahead" if refusal.seconds > 0 else "behind"
+    texts = {
+        "malformed": "A token is six digits. Please try again.",
+        "wrong": "That token is wrong. Type what the app shows now, and check that you look at the entry for this key.",
+        "same_step": "That is the same token as before. Wait until the app shows the next one.",
+        "order": "The second token was older than the first. Please start again with the token shown now.",
+        "too_far_apart": "Too much time has passed since the first token. Please start again with the token shown now.",
+        "clock_off": f"The clock of your device is {direction} by about {seconds} seconds, or the tokens were old. "
+        "Set it to automatic time, then start again with the token shown now.",
+        "already_used": "That token was used before. Wait until the app shows the next one.",
+        "too_many_tries": f"Too many wrong tokens. Your key stays as it is; try again in {_duration(seconds)}.",
+        "no_pending_key": "There is no key for you to validate on this host. Please ask your administrator for one.",
+        "no_validated_key": "You have no validated key on this host, so there are no recovery codes. "
+        "Run mfa-enroll to enroll.",
+    }
+    return texts.get(refusal.reason, f"The enrollment service refused ({refusal.reason}).")
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds} seconds" if seconds < 120 else f"{-(-seconds // 60)} minutes"
+
+
+def enroll(terminal: Terminal, door: Door, status: dict[str, Any], host: str) -> dict[str, Any]:
+    """From the welcome to the recovery codes; the desk's answer to the validation, and whether the codes were kept.
+
+    `Left` and `Stopped` end it before the validation.
+    """
+    terminal.show(_welcome(status, host))
+    if terminal.ask("Press Enter to begin, or q and Enter to leave: ").lower().startswith("q"):
+        raise Left
+    period = show_key(terminal, door)
+    result = _two_tokens(terminal, door, period)
+    return {**result, "codes_kept": keep_codes(terminal, result["recovery_codes"])}
+
+
+def show_key(terminal: Terminal, door: Door) -> int:
+    """Show the pending key; its period."""
+    key = _asked(door, "key")
+    uri = otpauth_uri(key["secret"], key["issuer"], key["account"], period=key["period"])
+    terminal.show(KeyPage(uri, key["secret"], key["issuer"], key["account"], terminal.traits))
+    return key["period"]
+
+
+def _welcome(status: dict[str, Any], host: str) -> TextPage:
+    return TextPage(
+        f"Token MFA for {status['user']} on {host}",
+        "",
+        "When you have finished this, a login to this host asks you for a token: six digits that an authenticator app on "
+        "your phone shows, new ones every half a minute.",
+        "",
+        "  1. You scan a QR code with the app, or type a key into it.",
+        "  2. You type two tokens, one after the other, to prove that it works.",
+        "  3. You get recovery codes, for the day the phone is lost.",
+        "",
+        "This takes about two minutes. Nothing changes before the second token is accepted. You can leave at any time "
+        "with Ctrl-C and come back with the command mfa-enroll.",
+        *days_left_text(status),
+    )
+
+
+def days_left_text(status: dict[str, Any]) -> list[str]:
+    if not status["open"]:
+        return []
+    left = {1: "Today is the last day for this."}.get(status["days_left"], f"You have {status['days_left']} days left.")
+    after = {
+        "enroll_only": f"From {status['deadline']} on, you can do nothing else here before you have enrolled.",
+        "deny": f"From {status['deadline']} on, you cannot log in to this host before an administrator helps you.",
+    }
+    return ["", " ".join([left, after.get(status["overdue_mode"], "")]).rstrip()]
+
+
+def _two_tokens(terminal: Terminal, door: Door, period: int) -> dict[str, Any]:
+    """Ask for tokens until two are accepted, or the desk takes no more."""
+    first = ""
+    while True:
+        if not first:
+            first = _first_token(terminal, door)
+        next_step = (int(time.time()) // period + 1) * period
+        second = terminal.ask("Second token: ", until=next_step)
+        try:
+            return _asked(door, "validate", first=first, second=second)
+        except Refused as refusal:
+            terminal.say(refusal_text(refusal))
+            if refusal.reason in _START_AGAIN:
+                first = ""
+
+
+def _first_token(terminal: Terminal, door: Door) -> str:
+    while True:
+        token = terminal.ask("First token: ")
+        try:
+            _asked(door, "first", token=token)
+        except Refused as refusal:
+            terminal.say(refusal_text(refusal))
+            continue
+        terminal.say("The first token is right. Now the next one that the app shows.")
+        return token
+
+
+def _asked(door: Door, request: str, **values: str) -> dict[str, Any]:
+    """The desk's answer; refusals that no other token can mend end the dialogue."""
+    try:
+        return door.ask(request, **values)
+    except Refused as refusal:
+        if refusal.reason in ("too_many_tries", "no_pending_key"):
+            raise Stopped(refusal_text(refusal)) from refusal
+        raise
+
+
+def keep_codes(terminal: Terminal, codes: list[str]) -> bool:
+    """Show the recovery codes once, and have one of them typed back, which does not spend it; whether it was."""
+    page = TextPage(
+        "Recovery codes",
+        "",
+        "Without your phone, each of these logs you in once, in place of a token. Write them down or print them, and "
+        "keep them where you find them without phone and computer. They are not shown again.",
+        "",
+        *(f"    {left}    {right}".rstrip() for left, right in zip(codes[::2], [*codes[1::2], ""])),
+    )
+    message = ""
+    try:
+        while codes:
+            terminal.show(page)
+            terminal.say(message)
+            terminal.ask("Press Enter when you have kept them: ")
+            terminal.show(TextPage("One of the codes, to see that you have them:", "", "This does not use it up."))
+            typed = terminal.ask("Recovery code (nothing to see them again): ").replace(" ", "")
+            if typed in codes:
+                break
+            message = "That is none of your recovery codes. Here they are again." if typed else ""
+    except Left:
+        return False
+    return True

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What mfa-enroll does by itself at a login. Private to the collection.
+
+The offer may never cost anybody a login: whatever goes wrong with it, the login goes on without. The session of a user
+whose enrollment is overdue is the other way round: without enrollment there is no session.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from typing import Callable
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.dialogue import Stopped, days_left_text
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import Door, Refused
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+STATUS_SECONDS = 3  # a login waits no longer to learn that there is nothing to offer
+OFFER_SECONDS = 60  # then the answer is "later"; a script that drives a terminal is not kept waiting for ever
+
+_LATER = "Later, then: the command is mfa-enroll.\n"
+
+Enroll = Callable[[Door, bool], int]
+
+
+def offer_at_login(door: Door, plain: bool, enroll: Enroll) -> int:
+    """Offer enrollment to a user with a pending key whose period is open; the login goes on in any case."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return 0
+    try:
+        status = door.ask("status", timeout=STATUS_SECONDS)
+    except (Refused, FleetMfaError, KeyboardInterrupt):
+        return 0  # the user has not asked for anything, so there is nothing to tell
+    if not (status["pending"] and status["open"]):
+        return 0
+    try:
+        sys.stdout.write(f"\nToken MFA: there is a key for you on this host.{_deadline(status)}\n")
+        if _says_yes("Enroll now? It takes two minutes. [y/N] "):
+            enroll(door, plain)
+        else:
+            sys.stdout.write(f"{_LATER}\n")
+    except (Left, KeyboardInterrupt, OSError):
+        sys.stdout.write(f"\n{_LATER}\n")
+    except (Refused, Stopped, FleetMfaError) as reason:
+        sys.stdout.write(f"{reason}\n")
+    return 0
+
+
+def _deadline(status: dict) -> str:
+    return " " + " ".join(line for line in days_left_text(status) if line)
+
+
+def _says_yes(question: str) -> bool:
+    sys.stdout.write(question)
+    sys.stdout.flush()
+    ready, _none, _none = select.select([sys.stdin], [], [], OFFER_SECONDS)
+    if not ready:
+        sys.stdout.write("\n")
+        return False
+    return os.read(sys.stdin.fileno(), 4096).strip().lower() in (b"y", b"yes")
+
+
+def serve_overdue(door: Door, plain: bool, enroll: Enroll) -> int:
+    """The whole session of a user whose enrollment is overdue: sshd starts this in place of what was asked for."""
+    status = door.ask("status")
+    if not status["overdue"]:
+        sys.stderr.write("Your enrollment is no longer overdue. Please log in again.\n")
+        return 1
+    sys.stderr.write(
+        f"The time to enroll for token MFA ended on {status['deadline']}.\n"
+        "This login can be used to enroll, and for nothing else.\n"
+    )
+    if "SSH_ORIGINAL_COMMAND" in os.environ or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        sys.stderr.write("Please log in with a terminal and no command: ssh HOST\n")
+        return 1
+    result = enroll(door, plain)
+    if result == 0:
+        sys.stdout.write("Please log in again.\n")
+    return result

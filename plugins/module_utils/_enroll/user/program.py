@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The user's program /usr/local/bin/mfa-enroll, see mfa-enroll(1). Private to the collection.
+
+It runs with the user's own rights and reaches the key through the door of `_enroll/root/service.py` only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from typing import Any, Callable
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.dialogue import (
+    Stopped,
+    enroll,
+    keep_codes,
+    refusal_text,
+    show_key,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import Door, Refused
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.login import offer_at_login, serve_overdue
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.pages import TextPage
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left, open_terminal
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+DONE, FAILED, LEFT = 0, 1, 130
+
+CODES_NOT_KEPT = (
+    "Your recovery codes are not confirmed. If you do not have them, make new ones: mfa-enroll recovery-codes"
+)
+
+
+def main(arguments: list[str] | None = None, door: Door | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # no locale makes a message fail
+    options = _parser().parse_args(arguments)
+    actions: dict[str, Callable[[Door, bool], int]] = {
+        "enroll": _enroll,
+        "status": _status,
+        "show": _show,
+        "recovery-codes": _recovery_codes,
+        "login": lambda door, plain: offer_at_login(door, plain, _enroll),
+        "overdue": lambda door, plain: serve_overdue(door, plain, _enroll),
+    }
+    try:
+        return actions[options.action](door or Door(), options.plain)
+    except (Left, KeyboardInterrupt):
+        _tell("You have left; nothing has changed. Come back with the command mfa-enroll.")
+        return LEFT
+    except Refused as refusal:
+        return _failed(refusal_text(refusal))
+    except (Stopped, FleetMfaError) as error:
+        return _failed(str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mfa-enroll", description="Set up token MFA for your own account on this host.", allow_abbrev=False
+    )
+    parser.add_argument(
+        "action",
+        nargs="?",
+        default="enroll",
+        choices=["enroll", "status", "show", "recovery-codes", "login", "overdue"],
+        metavar="enroll|status|show|recovery-codes",
+        help="enroll (the default); the state of your key; your key again, before it is validated; "
+        "new recovery codes, for a token",
+    )
+    parser.add_argument("--plain", action="store_true", help="plain lines without pictures, for screen readers")
+    return parser
+
+
+def _tell(text: str) -> None:
+    """One message on the ordinary screen. That it may have gone is no error."""
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+def _failed(text: str) -> int:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"mfa-enroll: {text}\n")
+    return FAILED
+
+
+def _enroll(door: Door, plain: bool) -> int:
+    status = door.ask("status")
+    if not status["may_enroll"]:
+        return _failed(_why_not(status))
+    host = os.uname().nodename
+    with open_terminal(plain) as terminal:
+        result = enroll(terminal, door, status, host)
+    _tell(f"The key of {status['user']} is validated on {host}.")
+    if not result["codes_kept"]:
+        _tell(CODES_NOT_KEPT)
+    if result["exempt"]:
+        _tell("Your account is exempt on this host, so logins do not ask for a token.")
+    elif result["enforced"]:
+        _tell(
+            "From now on, each new login to this host asks for a token. This session stays as it is:\n"
+            "leave it open, and try a login in another window before you close it."
+        )
+    else:
+        return _failed("this host could not switch the token on for you; please tell your administrator")
+    return DONE
+
+
+def _why_not(status: dict[str, Any]) -> str:
+    if status["validated"]:
+        return "your key is validated on this host already; for a new device, please ask your administrator"
+    if status["exempt"]:
+        return "your account is exempt on this host: it needs no key"
+    return f"no key is meant for {status['user']} on this host"
+
+
+def _status(door: Door, plain: bool) -> int:
+    status = door.ask("status")
+    for name, value in _status_lines(status):
+        _tell(f"{name + ':':<16}{value}")
+    return DONE
+
+
+def _status_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
+    state = "validated" if status["validated"] else "pending" if status["pending"] else "none"
+    lines = [("User", status["user"]), ("Key", state)]
+    if status["validated"] and status["pending"]:
+        lines.append(("New key", "pending; the old one counts until the new one is validated"))
+    if status["since"]:
+        lines.append(("Since", time.strftime("%Y-%m-%d %H:%M", time.localtime(status["since"]))))
+    lines.append(("Logins here", "ask for a token" if status["enforced"] else "do not ask for a token"))
+    if status["exempt"]:
+        lines.append(("Exempt", "yes"))
+    if status["validated"]:
+        lines.append(("Recovery codes", f"{status['recovery_codes']} left"))
+    if status["pending"] and status["open"]:
+        lines.append(("Enroll before", f"{status['deadline']} ({status['days_left']} days left)"))
+    if status["overdue"]:
+        lines.append(("Enrollment", f"overdue since {status['deadline']}"))
+    return lines
+
+
+def _show(door: Door, plain: bool) -> int:
+    status = door.ask("status")
+    if not status["pending"]:
+        return _failed("there is no pending key to show; a validated key is never shown")
+    with open_terminal(plain) as terminal:
+        show_key(terminal, door)
+        terminal.ask("Press Enter to leave: ")
+    return DONE
+
+
+def _recovery_codes(door: Door, plain: bool) -> int:
+    with open_terminal(plain) as terminal:
+        terminal.show(
+            TextPage(
+                "New recovery codes",
+                "",
+                "Your old recovery codes end with this. The token you type is used up: the next login needs a newer one.",
+            )
+        )
+        while True:
+            try:
+                codes = door.ask("recovery_codes", token=terminal.ask("Token: "))["recovery_codes"]
+                break
+            except Refused as refusal:
+                if refusal.reason not in ("malformed", "wrong", "already_used"):
+                    raise
+                terminal.say(refusal_text(refusal))
+        kept = keep_codes(terminal, codes)
+    _tell(f"You have {len(codes)} new recovery codes; the old ones are gone." if kept else CODES_NOT_KEPT)
+    return DONE

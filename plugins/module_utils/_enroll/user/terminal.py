@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A dialogue on a terminal: full screen, or plain lines for screen readers and simple terminals. Private to the collection.
+
+Both kinds have the same methods, so that a dialogue is written once:
+
+    show(page)              the page from now on; `_enroll/user/pages.py` has the pages
+    say(text)               one message to the user, on the page that is shown
+    ask(prompt, until)      one line of input; `until` is the time for which a countdown is shown
+
+Whatever ends the dialogue, the terminal gets its settings back: Ctrl-C, Ctrl-D, a lost connection and a kill arrive as
+`Left`, and Ctrl-Z is not taken, since a program that shows a secret should not be left lying in the background.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import sys
+import termios
+import time
+from typing import Mapping, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.qr_code import PALETTE_8, PALETTE_256, Colours
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+SMALLEST_SCREEN = (60, 16)
+LONGEST_INPUT = 64
+
+_LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+_WITHOUT_COLOUR = ("vt100", "vt102", "vt220", "ansi-m", "xterm-mono", "screen-mono")
+_ENTER_SCREEN = "\x1b[?1049h\x1b[?7l"  # alternate screen: what is shown leaves no trace in the scrollback
+_LEAVE_SCREEN = "\x1b[0m\x1b[?7h\x1b[?1049l\x1b[?25h"
+_TICK = 0.2
+_FUNCTION_KEY = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|O.)?")
+
+
+class Left(Exception):
+    """The user, or the connection, has left the dialogue."""
+
+
+class Traits(NamedTuple):
+    """What the terminal can show, as far as the environment tells."""
+
+    utf8: bool
+    colours: Colours | None
+    dumb: bool
+
+
+def terminal_traits(environment: Mapping[str, str]) -> Traits:
+    locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+    term = environment.get("TERM", "")
+    dumb = term in ("", "dumb", "unknown")
+    colours: Colours | None = PALETTE_8
+    if dumb or term in _WITHOUT_COLOUR:
+        colours = None
+    elif "256color" in term or environment.get("COLORTERM"):
+        colours = PALETTE_256
+    return Traits("utf8" in locale.lower().replace("-", ""), colours, dumb)
+
+
+def open_terminal(plain: bool) -> Terminal:
+    """The terminal of this process; a FleetMfaError where there is none."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise FleetMfaError(
+            "this needs a terminal, and input or output is none: with ssh, use `ssh -t HOST mfa-enroll`"
+        )
+    traits = terminal_traits(os.environ)
+    size = os.get_terminal_size(sys.stdout.fileno())
+    small = size.columns < SMALLEST_SCREEN[0] or size.lines < SMALLEST_SCREEN[1]
+    if plain or traits.dumb or small:
+        return PlainTerminal(sys.stdin.fileno(), sys.stdout.fileno(), traits, 0 if plain else size.columns)
+    return FullScreen(sys.stdin.fileno(), sys.stdout.fileno(), traits)
+
+
+class Terminal:
+    """What both kinds of dialogue need: the terminal's settings kept and given back, reading, writing, leaving."""
+
+    def __init__(self, source: int, target: int, traits: Traits):
+        self.traits = traits
+        self._source, self._target = source, target
+        self._settings: list = []
+        self._handlers: dict = {}
+        self._left = False
+
+    def __enter__(self) -> Terminal:
+        self._settings = termios.tcgetattr(self._source)
+        for number in _LEAVING:
+            self._handlers[number] = signal.signal(number, self._leave)
+        self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+        self._begin()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self._end()
+            termios.tcsetattr(self._source, termios.TCSAFLUSH, self._settings)
+        except (Left, termios.error):
+            pass  # the terminal itself is gone
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _begin(self) -> None:
+        """Prepare the terminal."""
+
+    def _end(self) -> None:
+        """Undo what `_begin` wrote to it."""
+
+    def _leave(self, number: int, frame: object) -> None:
+        # Only a mark: what is under way, such as a request to the desk, is brought to its end first.
+        self._left = True
+
+    def _switch_off(self, flags: int) -> None:
+        settings = termios.tcgetattr(self._source)
+        settings[3] &= ~flags
+        termios.tcsetattr(self._source, termios.TCSAFLUSH, settings)
+
+    def _input_waits(self) -> bool:
+        """Whether there is something to read, after a moment's waiting for it."""
+        ready = select.select([self._source], [], [], _TICK)[0]
+        if self._left:
+            raise Left
+        return bool(ready)
+
+    def _read(self) -> str:
+        try:
+            data = os.read(self._source, 4096)
+        except OSError as error:
+            raise Left from error
+        if not data:
+            raise Left
+        return data.decode("utf-8", "replace")
+
+    def _write(self, text: str) -> None:
+        data = text.encode("utf-8" if self.traits.utf8 else "ascii", "replace")
+        try:
+            while data:
+                data = data[os.write(self._target, data) :]
+        except OSError as error:
+            raise Left from error
+
+
+class PlainTerminal(Terminal):
+    """Lines one after another, nothing moved and nothing coloured. 0 columns: they are read aloud."""
+
+    def __init__(self, source: int, target: int, traits: Traits, columns: int):
+        super().__init__(source, target, traits)
+        self._columns = columns
+
+    def show(self, page) -> None:
+        self._write("\n" + "\n".join(page.plain_lines(self._columns)) + "\n")
+
+    def say(self, text: str) -> None:
+        if text:
+            self._write(text + "\n")
+
+    def ask(self, prompt: str, until: float = 0) -> str:
+        if until > time.time():
+            self._wait(until)
+        self._write(prompt)
+        while not self._input_waits():
+            pass
+        return self._read().strip()[:LONGEST_INPUT]
+
+    def _wait(self, until: float) -> None:
+        """Without a countdown, which would be read aloud; what is typed meanwhile is not taken."""
+        self._write(f"The next token comes in {int(until - time.time()) + 1} seconds. Please wait.\n")
+        self._switch_off(termios.ECHO | termios.ICANON)
+        while time.time() < until:
+            if self._input_waits():
+                self._read()
+        termios.tcsetattr(self._source, termios.TCSAFLUSH, self._settings)
+
+
+class FullScreen(Terminal):
+    """The whole window, drawn anew when it is resized."""
+
+    def __init__(self, source: int, target: int, traits: Traits):
+        super().__init__(source, target, traits)
+        self._page = None
+        self._message = self._prompt = self._typed = self._ahead = ""
+        self._until = self._span = 0.0
+        self._drawn: tuple = ()
+
+    def _begin(self) -> None:
+        self._switch_off(termios.ECHO | termios.ICANON)
+        self._write(_ENTER_SCREEN)
+
+    def _end(self) -> None:
+        self._write(_LEAVE_SCREEN)
+
+    def show(self, page) -> None:
+        self._page, self._message = page, ""
+
+    def say(self, text: str) -> None:
+        self._message = text
+
+    def ask(self, prompt: str, until: float = 0) -> str:
+        self._prompt, self._typed = prompt, ""
+        self._until, self._span = until, max(1.0, until - time.time())
+        while not self._line_is_complete():
+            self._draw()
+            if self._input_waits():
+                self._ahead += _FUNCTION_KEY.sub("", self._read())
+        return self._typed.strip()
+
+    def _line_is_complete(self) -> bool:
+        """Put what was typed or pasted into the line, up to Enter; what comes after it is for the next question."""
+        while self._ahead:
+            key, self._ahead = self._ahead[0], self._ahead[1:]
+            if key in "\r\n":
+                return True
+            if key == "\x04" and not self._typed:
+                raise Left
+            if key in "\x7f\b":
+                self._typed = self._typed[:-1]
+            elif key == "\x15":
+                self._typed = ""
+            elif key.isprintable() and len(self._typed) < LONGEST_INPUT:
+                self._typed += key
+        return False
+
+    def _draw(self) -> None:
+        """Draw the window if it would look different from what stands there; so a resize needs no signal."""
+        columns, rows = self._size()
+        lines = self._page.lines(columns, rows - 1, self._status(min(columns, 40))) if self._page else []
+        lines = (lines + [""])[: rows - 1]
+        picture = "".join(f"{line}\x1b[0m\x1b[K\r\n" for line in lines)
+        picture = f"\x1b[?25l\x1b[H{picture}{(self._prompt + self._typed)[: columns - 1]}\x1b[J\x1b[?25h"
+        if (columns, rows, picture) != self._drawn:
+            self._write(picture)
+            self._drawn = (columns, rows, picture)
+
+    def _size(self) -> tuple[int, int]:
+        try:
+            size = os.get_terminal_size(self._target)
+        except OSError as error:
+            raise Left from error
+        return max(size.columns, 20), max(size.lines, 2)
+
+    def _status(self, width: int) -> list[str]:
+        """The message, and the countdown below it."""
+        return [self._message] * bool(self._message) + ([self._bar(width)] if self._until else [])
+
+    def _bar(self, width: int) -> str:
+        seconds = self._until - time.time()
+        if seconds <= 0:
+            return "The app shows the next token now."
+        full, empty = "\u2588\u2591" if self.traits.utf8 else "#-"
+        length = max(5, min(30, width - 24))
+        filled = int(length * (1 - seconds / self._span))
+        return f"{full * filled}{empty * (length - filled)} next token in {int(seconds) + 1:2d} s"

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What an operator wants of one user's key, and which keys the user then has. Private to the collection."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Iterable, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import (
+    KeyFile,
+    KeySettings,
+    generate_recovery_codes,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, decode_secret, generate_secret
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+
+STATES = ("present", "pending", "validated", "rotated", "absent")
+MAXIMUM_RECOVERY_CODES = 100
+
+
+class Keys(NamedTuple):
+    """The keys of a user on a host."""
+
+    pending: KeyFile | None = None
+    validated: KeyFile | None = None
+
+    @property
+    def state(self) -> str:
+        if self.validated:
+            return "validated"
+        return "pending" if self.pending else "none"
+
+
+class KeyDefaults(NamedTuple):
+    """What holds for every key of a call; `period` and `recovery_code_count` for new keys only."""
+
+    issuer: str
+    settings: KeySettings = KeySettings()
+    period: int = 30
+    recovery_code_count: int = 5
+
+    def check(self) -> None:
+        check_label(self.issuer, "issuer")
+        _check_range("window", self.settings.window, 1, 100)
+        _check_range("rate_limit_attempts", self.settings.rate_limit_attempts, 1, 100)
+        _check_range("rate_limit_seconds", self.settings.rate_limit_seconds, 1, 3600)
+        _check_range("period", self.period, 1, 60)
+        _check_range("recovery_code_count", self.recovery_code_count, 0, MAXIMUM_RECOVERY_CODES)
+
+
+class KeyEntry:
+    """One user's entry; `hide` is told every secret, given or generated, before it is used."""
+
+    def __init__(self, wish: dict, defaults: KeyDefaults, now: float, hide: Callable[[Iterable[str]], None]):
+        self.user: str = wish["user"]
+        self.state: str = wish.get("state") or "present"
+        self._secret: str | None = wish.get("secret")
+        self._issuer: str = wish.get("issuer") or defaults.issuer
+        self._account: str = wish.get("account") or self.user
+        self._recovery_codes: list[str] | None = wish.get("recovery_codes")
+        self._defaults = defaults
+        self._now = now
+        self._hide = hide
+        self._new: KeyFile | None = None
+        # AnsibleModule hides a list that was given as one text as that text, not its parts.
+        hide(filter(None, [self._secret, *(self._recovery_codes or [])]))
+
+    @property
+    def lacks_account(self) -> bool:
+        """Whether the key is for an account that this host does not have. One that shall be absent needs none."""
+        return self.state != "absent" and not account_exists(self.user)
+
+    def check(self) -> None:
+        """Refuse what is wrong whatever the host holds."""
+        if self._secret is not None:
+            decode_secret(self._secret)
+        check_label(self._issuer, "issuer")
+        check_label(self._account, "account")
+        codes = self._recovery_codes or []
+        if not all(re.fullmatch(r"[1-9][0-9]{7}", code) for code in codes):
+            raise FleetMfaError("recovery_codes: a code has eight digits, and the first is not 0")
+        if len(set(codes)) != len(codes) or len(codes) > MAXIMUM_RECOVERY_CODES:
+            raise FleetMfaError(f"recovery_codes: give {MAXIMUM_RECOVERY_CODES} at most, each of them once")
+
+    def wanted(self, now: Keys) -> Keys:
+        """The keys the user shall have, given those there are. Wanted of the result is the result again."""
+        if self.state == "absent":
+            return Keys()
+        chosen = self._with_given(now) if self._secret is not None else self._without_given(now)
+        return Keys(*(key and self._merged(key, moved=key is not before) for key, before in zip(chosen, now)))
+
+    def _merged(self, key: KeyFile, moved: bool) -> KeyFile:
+        merged = key.merged(self._defaults.settings, self._issuer, self._account)
+        return merged.with_meta(since=int(self._now)) if moved else merged
+
+    def _with_given(self, now: Keys) -> Keys:
+        """The given key is the user's key; a validated other one stays enforced until this one is validated, too."""
+        given = next(filter(self._is_given, (now.validated, now.pending)), None) or self._new_key()
+        if self.state == "validated":
+            return Keys(validated=given)
+        if self.state == "pending":
+            return Keys(pending=given)
+        if now.validated and self._is_given(now.validated):
+            return Keys(validated=given)
+        return Keys(pending=given, validated=now.validated)
+
+    def _without_given(self, now: Keys) -> Keys:
+        if self.state == "rotated":
+            return Keys(pending=self._new_key(), validated=now.validated)
+        if self.state == "pending":
+            return Keys(pending=now.pending or now.validated or self._new_key())
+        if self.state == "validated":
+            return now if now.validated else Keys(validated=self._proven_by_operator(now.pending))
+        return now if now.pending or now.validated else Keys(pending=self._new_key())
+
+    def _proven_by_operator(self, pending: KeyFile | None) -> KeyFile:
+        if pending is None:
+            raise FleetMfaError(
+                "there is no key to validate; give its secret (nobody would have seen a generated one, so the user "
+                "would be locked out), or use state present and let the user validate it"
+            )
+        return pending
+
+    def _is_given(self, key: KeyFile | None) -> bool:
+        return key is not None and key.is_key(decode_secret(self._secret), self._defaults.period)
+
+    def _new_key(self) -> KeyFile:
+        if self._new is None:
+            secret = self._secret or generate_secret()
+            codes = self._recovery_codes
+            if codes is None:
+                codes = generate_recovery_codes(self._defaults.recovery_code_count)
+            self._hide([secret, *codes])
+            self._new = KeyFile.create(
+                secret, self._defaults.settings, self._issuer, self._account, codes, self._now, self._defaults.period
+            )
+        return self._new
+
+
+def _check_range(option: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise FleetMfaError(f"{option}: {value} is not within {low} to {high}, which is what the PAM module takes")

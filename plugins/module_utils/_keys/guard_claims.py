@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Takes a token's step as the exactly-once guard takes it for a login, so that one token never serves for both. Private.
+
+The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay as they are, then one
+`claimed STEP...`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import lock_within
+
+_LOCK_WITHIN = 5  # seconds, as long as totp-guard waits
+_CLAIMED = b"claimed"
+
+
+def claim_step(folder: str, user: str, step: int) -> bool:
+    """False if a login has taken the step; from now on none can."""
+    records = str(Path(folder) / user)
+    descriptor = os.open(Path(folder) / f".{user}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if not lock_within(descriptor, _LOCK_WITHIN):
+            raise FleetMfaError(f"the guard's records of {user} are in use; try again")
+        lines = (read_file(records) or b"").splitlines()
+        claimed = [word for line in lines if line.startswith(_CLAIMED) for word in line.split()[1:]]
+        if str(step).encode() in claimed:
+            return False
+        attempts = [line for line in lines if not line.startswith(_CLAIMED)]
+        taken = b" ".join([_CLAIMED, *claimed, str(step).encode()])
+        write_file(records, b"\n".join([*attempts, taken]) + b"\n", 0o600)
+        return True
+    finally:
+        os.close(descriptor)

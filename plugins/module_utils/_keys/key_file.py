@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A key file of pam_google_authenticator: what we manage in it, what is the PAM module's state. Private.
+
+The PAM module rewrites the file at logins, so a file is merged, never templated: writing an old state again would make
+used tokens and spent recovery codes valid again. Managed are the secret, WINDOW_SIZE, the two numbers of RATE_LIMIT,
+STEP_SIZE, and that DISALLOW_REUSE and TOTP_AUTH stand there and HOTP_COUNTER does not. The time stamps behind
+RATE_LIMIT, the steps behind DISALLOW_REUSE and the remaining recovery codes are state. Every other line stays.
+Our own data stand in one option line, `" FLEETMFA {json}`, which the PAM module carries along.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any, Iterable, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file_lines import (
+    MAXIMUM_SIZE,
+    KeyFileLines,
+    numbers,
+    numbers_or_none,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import canonical_secret, decode_secret, step_at
+
+DEFAULT_WINDOW = 3
+DEFAULT_PERIOD = 30
+
+
+class KeySettings(NamedTuple):
+    """What an operator sets for all keys; it may differ between hosts and changes with no word to the user."""
+
+    window: int = DEFAULT_WINDOW
+    rate_limit_attempts: int = 3
+    rate_limit_seconds: int = 30
+
+
+def generate_recovery_codes(count: int) -> list[str]:
+    """Different numbers of eight digits; the PAM module takes none that begins with 0."""
+    codes: set[str] = set()
+    while len(codes) < count:
+        codes.add(str(10_000_000 + secrets.randbelow(90_000_000)))
+    return list(codes)
+
+
+class KeyFile:
+    """One key file. Immutable: whatever changes it returns another one."""
+
+    def __init__(self, lines: KeyFileLines):
+        self._lines = lines
+
+    @classmethod
+    def parse(cls, content: bytes) -> KeyFile:
+        return cls(KeyFileLines.parse(content))
+
+    @classmethod
+    def create(
+        cls, secret: str, settings: KeySettings, issuer: str, account: str,
+        recovery_codes: Iterable[str], now: float, period: int = DEFAULT_PERIOD,
+    ) -> KeyFile:  # fmt: skip
+        lines = KeyFileLines((canonical_secret(secret), *recovery_codes))
+        key = cls(lines.with_option("STEP_SIZE", str(period))).with_meta(since=int(now))
+        return key.merged(settings, issuer, account)
+
+    def render(self) -> bytes:
+        content = self._lines.render()
+        if len(content) > MAXIMUM_SIZE:
+            raise FleetMfaError(
+                f"the key file would have {len(content)} bytes, the PAM module takes {MAXIMUM_SIZE} at most; "
+                "give fewer recovery codes"
+            )
+        return content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeyFile) and self._lines == other._lines
+
+    __hash__ = None  # compared by content, never a key of a dictionary
+
+    def __repr__(self) -> str:
+        return "KeyFile(…)"  # the content is secret, also in a traceback
+
+    # What stands in it
+
+    @property
+    def secret(self) -> bytes | None:
+        """None when no token can be computed from what stands in line 1."""
+        try:
+            return decode_secret(self._lines.secret)
+        except FleetMfaError:
+            return None
+
+    @property
+    def secret_text(self) -> str:
+        """For the QR code and for typing; never in a message."""
+        return canonical_secret(self._lines.secret)
+
+    @property
+    def period(self) -> int:
+        return self._number("STEP_SIZE", DEFAULT_PERIOD)
+
+    @property
+    def window(self) -> int:
+        return self._number("WINDOW_SIZE", DEFAULT_WINDOW)
+
+    @property
+    def time_skew(self) -> int:
+        """Learnt by the PAM module where it ran without `noskewadj`; it is applied with `noskewadj` as well."""
+        return self._number("TIME_SKEW", 0)
+
+    def _number(self, option: str, default: int) -> int:
+        found = numbers(self._lines.option(option) or "")
+        return found[0] if found else default
+
+    @property
+    def rate_limit(self) -> tuple[int, int] | None:
+        """Attempts and seconds; None where no limit is set or what is set is malformed."""
+        found = numbers_or_none(self._lines.option("RATE_LIMIT") or "")
+        return (found[0], found[1]) if found and len(found) >= 2 else None
+
+    @property
+    def attempts(self) -> list[int]:
+        """Time stamps of the latest login attempts."""
+        return sorted((numbers_or_none(self._lines.option("RATE_LIMIT") or "") or [])[2:])
+
+    @property
+    def used_steps(self) -> list[int]:
+        return sorted(numbers(self._lines.option("DISALLOW_REUSE") or ""))
+
+    @property
+    def recovery_codes(self) -> list[str]:
+        return self._lines.recovery_codes
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._lines.option("FLEETMFA") or "{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def meta_numbers(self, name: str) -> list[int]:
+        found = self.meta.get(name)
+        return [value for value in found if isinstance(value, int)] if isinstance(found, list) else []
+
+    @property
+    def issuer(self) -> str:
+        return str(self.meta.get("issuer", ""))
+
+    @property
+    def account(self) -> str:
+        return str(self.meta.get("account", ""))
+
+    @property
+    def since(self) -> int | None:
+        since = self.meta.get("since")
+        return since if isinstance(since, int) else None
+
+    @property
+    def last_login(self) -> int | None:
+        """Time of the latest login with a token, from its step; steps burnt at the validation are no logins."""
+        logins = set(self.used_steps) - set(self.meta_numbers("burnt"))
+        return max(logins) * self.period if logins else None
+
+    def accepted_steps(self, now: float) -> range:
+        """The steps whose tokens the PAM module takes at `now`."""
+        middle = step_at(now, self.period) + self.time_skew
+        return range(middle - (self.window - 1) // 2, middle + self.window // 2 + 1)
+
+    def rate_limited_until(self, now: float) -> int | None:
+        """When the PAM module takes the next attempt, None if it does now; it counts good logins, too."""
+        if not self.rate_limit:
+            return None
+        limit, seconds = self.rate_limit
+        recent = [stamp for stamp in self.attempts if now - seconds <= stamp <= now]
+        return recent[-limit] + seconds + 1 if len(recent) >= limit else None
+
+    @property
+    def problems(self) -> list[str]:
+        return self._lines.problems()
+
+    def same_key(self, other: KeyFile | None) -> bool:
+        """Whether one entry of an authenticator app serves both: the same secret counted in the same steps."""
+        return other is not None and self.is_key(other.secret, other.period)
+
+    def is_key(self, secret: bytes | None, period: int) -> bool:
+        return secret is not None and (self.secret, self.period) == (secret, period)
+
+    # What changes it
+
+    def merged(self, settings: KeySettings, issuer: str, account: str) -> KeyFile:
+        """With the managed parts as wanted and all state kept; a part that means the same already stays as it is."""
+        lines = self._lines.without_option("HOTP_COUNTER")
+        if lines.option("TOTP_AUTH") is None:
+            lines = lines.with_option("TOTP_AUTH", "")
+        reuse = lines.option("DISALLOW_REUSE")
+        if reuse is None or numbers_or_none(reuse) is None:
+            lines = lines.with_option("DISALLOW_REUSE", _join(self.used_steps))
+        limit = (settings.rate_limit_attempts, settings.rate_limit_seconds)
+        if self.rate_limit != limit:
+            lines = lines.with_option("RATE_LIMIT", _join([*limit, *self.attempts]))
+        key = KeyFile(lines)._with_window(settings.window)
+        return key.with_meta(issuer=issuer, account=account)
+
+    def _with_window(self, window: int) -> KeyFile:
+        given = self._lines.option("WINDOW_SIZE")
+        if self.window == window and (given is None or numbers_or_none(given)):
+            return self
+        wider = KeyFile(self._lines.with_option("WINDOW_SIZE", str(window)))
+        if window <= self.window or not self.used_steps:
+            return wider
+        # The PAM module forgets used steps that its window no longer covers; a wider one would make them valid again.
+        latest = self.used_steps[-1]
+        return wider.with_burnt(range(latest - window + 1, latest))
+
+    def with_burnt(self, steps: Iterable[int]) -> KeyFile:
+        """With the tokens of these steps used up, without a login; we remember which, so as not to report one."""
+        used = set(self.used_steps)
+        burnt = {*steps} - used | used.intersection(self.meta_numbers("burnt"))
+        lines = self._lines.with_option("DISALLOW_REUSE", _join(sorted(used | burnt)))
+        return KeyFile(lines).with_meta(burnt=sorted(burnt))
+
+    def with_meta(self, **values: Any) -> KeyFile:
+        """With these entries of our own line replaced; None removes one."""
+        wanted = {name: value for name, value in {**self.meta, **values}.items() if value is not None}
+        if wanted == self.meta:
+            return self
+        return KeyFile(self._lines.with_option("FLEETMFA", json.dumps(wanted, sort_keys=True)))
+
+    def with_recovery_codes(self, codes: Iterable[str]) -> KeyFile:
+        return KeyFile(self._lines.with_recovery_codes(codes))
+
+    # What may be told of it
+
+    def traits(self) -> dict[str, Any]:
+        """What of the key is no secret, by the name it has for an operator."""
+        limit = "{} in {} s".format(*self.rate_limit) if self.rate_limit else "none"
+        return {
+            "issuer": self.issuer,
+            "account": self.account,
+            "period": self.period,
+            "window": self.window,
+            "rate limit": limit,
+            "one-time use": self._lines.option("DISALLOW_REUSE") is not None,
+            "time based": self._lines.option("TOTP_AUTH") is not None and self._lines.option("HOTP_COUNTER") is None,
+            "recovery codes": len(self.recovery_codes),
+        }
+
+
+def differences(before: KeyFile, after: KeyFile) -> list[str]:
+    """Each change in words, without a secret: `window 3 -> 5`."""
+    old, new = before.traits(), after.traits()
+    changes = [f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]]
+    if before.secret != after.secret:
+        changes.append("secret replaced")
+    return changes or (["rewritten"] if before != after else [])
+
+
+def _join(values: Iterable[int]) -> str:
+    return " ".join(str(value) for value in values)

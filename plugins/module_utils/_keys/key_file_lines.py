@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The lines of a key file, read as pam_google_authenticator reads them. Private to the collection.
+
+Line 1 is the secret. An option line starts with `"`, one blank and a name; the first line of a name counts. Every other
+line is a recovery code of eight digits, and the first line that is none makes all codes below it dead.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Iterable
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
+
+MAXIMUM_SIZE = 65536
+_NUMBERS_OF = {"WINDOW_SIZE": [(1, 100)], "STEP_SIZE": [(1, 60)], "RATE_LIMIT": [(1, 100), (1, 3600)]}
+
+# strtoul(3) takes blanks, a plus sign and zeros before the number.
+_RECOVERY_CODE = re.compile(r"[ \t\v\f]*\+?0*([1-9][0-9]{7})\r?")
+_OPTION = re.compile(r'" ([A-Z0-9_]+)(?=[ \t\r]|$)[ \t]*([^\r]*)\r?')
+_OPTION_WITHOUT_BLANK = re.compile(r'"[ \t]*[A-Z][A-Z0-9_]+')
+
+
+def numbers(text: str) -> list[int]:
+    """The whole numbers of a list with blanks between, leaving out what is none."""
+    return [int(word) for word in text.split() if re.fullmatch(r"-?[0-9]+", word)]
+
+
+def numbers_or_none(text: str) -> list[int] | None:
+    """The same, but None where anything else stands among them, which makes the PAM module deny every login."""
+    found = numbers(text)
+    return found if len(found) == len(text.split()) else None
+
+
+class KeyFileLines:
+    """The lines, one by one and byte for byte; immutable."""
+
+    def __init__(self, lines: Iterable[str]):
+        self._lines = tuple(lines)
+
+    @classmethod
+    def parse(cls, content: bytes) -> KeyFileLines:
+        # latin-1 gives every byte a character and takes it back unchanged.
+        lines = content.decode("latin-1").split("\n")
+        return cls(lines[:-1] if lines[-1] == "" else lines)
+
+    def render(self) -> bytes:
+        return "".join(f"{line}\n" for line in self._lines).encode("latin-1")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KeyFileLines) and self._lines == other._lines
+
+    __hash__ = None
+
+    @property
+    def secret(self) -> str:
+        return self._lines[0] if self._lines else ""
+
+    def option(self, name: str) -> str | None:
+        """The value of an option; None if it is not there (an option without a value gives an empty text)."""
+        for line in self._lines[1:]:
+            match = _OPTION.fullmatch(line)
+            if match and match.group(1) == name:
+                return match.group(2)
+        return None
+
+    def with_option(self, name: str, value: str) -> KeyFileLines:
+        """With the option set where it stands, or else below the secret, and once only."""
+        wanted = f'" {name} {value}'.rstrip()
+        at = [number for number in range(1, len(self._lines)) if self._is_option(number, name)]
+        if not at:
+            return KeyFileLines((self.secret, wanted, *self._lines[1:]))
+        kept = self._without(at[1:])
+        kept[at[0]] = wanted
+        return KeyFileLines(kept)
+
+    def without_option(self, name: str) -> KeyFileLines:
+        return KeyFileLines(self._without(n for n in range(1, len(self._lines)) if self._is_option(n, name)))
+
+    def _is_option(self, number: int, name: str) -> bool:
+        match = _OPTION.fullmatch(self._lines[number])
+        return bool(match) and match.group(1) == name
+
+    def _without(self, dropped: Iterable[int]) -> list[str]:
+        drop = set(dropped)
+        return [line for number, line in enumerate(self._lines) if number not in drop]
+
+    def _code_lines(self) -> tuple[dict[int, str], int | None]:
+        """The living recovery codes by index, and the index of the line that makes all below it dead."""
+        codes = {}
+        for number, line in enumerate(self._lines[1:], start=1):
+            if line.startswith('"') or not line.strip("\r"):
+                continue
+            match = _RECOVERY_CODE.fullmatch(line)
+            if not match:
+                return codes, number
+            codes[number] = match.group(1)
+        return codes, None
+
+    @property
+    def recovery_codes(self) -> list[str]:
+        return list(self._code_lines()[0].values())
+
+    def with_recovery_codes(self, codes: Iterable[str]) -> KeyFileLines:
+        """With these codes in place of every line that is no option, the dead ones included."""
+        options = [line for line in self._lines[1:] if line.startswith('"')]
+        return KeyFileLines((self.secret, *options, *codes))
+
+    def problems(self) -> list[str]:
+        """What makes the PAM module deny or ignore something, by line number; never what stands there."""
+        return [*self._file_problems(), *self._option_problems(), *self._line_problems()]
+
+    def _file_problems(self) -> Iterable[str]:
+        content = self.render()
+        if len(content) > MAXIMUM_SIZE or b"\0" in content:
+            yield f"the file is larger than {MAXIMUM_SIZE} bytes or holds a NUL byte: every login is denied"
+        try:
+            decode_secret(self.secret)
+        except FleetMfaError as error:
+            yield f"line 1: {error}"
+        if self.option("TOTP_AUTH") is None:
+            yield 'the line `" TOTP_AUTH` is missing: every login with a token is denied'
+        if self.option("HOTP_COUNTER") is not None:
+            yield "HOTP_COUNTER is set: the key counts logins, not time; tokens of a TOTP app are denied"
+        if self.option("DISALLOW_REUSE") is None:
+            yield "DISALLOW_REUSE is missing: a token can be used again while its time step lasts"
+
+    def _option_problems(self) -> Iterable[str]:
+        for name, limits in _NUMBERS_OF.items():
+            value = self.option(name)
+            if value is not None and not _within(numbers_or_none(value), limits):
+                yield f"{name} is malformed or out of range: every login is denied"
+        if numbers_or_none(self.option("DISALLOW_REUSE") or "") is None:
+            yield "DISALLOW_REUSE is malformed: every login with a token is denied"
+        if self.option("RATE_LIMIT") is None:
+            yield "RATE_LIMIT is missing: tokens can be guessed without a limit"
+        if any(numbers(self.option("TIME_SKEW") or "")):
+            yield "TIME_SKEW is not 0: the window is shifted by that many steps, and noskewadj keeps it so for ever"
+
+    def _line_problems(self) -> Iterable[str]:
+        seen = set()
+        for number, line in enumerate(self._lines[1:], start=2):
+            match = _OPTION.fullmatch(line)
+            if match and match.group(1) in seen:
+                yield f"line {number}: this option stands above already; the PAM module ignores it here"
+            elif match:
+                seen.add(match.group(1))
+            elif _OPTION_WITHOUT_BLANK.match(line):
+                yield f'line {number}: an option starts with `"` and one blank; the PAM module ignores this line'
+        dead = self._code_lines()[1]
+        if dead is not None:
+            yield f"line {dead + 1}: neither an option nor a recovery code; every recovery code below it is dead"
+
+
+def _within(values: list[int] | None, limits: list[tuple[int, int]]) -> bool:
+    if values is None or len(values) < len(limits):
+        return False
+    return all(low <= value <= high for value, (low, high) in zip(values, limits))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What may be told of a user's keys. Private to the collection."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import wait_seconds
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+
+EXPECTABLE = ("issuer", "period", "window", "rate_limit_attempts", "rate_limit_seconds")
+
+
+def report(user: str, host: Host, members: set[str], expected: dict[str, Any], now: float) -> dict[str, Any]:
+    """The entry of one user; a key file that cannot be read is a problem of that user, not of the call."""
+    check_user_name(user)
+    problems: list[str] = []
+    keys = Keys(*(_read(host, folder, user, problems) for folder in ("pending", "keys")))
+    current = keys.validated or keys.pending
+    wait = wait_seconds(keys.pending, now) if keys.pending else 0
+    limited_until = keys.validated and keys.validated.rate_limited_until(now)
+    if user in members and not keys.validated:
+        problems.append(
+            f"a member of {host.group.name} without a validated key that can be read: every login is denied"
+        )
+    return {
+        "user": user,
+        "account_exists": account_exists(user),
+        "state": keys.state,
+        "enforced": user in members,
+        "exempt": user in host.exempt,
+        "since": _utc(current and current.since),
+        "last_mfa_login": _utc(keys.validated and keys.validated.last_login),
+        "recovery_codes_left": len(current.recovery_codes) if current else 0,
+        "clock_drift_seconds": current and current.meta.get("drift_seconds"),
+        "rate_limited": limited_until is not None,
+        "rate_limited_until": _utc(limited_until),
+        "validation_refused_until": _utc(int(now) + wait if wait else None),
+        "rotation_pending": None not in keys,
+        "problems": problems,
+        "differs": sorted({name for key in keys if key for name in _differing(key, expected)}),
+    }
+
+
+def _read(host: Host, folder: str, user: str, problems: list[str]) -> KeyFile | None:
+    try:
+        key = host.state_dir.validated(user) if folder == "keys" else host.state_dir.pending(user)
+    except FleetMfaError as error:
+        problems.append(str(error))
+        return None
+    if key is None:
+        return None
+    unsafe = host.state_dir.access_problem(folder, user)
+    found = [*key.problems, *([unsafe] if unsafe else [])]
+    problems += [f"{folder}/{user}: {problem}" for problem in found]
+    return key
+
+
+def _differing(key: KeyFile, expected: dict[str, Any]) -> list[str]:
+    attempts, seconds = key.rate_limit or (None, None)
+    actual = {
+        "issuer": key.issuer,
+        "period": key.period,
+        "window": key.window,
+        "rate_limit_attempts": attempts,
+        "rate_limit_seconds": seconds,
+    }
+    return [name for name, value in expected.items() if actual[name] != value]
+
+
+def _utc(seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

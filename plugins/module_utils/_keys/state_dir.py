@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The state directory of a host: who has which key. Private to the collection.
+
+`keys/USER` is a validated key, `pending/USER` one not proven yet; both may exist (a rotation). Whoever changes keys
+holds the lock, but the PAM module rewrites files in `keys/` at logins without it, hence `converge_validated`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import time
+from pathlib import Path
+from typing import Callable, Iterator
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
+    ChangedMeanwhileError,
+    Version,
+    identity,
+    read_file,
+    sync_folder,
+    write_file,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import lock_within
+
+DEFAULT_PATH = "/var/lib/fleetmfa"
+KEY_FOLDERS = ("keys", "pending")
+# The last one is the exactly-once guard's, which denies where it has no place for its records.
+FOLDERS = (*KEY_FOLDERS, "guard")
+
+# A temporary file of our own, and one of the PAM module: NAME~XXXXXX.
+_OUR_TEMPORARY = re.compile(r"\..+\.fleetmfa")
+_PAM_TEMPORARY = re.compile(r".+~.{6}", re.DOTALL)
+_LEFT_BEHIND_AFTER = 60  # seconds; the PAM module's temporary file lives for milliseconds
+_LOGIN_WRITES_WITHIN = 2  # seconds we wait for such a file to go
+_CHANGES_WITHIN = 10  # seconds; somebody may log in as fast as sshd lets them
+
+
+def check_user_name(name: str) -> None:
+    """Refuse a name that could leave the folder, hide in it, be taken for an option, or split a list of members.
+
+    Names of a directory service pass: `user@domain`, `DOMAIN\\user`, letters beyond ASCII, blanks inside.
+    """
+    sound = (
+        0 < len(name.encode("utf-8", "surrogateescape")) <= 200
+        and name == name.strip()
+        and name.isprintable()
+        and not name.startswith(("-", "."))
+        and not set(name) & set("/:,~")
+    )
+    if not sound:
+        raise FleetMfaError(
+            f"{name[:40]!r} cannot be the name of a user with a key: 1 to 200 printable characters, no '/', ':', ',' "
+            "or '~', no '.' or '-' at the beginning, no blank at either end"
+        )
+
+
+class StateDir:
+    """The state directory; not to be shared between threads."""
+
+    def __init__(self, path: str = DEFAULT_PATH):
+        if not os.path.isabs(path):
+            raise FleetMfaError(f"state_dir: {path} is not an absolute path")
+        self.path = os.path.normpath(path)
+        self._lock_depth = 0
+
+    # The folders
+
+    def prepare(self) -> None:
+        """Make the folders, 0700, and clear what a killed run left behind. The caller holds the lock."""
+        for folder in FOLDERS:
+            path = self._folder(folder)
+            _make_private_folder(path)
+            _clear_left_behind(path)
+
+    def check(self) -> None:
+        """Refuse folders that somebody else could have put something into, or symbolic links in their place."""
+        _check_ancestors(os.path.dirname(self.path))
+        for path in (self.path, *map(self._folder, FOLDERS)):
+            _check_folder(path)
+
+    @property
+    def is_prepared(self) -> bool:
+        return all(_is_private_folder(path) for path in (self.path, *map(self._folder, FOLDERS)))
+
+    def _folder(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    @contextlib.contextmanager
+    def lock(self, wait: float = 60) -> Iterator[None]:
+        """Keep every other program of this collection from changing keys; re-entrant in one object."""
+        if self._lock_depth:
+            self._lock_depth += 1
+            try:
+                yield
+            finally:
+                self._lock_depth -= 1
+            return
+        self.check()
+        _make_private_folder(self.path)
+        descriptor = _locked(os.path.join(self.path, "lock"), wait)
+        self._lock_depth = 1
+        try:
+            yield
+        finally:
+            self._lock_depth = 0
+            os.close(descriptor)
+
+    # Reading
+
+    def users(self) -> list[str]:
+        """Everybody who has a key, pending or validated."""
+        found: set[str] = set()
+        for folder in KEY_FOLDERS:
+            with contextlib.suppress(FileNotFoundError):
+                found.update(name for name in os.listdir(self._folder(folder)) if _is_key_file(name))
+        return sorted(found)
+
+    def pending(self, user: str) -> KeyFile | None:
+        return self._read("pending", user)
+
+    def validated(self, user: str) -> KeyFile | None:
+        return self._read("keys", user)
+
+    def _read(self, folder: str, user: str) -> KeyFile | None:
+        content = read_file(self._file(folder, user))
+        return None if content is None else KeyFile.parse(content)
+
+    def _file(self, folder: str, user: str) -> str:
+        check_user_name(user)
+        return os.path.join(self._folder(folder), user)
+
+    def claim_step(self, user: str, step: int) -> bool:
+        """Take a token's step so that no login can; false if one has. The caller holds the lock."""
+        check_user_name(user)
+        return claim_step(self._folder("guard"), user, step)
+
+    def access_problem(self, folder: str, user: str) -> str | None:
+        """Why the PAM module would refuse the file whatever it holds: owner, or more than 0600 (0400 is as good)."""
+        try:
+            status = os.lstat(self._file(folder, user))
+        except FileNotFoundError:
+            return None
+        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o7177:
+            return "the file is not root's own, mode 0600 or 0400: every login is denied"
+        return None
+
+    # Writing
+
+    def save_pending(self, user: str, key: KeyFile) -> None:
+        self._write("pending", user, key)
+
+    def remove_pending(self, user: str) -> None:
+        _unlink(self._file("pending", user))
+
+    def promote(self, user: str, key: KeyFile) -> None:
+        """Make `key` the user's validated key and take the pending one away in the same step (one rename)."""
+        replaced = self.validated(user)
+        self.save_pending(user, key)
+        os.rename(self._file("pending", user), self._file("keys", user))
+        self._forget_logins_with(user, replaced, key)
+        # A login with the key that was replaced may have been writing.
+        self.converge_validated(user, lambda current: current if current and key.same_key(current) else key)
+
+    def converge_validated(self, user: str, change: Callable[[KeyFile | None], KeyFile | None]) -> None:
+        """Make the validated key what `change` makes of it, until it stays so; None removes it.
+
+        A login may replace the file at any moment, from what it read before our change. So `change` is applied to
+        what stands there now, nothing is written over a version it has not seen, and after the writing we wait for a
+        login that was under way and look again. `change` of its own result has to be that result.
+        """
+        path = self._file("keys", user)
+        deadline = time.monotonic() + _CHANGES_WITHIN
+        while time.monotonic() < deadline:
+            self._await_login(user)
+            version, current = identity(path), self.validated(user)
+            wanted = change(current)
+            if wanted == current and not self.access_problem("keys", user):
+                return
+            with contextlib.suppress(ChangedMeanwhileError):
+                if wanted is None:
+                    _unlink(path)
+                else:
+                    self._write("keys", user, wanted, lambda seen=version: self._is_untouched(user, seen))
+                self._forget_logins_with(user, current, wanted)
+        raise FleetMfaError(f"user {user}: logins change the key faster than it can be written; run again")
+
+    def _forget_logins_with(self, user: str, replaced: KeyFile | None, key: KeyFile | None) -> None:
+        """The guard's record of attempts and claims is one of a key; prompts open with the old key are refused then."""
+        if replaced is not None and not replaced.same_key(key):
+            _unlink(self._file("guard", user))
+
+    def _await_login(self, user: str) -> None:
+        """Until no login is about to replace the file: the PAM module makes NAME~XXXXXX before it looks at NAME."""
+        deadline = time.monotonic() + _LOGIN_WRITES_WITHIN
+        while self._login_is_writing(user) and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+    def _login_is_writing(self, user: str) -> bool:
+        names = os.listdir(self._folder("keys"))
+        return any(name.startswith(f"{user}~") and _PAM_TEMPORARY.fullmatch(name) for name in names)
+
+    def _is_untouched(self, user: str, version: Version | None) -> bool:
+        """Whether the key is the version seen, and stays it: no login is on its way to replace it."""
+        return not self._login_is_writing(user) and identity(self._file("keys", user)) == version
+
+    def _write(self, folder: str, user: str, key: KeyFile, only_if: Callable[[], bool] | None = None) -> None:
+        write_file(self._file(folder, user), key.render(), 0o600, os.geteuid(), os.getegid(), only_if)
+
+    def flush(self) -> None:
+        """Have the names of the key files on disk, before a group membership relies on them."""
+        for folder in FOLDERS:
+            sync_folder(self._folder(folder))
+
+
+def _is_key_file(name: str) -> bool:
+    try:
+        check_user_name(name)
+    except FleetMfaError:
+        return False
+    return True
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise FleetMfaError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def _is_private_folder(path: str) -> bool:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(mode) and stat.S_IMODE(mode) == 0o700
+
+
+def _make_private_folder(path: str) -> None:
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        if not _is_private_folder(path):
+            os.chmod(path, 0o700)
+    except OSError as error:
+        raise FleetMfaError(f"cannot make {path}: {error.strerror}") from error
+
+
+def _check_folder(path: str) -> None:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        raise FleetMfaError(f"{path} is not a folder but a symbolic link or a file; remove it and run again")
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        raise FleetMfaError(
+            f"others than root can write to {path}, so keys in it prove nothing; "
+            f"see who put what there, then chown root:root and chmod 0700 {path}"
+        )
+
+
+def _check_ancestors(path: str) -> None:
+    """No folder above may let somebody else rename ours away (the sticky bit forbids that)."""
+    for folder in (Path(os.path.realpath(path)), *Path(os.path.realpath(path)).parents):
+        try:
+            status = os.stat(folder)
+        except FileNotFoundError:
+            continue
+        writable_by_others = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+        if status.st_uid not in (0, os.geteuid()) or writable_by_others:
+            raise FleetMfaError(f"state_dir: others than root can replace what is in {folder}; choose another folder")
+
+
+def _clear_left_behind(folder: str) -> None:
+    """Temporary files hold secrets: ours are a killed run's (we hold the lock), the PAM module's only when old."""
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if _OUR_TEMPORARY.fullmatch(name) or (_PAM_TEMPORARY.fullmatch(name) and _is_old(path)):
+            _unlink(path)
+
+
+def _is_old(path: str) -> bool:
+    try:
+        return os.lstat(path).st_mtime < time.time() - _LEFT_BEHIND_AFTER
+    except FileNotFoundError:
+        return False
+
+
+def _locked(path: str, wait: float) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FleetMfaError(f"cannot open {path}: {error.strerror}") from error
+    if lock_within(descriptor, wait):
+        return descriptor
+    os.close(descriptor)
+    raise FleetMfaError(f"{path} is held by another run for more than {wait:.0f} s; see who holds it")

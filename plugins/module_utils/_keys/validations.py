@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Validations of many users in one call: each is tried, those that succeed stay. Private to the collection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Callable
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
+    TokenRefused,
+    require_judgeable,
+    validate,
+    well_formed_tokens,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+
+
+class Outcome:
+    """What became of one validation."""
+
+    def __init__(self, user: str, tokens: list[str]):
+        self.user = user
+        self.tokens = tokens
+        self.error: FleetMfaError | None = None
+        self.drift_seconds: int | None = None
+        self.validated = False
+        self.moved = False
+        self.was_enforced = self.enforced = self.exempt = False
+
+    @property
+    def changed(self) -> bool:
+        return self.moved or self.enforced != self.was_enforced
+
+    def result(self) -> dict[str, Any]:
+        result = {
+            "user": self.user,
+            "validated": self.validated,
+            "changed": self.changed,
+            "enforced": self.enforced,
+            "exempt": self.exempt,
+        }
+        if self.drift_seconds is not None:
+            result["drift_seconds"] = self.drift_seconds
+        if self.error:
+            result.update(_reason(self.error))
+        return result
+
+
+class Validations:
+    def __init__(self, host: Host, wishes: list[dict], now: float):
+        self._host = host
+        self._now = now
+        self.outcomes = [Outcome(wish["user"], wish["tokens"]) for wish in wishes]
+        twice = [user for user, times in Counter(one.user for one in self.outcomes).items() if times > 1]
+        if twice:
+            raise FleetMfaError(f"validations: {', '.join(twice[:10])} named more than once; give each user one entry")
+
+    @property
+    def failures(self) -> list[Outcome]:
+        return [one for one in self.outcomes if one.error]
+
+    def run(self) -> None:
+        """Files first, then the group, and nobody else changes keys in between."""
+        group = self._host.group
+        with self._host.state_dir.lock():
+            self._host.state_dir.prepare()
+            self._each(self._validate)
+            self._host.state_dir.flush()
+            group.create()
+            group.update(
+                join=[one.user for one in self.outcomes if one.enforced],
+                leave=[one.user for one in self.outcomes if one.was_enforced and not one.enforced],
+            )
+
+    def predict(self) -> None:
+        self._host.state_dir.check()
+        self._each(self._foresee)
+
+    def _each(self, step: Callable[[Outcome], None]) -> None:
+        members = self._host.group.members
+        for one in self.outcomes:
+            try:
+                _check(one)
+                one.was_enforced = one.enforced = one.user in members
+                one.exempt = one.user in self._host.exempt
+                self._unless_settled(step, one)
+                one.enforced = not one.exempt
+            except FleetMfaError as error:
+                one.error = error
+
+    def _unless_settled(self, step: Callable[[Outcome], None], one: Outcome) -> None:
+        """A user who is validated with nothing pending needs no token, and gives nobody a chance to try some."""
+        state_dir = self._host.state_dir
+        if state_dir.pending(one.user) is None and state_dir.validated(one.user) is not None:
+            one.validated = True
+            return
+        step(one)
+        one.validated = one.moved = True
+
+    def _validate(self, one: Outcome) -> None:
+        one.drift_seconds = validate(self._host.state_dir, one.user, *one.tokens, now=self._now).drift_seconds
+
+    def _foresee(self, one: Outcome) -> None:
+        well_formed_tokens(*one.tokens)
+        require_judgeable(self._host.state_dir.pending(one.user), self._now)
+
+    def message(self) -> str:
+        named = [f"{one.user}: {_reason(one.error)['reason']} ({one.error})" for one in self.failures]
+        return f"{len(named)} of {len(self.outcomes)} validations failed: {'; '.join(named[:20])}"
+
+    def result(self) -> dict[str, Any]:
+        changed = [one for one in self.outcomes if one.changed]
+        return {
+            "changed": bool(changed),
+            "users": [one.result() for one in self.outcomes],
+            "diff": {"prepared": "".join(self._words(one) for one in changed)},
+        }
+
+    def _words(self, one: Outcome) -> str:
+        words = ["pending key validated"] if one.moved else []
+        if one.enforced != one.was_enforced:
+            words.append(f"{'joins' if one.enforced else 'leaves'} {self._host.group.name}")
+        return f"{one.user}: {', '.join(words)}\n"
+
+
+def _check(one: Outcome) -> None:
+    check_user_name(one.user)
+    if not account_exists(one.user):
+        raise FleetMfaError("there is no such account on this host")
+    if len(one.tokens) != 2:
+        raise TokenRefused("malformed", f"{len(one.tokens)} tokens were given; it takes two of different time steps")
+
+
+def _reason(error: FleetMfaError) -> dict[str, Any]:
+    reason = getattr(error, "reason", "error")
+    seconds = {"clock_off": "drift_seconds", "too_many_tries": "wait_seconds"}.get(reason)
+    return {"reason": reason, **({seconds: error.seconds} if seconds else {})}

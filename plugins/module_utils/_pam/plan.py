@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The wish for one PAM service (module pam_totp, and an entry of totp_rollout) as a proven plan. Private to the collection."""
+
+from __future__ import annotations
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import service as pam_service
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, prove_token_lines
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import Verdict
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
+
+PAM_TOTP_SPEC = {
+    "service": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "content": {"type": "str"},
+    "own_service": {"type": "bool", "default": False},
+    "group": {"type": "str", "default": "mfa-enforced"},
+    "guard": {"type": "path"},
+    "token_alone": {"type": "bool", "default": True},
+    "require_installed": {"type": "bool", "default": True},
+    "confdir": {"type": "path", "default": "/etc/pam.d"},
+}
+
+
+def plan_pam_totp(wish: dict) -> tuple[FileChange, Verdict | None]:
+    """The change of the service file and, where lines are put in, the verdict that lets it count (FleetMfaError if none does)."""
+    confdir, service = wish["confdir"], wish["service"]
+    if wish["state"] == "absent":
+        return pam_service.plan_removal(confdir, service), None
+    plan = pam_service.plan_own_service if wish["own_service"] else pam_service.plan_block
+    change = plan(confdir, service, wish["content"])
+    demand = Demand(
+        service=service,
+        confdir=confdir,
+        content=wish["content"],
+        group=wish["group"],
+        own_service=wish["own_service"],
+        guard=wish["guard"],
+        token_alone=wish["token_alone"],
+        require_installed=wish["require_installed"],
+    )
+    return change, prove_token_lines(change, demand)

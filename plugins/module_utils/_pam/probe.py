@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Asks the PAM modules installed on this host. Private to the collection.
+
+pam_google_authenticator denies everybody without a prompt when it does not know an option, and which it knows depends
+on its version. So the module itself is asked, in a child process: for a user and a key file that do not exist it
+prompts when it accepts its options, and the prompt is refused. Its function is called directly, not through
+pam_authenticate(), so that nothing is written to the audit trail; the log is masked; no file is touched.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import os
+from typing import Callable, Sequence
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import RETURN_VALUES
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import unknown_google_option
+
+GOOGLE_AUTHENTICATOR = "pam_google_authenticator.so"
+MODULE_FOLDERS = (
+    "/lib/security",
+    "/lib64/security",
+    "/usr/lib/security",
+    "/usr/lib64/security",
+    "/lib/*-linux-*/security",
+    "/usr/lib/*-linux-*/security",
+)
+_NOBODY = b"fleetmfa-probe"
+_NO_FILE = "secret=/nonexistent/fleetmfa-probe"
+_ONLY_DEBUG_MESSAGES = 1 << 7
+_CONV_ERR = RETURN_VALUES.index("conv_err")
+_IGNORE = RETURN_VALUES.index("ignore")
+_REFUSES, _ACCEPTS, _UNCLEAR = range(3)
+
+
+def find_module(module: str) -> str | None:
+    """Path of an installed module, None if there is none."""
+    if module.startswith("/"):
+        return module if os.path.isfile(module) else None
+    patterns = (os.path.join(folder, glob.escape(module)) for folder in MODULE_FOLDERS)
+    return next((path for pattern in patterns for path in sorted(glob.glob(pattern)) if os.path.isfile(path)), None)
+
+
+def check_module_line(module: str, arguments: Sequence[str]) -> None:
+    """FleetMfaError if libpam could not load the module of a line, or the module would refuse one of its options."""
+    path = find_module(module)
+    if path is None:
+        raise FleetMfaError(f"PAM module {module} is not installed on this host; install its package first")
+    if os.path.basename(module) != GOOGLE_AUTHENTICATOR:
+        return
+    unknown = unknown_google_option(arguments)
+    if unknown is None and os.geteuid() == 0 and _answer(path, arguments) == _REFUSES:
+        unknown = next((word for word in arguments if _answer(path, [word]) == _REFUSES), " ".join(arguments))
+    if unknown is not None:
+        raise FleetMfaError(
+            f"{path} does not accept the option {unknown}: it would deny everybody, without a prompt; mend the option"
+        )
+
+
+def _answer(path: str, arguments: Sequence[str]) -> int:
+    """What the module does with these options, found out in a child so that nothing it does stays in this process."""
+    child = os.fork()
+    if child == 0:
+        answer = _UNCLEAR
+        try:
+            answer = _ask(path, arguments)
+        finally:
+            os._exit(answer)
+    status = os.waitpid(child, 0)[1]
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else _UNCLEAR
+
+
+class _Message(ctypes.Structure):
+    _fields_ = [("style", ctypes.c_int), ("text", ctypes.c_char_p)]
+
+
+_CONVERSATION = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.POINTER(_Message)), ctypes.c_void_p, ctypes.c_void_p
+)
+
+
+class _Conversation(ctypes.Structure):
+    _fields_ = [("function", _CONVERSATION), ("data", ctypes.c_void_p)]
+
+
+def _ask(path: str, arguments: Sequence[str]) -> int:
+    prompts: list[int] = []
+
+    @_CONVERSATION
+    def refuse(_count: int, messages: Sequence, _responses: object, _data: object) -> int:
+        prompts.append(messages[0].contents.style)
+        return _CONV_ERR
+
+    ctypes.CDLL(None).setlogmask(_ONLY_DEBUG_MESSAGES)
+    libpam = ctypes.CDLL("libpam.so.0", mode=ctypes.RTLD_GLOBAL)
+    authenticate: Callable[..., int] = ctypes.CDLL(path).pam_sm_authenticate
+    handle = ctypes.c_void_p()
+    conversation = _Conversation(refuse, None)
+    if libpam.pam_start(b"other", _NOBODY, ctypes.byref(conversation), ctypes.byref(handle)) != 0:
+        return _UNCLEAR
+    words = [_harmless(word).encode("utf-8", "surrogateescape") for word in (*arguments, _NO_FILE)]
+    code = authenticate(handle, 0, len(words), (ctypes.c_char_p * (len(words) + 1))(*words, None))
+    return _ACCEPTS if prompts or code == _IGNORE else _REFUSES
+
+
+def _harmless(word: str) -> str:
+    """The module takes the last `secret=`, so it opens no key; `use_first_pass` alone would never prompt."""
+    return "try_first_pass" if word == "use_first_pass" else word

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What has to be proven of a PAM service before the token lines count on it. Private to the collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import check_module_line, find_module
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
+    ALWAYS,
+    Subject,
+    Verdict,
+    has_so_suffix,
+    prove,
+    runs_command,
+    token_line,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import without_block
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.setcred import set_credentials
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the service has to do: `content` are our lines, `group` is enforced.
+
+    `own_service` says that only enforced users are sent to this service (PAMServiceName), `guard` names the program that
+    has to agree before and after the token, `token_alone` allows that nothing but the token is asked here (sshd checked
+    a key before), `require_installed` asks the installed modules whether they take their options.
+    """
+
+    service: str
+    confdir: str
+    content: str
+    group: str
+    own_service: bool
+    guard: str | None
+    token_alone: bool
+    require_installed: bool
+
+    @property
+    def is_installed(self) -> Callable[[str], object]:
+        """Which modules count as there: the host's own services are proven with the modules that the host has."""
+        return find_module if self.require_installed and self.confdir == DEFAULT_CONFDIR else has_so_suffix
+
+
+def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
+    """Prove the service as `change` would leave it; the verdict on enforced users, or a FleetMfaError that says why not."""
+    if demand.require_installed:
+        _check_installed_modules(demand)
+    after = _config(demand, change.after)
+    # What the service is without us: lines of ours that are being replaced are nobody's to miss.
+    before = _config(demand, change.before and without_block(change.before, change.path))
+    verdict = _prove_enforced(after, demand)
+    if not demand.own_service:
+        _prove_not_enforced(before, after, demand)
+    _prove_credentials(before, after, demand)
+    return verdict
+
+
+def _config(demand: Demand, text: bytes | None) -> PamConfig:
+    content = None if text is None else text.decode("utf-8", "surrogateescape")
+    return PamConfig(confdir=demand.confdir, overlay={demand.service: content})
+
+
+def _prove(config: PamConfig, demand: Demand, subject: Subject, required: list | None = None) -> Verdict:
+    return prove(config, demand.service, subject, required=required, is_installed=demand.is_installed)
+
+
+def _prove_enforced(config: PamConfig, demand: Demand) -> Verdict:
+    required = [token_line()]
+    if demand.guard:
+        required = [runs_command(demand.guard, "attempt"), token_line(), runs_command(demand.guard, "claim")]
+    member = Subject(member_of=frozenset({demand.group}), has_key=True)
+    who = f"a member of {demand.group}"
+    verdict = _prove(config, demand, member, required)
+    if verdict.problem:
+        raise _refusal(demand, f"libpam does not start the service: {verdict.problem}")
+    if not verdict.can_succeed:
+        raise _refusal(demand, f"{who} could never log in", verdict)
+    # Once more where the key file may be gone; and a service of its own must not depend on who is sent to it either.
+    careless = Subject() if demand.own_service else Subject(member_of=member.member_of)
+    for case in (verdict, _prove(config, demand, careless, required)):
+        if case.can_succeed_without_token or case.token_asked_when_it_succeeds != "always":
+            raise _refusal(demand, f"{who} could get in without a token", case)
+        if case.can_succeed_if_token_module_missing:
+            raise _refusal(demand, f"{who} could get in without a token if the token module were missing", case)
+    if not demand.token_alone and ["token"] in verdict.ways_in:
+        raise _refusal(demand, f"{who} could get in with a token alone, and a password is wanted too")
+    return verdict
+
+
+def _prove_not_enforced(before: PamConfig, after: PamConfig, demand: Demand) -> None:
+    """Nothing may have changed for those who are not members: not asked, and let in by what let them in before."""
+    subject = Subject(not_member_of=frozenset({demand.group}), has_key=False)
+    was, verdict = _prove(before, demand, subject), _prove(after, demand, subject)
+    who = f"someone who is not a member of {demand.group}"
+    if verdict.token_asked != "never":
+        raise _refusal(demand, f"{who} would be asked for a token", verdict)
+    if was.can_succeed and not verdict.can_succeed:
+        raise _refusal(demand, f"{who} could log in so far and could no more", verdict)
+    if was.ways_in != verdict.ways_in:
+        ways = [" or ".join("+".join(way) or "nothing" for way in case.ways_in) for case in (was, verdict)]
+        raise _refusal(demand, f"{who} would not need what it needed so far: {ways[0]} before, {ways[1]} after")
+
+
+def _prove_credentials(before: PamConfig, after: PamConfig, demand: Demand) -> None:
+    """pam_setcred(), which sshd calls for every login, must go through as it did, or users are let in and thrown out."""
+    becomes = set_credentials(after, demand.service, demand.is_installed)
+    was = None if demand.own_service else set_credentials(before, demand.service, demand.is_installed)
+    if becomes.succeeds != ALWAYS and (was is None or was.succeeds == ALWAYS):
+        steps = "\n".join(becomes.failure)
+        raise _refusal(demand, f"pam_setcred would fail, so that users would be let in and then thrown out\n{steps}")
+    lost = was.reached - becomes.reached if was else frozenset()
+    if lost:
+        lines = ", ".join(sorted(f"{line.module} in {line.file}" for line in lost))
+        raise _refusal(demand, f"pam_setcred would no longer reach {lines}, so that users would lack credentials")
+
+
+def _check_installed_modules(demand: Demand) -> None:
+    """Each module that our own lines name is installed and takes the options they give it."""
+    own_lines = PamConfig(confdir=demand.confdir, overlay={demand.service: demand.content})
+    for line in own_lines.auth_stack(demand.service).lines:
+        if line.kind == "module" and line.file.endswith(f"/{demand.service}"):
+            check_module_line(line.module, line.arguments)
+
+
+def _refusal(demand: Demand, why: str, verdict: Verdict | None = None) -> FleetMfaError:
+    steps = f"\n{verdict.explain()}" if verdict is not None and verdict.counterexample else ""
+    return FleetMfaError(
+        f"PAM service {demand.service}, proven before it is written: {why}; nothing was changed{steps}"
+    )

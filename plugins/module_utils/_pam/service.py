@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Puts the token lines into a PAM service, as a plan that can be proven before it is applied. Private to the collection.
+
+Two shapes: one marked block at the head of the `auth` part of an existing service, or a service file of its own
+(sshd's PAMServiceName, OpenSSH 9.8+). Taking the block out gives back the file byte for byte (pam.conf(5)).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
+    BLOCK_BEGIN,
+    BLOCK_END,
+    FileChange,
+    read_file,
+)
+
+# A service name becomes a file name below confdir: no slash, no leading dot.
+_SERVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*\Z")
+# What can bring auth lines: an auth line itself ("-auth" too) or Debian's @include, which takes every type.
+_AUTH_PART = re.compile(rb"\s*(-?auth\s|@include\s)", re.IGNORECASE)
+
+
+def service_path(confdir: str, service: str) -> str:
+    if not _SERVICE_NAME.match(service):
+        raise FleetMfaError(f"option 'service': {service!r} is not the name of a PAM service (a file in {confdir})")
+    return str(Path(confdir) / service)
+
+
+def plan_block(confdir: str, service: str, content: str) -> FileChange:
+    """The change that makes `content` the first lines of the auth part of an existing service."""
+    path = service_path(confdir, service)
+    before = read_file(path)
+    if not before:
+        raise FleetMfaError(
+            f"there is no PAM service {path}, or an empty one; copy the distribution's file there "
+            "(it may lie in /usr/lib/pam.d), or give the service a file of its own with 'own_service: true'"
+        )
+    block = b"\n".join([BLOCK_BEGIN, *_block_lines(content), BLOCK_END, b""])
+    lines = without_block(before, path).splitlines(keepends=True)
+    head = _first_auth_line(lines)
+    return FileChange(path, b"".join([*lines[:head], block, *lines[head:]]))
+
+
+def plan_own_service(confdir: str, service: str, content: str) -> FileChange:
+    """The change that makes `content` a service of its own; a file somebody else wrote is never replaced."""
+    path = service_path(confdir, service)
+    before = read_file(path)
+    if before is not None and BLOCK_BEGIN not in before.splitlines():
+        raise FleetMfaError(
+            f"{path} exists and is not ours; choose another name in option 'service', or remove the file"
+        )
+    return FileChange(path, b"\n".join([BLOCK_BEGIN, *_block_lines(content), BLOCK_END, b""]))
+
+
+def plan_removal(confdir: str, service: str) -> FileChange:
+    """The change that takes our lines away: the block, or the whole file where it is nothing but our lines."""
+    path = service_path(confdir, service)
+    before = read_file(path)
+    if before is None:
+        return FileChange(path, None)
+    after = without_block(before, path)
+    return FileChange(path, after or None)
+
+
+def _block_lines(content: str) -> list[bytes]:
+    lines = content.encode().strip(b"\n").split(b"\n")
+    if lines == [b""]:
+        raise FleetMfaError("option 'content' is empty; give the PAM lines that ask for the token")
+    for number, line in enumerate(lines, 1):
+        if line.strip() in (BLOCK_BEGIN, BLOCK_END):
+            raise FleetMfaError(
+                f"option 'content', line {number}: the marker lines are added by the module; leave them out"
+            )
+    if lines[-1].rstrip().endswith(b"\\"):
+        raise FleetMfaError(
+            "option 'content': the last line ends with a backslash and would swallow the line behind it"
+        )
+    return lines
+
+
+def without_block(text: bytes, path: str) -> bytes:
+    """`text` without our block; a lone marker is an error, since what it once fenced cannot be told any more."""
+    lines = text.splitlines(keepends=True)
+    begins = [index for index, line in enumerate(lines) if line.strip() == BLOCK_BEGIN]
+    ends = [index for index, line in enumerate(lines) if line.strip() == BLOCK_END]
+    if not begins and not ends:
+        return text
+    if len(begins) != 1 or len(ends) != 1 or ends[0] < begins[0]:
+        places = ", ".join(str(index + 1) for index in sorted(begins + ends))
+        raise FleetMfaError(
+            f"{path}: the markers '{BLOCK_BEGIN.decode()}' and '{BLOCK_END.decode()}' do not pair up (lines {places}); "
+            "leave one of each, around our lines, or neither"
+        )
+    return b"".join(lines[: begins[0]] + lines[ends[0] + 1 :])
+
+
+def _first_auth_line(lines: list[bytes]) -> int:
+    """Index of the first line that can bring auth lines, 0 if there is none; never inside a continued line."""
+    continued = False
+    for index, line in enumerate(lines):
+        if not continued and _AUTH_PART.match(line):
+            return index
+        comment = not continued and line.lstrip().startswith(b"#")
+        continued = not comment and line.rstrip(b"\r\n").endswith(b"\\")
+    return 0

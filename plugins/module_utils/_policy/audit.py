@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What module sshd_policy_info tells of a host: its baseline, the policy of each class of users, findings. Private."""
+
+from __future__ import annotations
+
+import os
+from typing import Iterator, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import key_findings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding, SshdFindingsError, merged
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import (
+    METHOD_KEYWORDS,
+    Login,
+    findings_of_enforced,
+    login,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import placement
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import ANY_USER, Host, bare_config
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon import (
+    second_daemon_findings,
+    second_daemons,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
+
+# The name sshd gives PAM where PAMServiceName says nothing else.
+SHARED_SERVICE = "sshd"
+_EXAMPLES = 5
+# Which of several verdicts for several connections stands for the class: the one to act on first.
+_GRAVITY = ("can_get_round", "locked_out", "not_asked", "asked")
+_BASELINE = {keyword for keywords in METHOD_KEYWORDS.values() for keyword in keywords} | {
+    "authenticationmethods",
+    "permitemptypasswords",
+    "permitrootlogin",
+    "usedns",
+}
+
+
+class Audit:
+    """One reading of a host's sshd policy; reads only."""
+
+    def __init__(self, wish: dict, host: Host | None = None):
+        self.group = wish["group"]
+        self.path = wish["path"]
+        self.main = wish["config"]
+        self.sshd = Sshd(wish["sshd"])
+        self.state_dir = StateDir(wish["state_dir"])
+        self.assumed = set(wish["assume_enforced"])
+        self._host = host or Host()
+
+    def report(self) -> dict:
+        baseline: dict[str, str] = {}
+        classes: list[dict] = []
+        findings = []
+        with PolicyReader(self.sshd, bare_config(self.main, self.path)) as bare:
+            if not bare.complaint():
+                settings = bare.global_settings()
+                baseline = {keyword: settings[keyword][0] for keyword in sorted(_BASELINE & set(settings))}
+        with PolicyReader(self.sshd, SshdConfig(self.main)) as reader:
+            complaint = reader.complaint()
+            if complaint:
+                findings.append(Finding("sshd_config_invalid", (complaint,)))
+            else:
+                try:
+                    classes, findings = self._judge(reader)
+                except SshdFindingsError as error:
+                    findings = error.findings
+        return {
+            "openssh_version": list(self.sshd.version),
+            "capabilities": {
+                "pam_service_name": self.sshd.pam_service_name,
+                "separate_challenge_response": self.sshd.separate_challenge_response,
+            },
+            "pam_rules_by_name": named_rules(PamConfig(), SHARED_SERVICE),
+            "baseline": baseline,
+            "classes": classes,
+            "findings": [finding.as_dict() for finding in merged(findings)],
+            "sshd_calls": self.sshd.calls,
+        }
+
+    def _judge(self, reader: PolicyReader) -> tuple[list[dict], list[Finding]]:
+        accounts = [self._as_assumed(account) for account in self._host.accounts(reader.config, self.group)]
+        connections = reader.connections()
+        judged = [
+            self._class(reader, members, connections) for members in user_classes(reader.config, accounts, self.group)
+        ]
+        enforced = {account.name for account in accounts if self._is_enforced(account)}
+        findings = [finding for one in judged for finding in one.findings]
+        if judged and all(one.report["verdict"] == "locked_out" for one in judged):
+            findings.append(
+                Finding("sshd_nobody_can_log_in", (f"{len(accounts)} accounts with a shell, none with a way in",))
+            )
+        if self._is_in_force(reader.config, enforced):
+            findings += self._class(reader, [ANY_USER.joined(self.group)], connections).findings
+            findings += self._of_the_host(reader, [account for account in accounts if self._is_enforced(account)])
+        real_members = {account.name for account in accounts if self._is_enforced(account)} - self.assumed
+        findings += key_findings(self.state_dir, real_members)
+        return [one.report for one in judged], findings
+
+    def _as_assumed(self, account: Account) -> Account:
+        return account.joined(self.group) if account.name in self.assumed else account
+
+    def _is_enforced(self, account: Account) -> bool:
+        return self.group in account.groups
+
+    def _is_in_force(self, config: SshdConfig, enforced: set[str]) -> bool:
+        """Whether anything on this host says that members of the group are to be asked."""
+        named = any(("group", self.group) in match.criteria for match in config.matches)
+        return bool(enforced) or named or os.path.exists(self.path)
+
+    def _class(self, reader: PolicyReader, members: list[Account], connections: list[Connection]) -> JudgedClass:
+        one, enforced = members[0], self._is_enforced(members[0])
+        logins = [login(reader, one, connection) for connection in connections]
+        verdicts = {each.connection: each.verdict(enforced) for each in logins}
+        findings = []
+        for each in logins:
+            found = findings_of_enforced(reader.config, each) if enforced else _unenforced_asked(each)
+            findings += [_about(finding, members, each.connection, len(logins) > 1) for finding in found]
+        if enforced and len(set(verdicts.values())) > 1 and "can_get_round" in verdicts.values():
+            said = tuple(f"{_names(members)}: {verdict} {connection}" for connection, verdict in verdicts.items())
+            findings.append(Finding("sshd_connection_decides", said))
+        matched = {pattern for match in reader.config.matches for name, pattern in match.criteria if name == "group"}
+        report = {
+            "users": len(members),
+            "examples": [member.name for member in members[:_EXAMPLES]],
+            "groups": sorted(
+                group for group in one.groups if any(group in patterns.split(",") for patterns in matched)
+            ),
+            "enforced": enforced,
+            "methods": sorted({method for each in logins for method in each.methods}),
+            "needs": sorted({way for each in logins for way in each.ways_in}),
+            "verdict": min(verdicts.values(), key=_GRAVITY.index),
+        }
+        return JudgedClass(report, findings)
+
+    def _of_the_host(self, reader: PolicyReader, enforced: list[Account]) -> Iterator[Finding]:
+        """What no single login shows: how the drop-in is read, the group, the daemons that run."""
+        yield from self._placement(reader.config)
+        if not EnforcedGroup(self.group).exists:
+            yield Finding("sshd_group_missing", (f"no group {self.group} on this host",))
+        yield from self._not_reloaded(reader)
+        seconds = second_daemons(self._host.running(self.main), self.main)
+        enforced = [*enforced, ANY_USER.joined(self.group)]
+        yield from second_daemon_findings(seconds, self.sshd, enforced, self.group, overlay={})
+
+    def _placement(self, config: SshdConfig) -> Iterator[Finding]:
+        if not os.path.exists(self.path):
+            return
+        placed = placement(config, self.path, self.sshd.separate_challenge_response)
+        if placed.below_match and not placed.read:
+            yield Finding("sshd_include_below_match", (placed.below_match[0].where,))
+        elif not placed.read:
+            yield Finding("sshd_dropin_not_read", (f"no Include in {self.main} leads to {self.path}",))
+        for directive in placed.shadowing:
+            yield Finding("sshd_policy_shadowed", (f"{directive.where}, read before {self.path}",))
+
+    def _not_reloaded(self, reader: PolicyReader) -> Iterator[Finding]:
+        """sshd writes its pid file each time it reads its configuration, at a reload too."""
+        pid_file = reader.global_settings().get("pidfile", ["none"])[0]
+        if (
+            os.path.exists(pid_file)
+            and os.path.exists(self.path)
+            and os.path.getmtime(self.path) > os.path.getmtime(pid_file)
+        ):
+            yield Finding("sshd_not_reloaded", (f"{self.path} is newer than {pid_file}",))
+
+
+class JudgedClass(NamedTuple):
+    report: dict
+    findings: list[Finding]
+
+
+def _unenforced_asked(one: Login) -> Iterator[Finding]:
+    if one.verdict(False) == "asked":
+        ways = " or ".join(",".join(way) for way in one.ways_in)
+        yield Finding("sshd_unenforced_asked", (f"needs {ways}",))
+
+
+def _about(finding: Finding, members: list[Account], connection: Connection, tell_connection: bool) -> Finding:
+    where = f" {connection}" if tell_connection else ""
+    return finding._replace(evidence=tuple(f"{_names(members)}{where}: {text}" for text in finding.evidence))
+
+
+def _names(members: list[Account]) -> str:
+    more = len(members) - _EXAMPLES
+    names = ["any other enforced user" if one.name == ANY_USER.name else one.name for one in members[:_EXAMPLES]]
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")

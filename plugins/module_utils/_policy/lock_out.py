@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Never saw off the branch: who has to be able to log in after a roll-out. Private to the collection."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from typing import Any, Callable
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
+
+Accounts = Callable[[SshdConfig, str], "list[Account]"]
+
+_WAYS_OUT = "or connect with fleetmfa.ssh.ssh_totp, which answers the token prompt"
+
+
+def refuse_enforced_connection(account: str, params: dict[str, Any]) -> None:
+    """The account this run logs in with must not be asked for a token that nobody would answer."""
+    host = Host.from_params(params)
+    group = host.group.name
+    if _is_member(account, group):
+        raise FleetMfaError(
+            f"{account}, which this run connects with, is a member of {group} and would be asked for a token at its next login; "
+            f"put it into exempt_users (variable mfa_exempt_users), take it out of {group}, {_WAYS_OUT}"
+        )
+    if account not in host.exempt and host.state_dir.validated(account) is not None:
+        raise FleetMfaError(
+            f"{account}, which this run connects with, has a validated key and would become a member of {group}; "
+            f"put it into exempt_users (variable mfa_exempt_users), {_WAYS_OUT}"
+        )
+
+
+def _is_member(account: str, group: str) -> bool:
+    """As sshd and pam_succeed_if count it: a primary group, and those of a directory service, are groups too."""
+    try:
+        return grp.getgrnam(group).gr_gid in os.getgrouplist(account, pwd.getpwnam(account).pw_gid)
+    except KeyError:
+        return False
+
+
+def refuse_nobody_left(changes: list[FileChange], params: dict[str, Any], accounts: Accounts = login_accounts) -> None:
+    """Somebody has to have a way in: an account that is not asked, or one that is asked and has a sound key."""
+    sshd, group = params["sshd"], params["group"]
+    state_dir = StateDir(params["state_dir"])
+    config = SshdConfig(sshd["config"], {change.path: change.after for change in changes})
+    with PolicyReader(Sshd(sshd["sshd"]), config) as reader:
+        connections = reader.connections()
+        for members in user_classes(config, accounts(config, group), group):
+            if not any(login(reader, members[0], connection).ways_in for connection in connections):
+                continue
+            if group not in members[0].groups or any(_has_sound_key(state_dir, account) for account in members):
+                return
+    raise FleetMfaError(
+        f"nobody could log in to this host after the roll-out: every account that sshd lets in is a member of {group} and has "
+        "no sound validated key; exempt one account (exempt_users), or validate a key first"
+    )
+
+
+def _has_sound_key(state_dir: StateDir, account: Account) -> bool:
+    key = state_dir.validated(account.name)
+    return key is not None and not key.problems and state_dir.access_problem("keys", account.name) is None

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What module totp_rollout does on the host: PAM and sshd planned together, applied, confirmed, rolled back. Private."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, plan_pam_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out import (
+    refuse_enforced_connection,
+    refuse_nobody_left,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, Host, plan_sshd_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
+
+# Said once for the whole roll-out.
+_COMMON = ("group", "exempt_users", "exempt_groups")
+_SHORTEST, _LONGEST = 15, 3600
+
+
+def _own_options(spec: dict) -> dict:
+    return {name: option for name, option in spec.items() if name not in _COMMON}
+
+
+TOTP_ROLLOUT_SPEC = {
+    **HOST_ARGUMENTS,
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "pam": {"type": "list", "elements": "dict", "options": _own_options(PAM_TOTP_SPEC), "default": []},
+    "sshd": {"type": "dict", "options": _own_options(SSHD_TOTP_SPEC)},
+    "confirm_timeout": {"type": "int", "default": 120},
+    "confirm_without_login": {"type": "bool", "default": False},
+    "phase": {"type": "str", "choices": ["apply", "confirm", "rollback"], "default": "apply"},
+    "rollout_id": {"type": "str"},
+    "connected_as": {"type": "str"},
+    "token_connection": {"type": "bool", "default": False},
+}
+
+
+class Plan(NamedTuple):
+    changes: list[FileChange]
+    sshd: dict | None  # what to reload
+    facts: dict[str, Any]
+
+
+def run_phase(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
+    rollout = Rollout(params["state_dir"])
+    StateDir(params["state_dir"]).check()
+    if params["phase"] == "apply":
+        return _check(rollout, params, warn) if check_mode else _apply(rollout, params, warn)
+    rollout_id = _rollout_id(params)
+    if check_mode:
+        return {"changed": rollout.folder.is_armed(rollout_id)}
+    with rollout.lock():
+        if params["phase"] == "rollback" and not rollout.is_confirmed(rollout_id):
+            rollout.roll_back(rollout_id)
+            return {"changed": True, "rolled_back": True}
+        rollout.confirm(rollout_id)
+    return {"changed": params["phase"] == "confirm", "confirmed": True}
+
+
+def _rollout_id(params: dict[str, Any]) -> str:
+    """It becomes part of the name of a systemd unit."""
+    rollout_id = params["rollout_id"] or ""
+    if not re.fullmatch(r"[0-9a-f]{16}", rollout_id):
+        raise FleetMfaError(f"rollout_id: {rollout_id!r} is not the id of a roll-out, 16 hexadecimal digits")
+    return rollout_id
+
+
+def _check(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
+    earlier = rollout.earlier()
+    _tell(earlier, "a run without check mode puts it back", warn)
+    return _result(_plan(params), earlier)
+
+
+def _apply(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
+    rollout_id, timeout = _rollout_id(params), params["confirm_timeout"]
+    with rollout.lock():
+        earlier = rollout.earlier()
+        rollout.settle()
+        _tell(earlier, "it was put back now", warn)
+        plan = _plan(params)
+        result = _result(plan, earlier)
+        if plan.changes:
+            result.update(rollout.start(rollout_id, plan.changes, timeout, plan.sshd))
+            result.update(rollout_id=rollout_id, confirm_timeout=timeout)
+    return result
+
+
+def _tell(earlier: dict | None, what_now: str, warn: Callable[[str], None]) -> None:
+    if earlier is None:
+        return
+    outcomes = {
+        "rolled_back": f"and was put back at {earlier.get('ended', 'an unknown time')} ({earlier.get('reason', 'reason not on record')})",
+        "waiting": f"and still waits until {earlier['deadline']}; {what_now}",
+        "interrupted": "because it was interrupted before it changed anything",
+    }
+    warn(f"roll-out {earlier['id']} of {earlier['started']} was not confirmed, {outcomes[earlier['outcome']]}")
+
+
+def _result(plan: Plan, earlier: dict | None) -> dict[str, Any]:
+    return {
+        "changed": bool(plan.changes),
+        "diff": [change.diff() for change in plan.changes],
+        "files": [change.path for change in plan.changes],
+        "earlier_rollout": earlier,
+        **plan.facts,
+    }
+
+
+def _plan(params: dict[str, Any]) -> Plan:
+    """Everything checked, nothing done. PAM before sshd on the way in, after it on the way out: sshd sends nobody to lines
+    that are not there."""
+    if not _SHORTEST <= params["confirm_timeout"] <= _LONGEST:
+        raise FleetMfaError(f"confirm_timeout: {params['confirm_timeout']} is not in {_SHORTEST}..{_LONGEST} seconds")
+    coming, going, services = [], [], []
+    for entry in params["pam"]:
+        wish = _wish(entry, params)
+        if wish["state"] == "present" and not wish["content"]:
+            raise FleetMfaError(
+                f"pam: service {wish['service']} has no content; give the PAM lines that ask for the token"
+            )
+        change, verdict = plan_pam_totp(wish)
+        (coming if wish["state"] == "present" else going).append(change)
+        proof = {} if verdict is None else {"ways_in": verdict.ways_in, "unknown_modules": verdict.unknown_modules}
+        services.append({"service": wish["service"], "path": change.path, **proof})
+    sshd = _plan_sshd(params, frozenset(change.path for change in coming))
+    changes = [change for change in [*coming, *sshd, *going] if change.changed]
+    if changes and params["state"] == "present":
+        _refuse_lock_out(changes, params)
+    return Plan(changes, _to_reload(params, changes, sshd), {"pam": services})
+
+
+def _refuse_lock_out(changes: list[FileChange], params: dict[str, Any]) -> None:
+    if params["connected_as"] and not params["token_connection"]:
+        refuse_enforced_connection(params["connected_as"], params)
+    if params["sshd"] is not None:
+        refuse_nobody_left(changes, params)
+
+
+def _plan_sshd(params: dict[str, Any], planned_files: frozenset[str]) -> list[FileChange]:
+    if params["sshd"] is None:
+        return []
+    return plan_sshd_totp(_wish(params["sshd"], params), Host(planned_files=planned_files))[0]
+
+
+def _wish(entry: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """An entry with what is said once for all; what the roll-out takes away, each entry takes away."""
+    state = "absent" if params["state"] == "absent" else entry["state"]
+    return {**{name: params[name] for name in _COMMON}, **entry, "state": state}
+
+
+def _to_reload(params: dict[str, Any], changes: list[FileChange], sshd: list[FileChange]) -> dict | None:
+    """PAM reads its files at each login; sshd has to be told."""
+    if not any(change in sshd for change in changes):
+        return None
+    return {"config": params["sshd"]["config"], "binary": params["sshd"]["sshd"]}

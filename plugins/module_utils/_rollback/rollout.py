@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A change of files that undoes itself unless it is confirmed in time. Private to the collection.
+
+What keeps the promise is the order: the timer runs before the snapshot is armed, the snapshot is on disk and armed before
+the first file changes, and the change counts from one rename on, the one that confirms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import ContextManager
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import timer as guard
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.program import roll_back
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import reload_sshd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
+
+_LOCK_PATIENCE = 30
+
+
+class Rollout:
+    def __init__(self, state_dir: str):
+        self.folder = RolloutFolder(f"{state_dir}/rollout")
+
+    def lock(self) -> ContextManager[None]:
+        for folder in (self.folder.path.parent, self.folder.path):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.folder.lock(_LOCK_PATIENCE)
+
+    def earlier(self) -> dict | None:
+        """What became of an earlier roll-out that nobody confirmed: its id, outcome, reason and times."""
+        facts = self.folder.facts(self.folder.armed)
+        if facts is not None:
+            outcome = "waiting" if snapshot.differs(self.folder.armed) else "interrupted"
+            return _told(facts, outcome)
+        facts = self.folder.facts(self.folder.rolled_back)
+        return None if facts is None else _told(facts, "rolled_back")
+
+    def settle(self) -> None:
+        """End what an earlier run left: what it changed and nobody confirmed is put back now."""
+        if self.folder.facts(self.folder.armed) is not None:
+            problems = roll_back(self.folder, "next_run")
+            if problems:
+                raise FleetMfaError(
+                    f"the roll-back of an earlier roll-out is not complete: {'; '.join(problems)}; mend this and run again"
+                )
+        self.folder.forget(self.folder.rolled_back)
+        self.folder.forget(self.folder.new)
+
+    def start(self, rollout_id: str, changes: list[FileChange], timeout: int, sshd: dict | None) -> dict:
+        """Apply `changes` until they are confirmed, or `timeout` seconds are over, or something here fails.
+
+        `sshd` (its `config` and `binary`, each None for the usual one) is to be reloaded; None if it need not be.
+        """
+        deadline = time.time() + timeout
+        facts = {"id": rollout_id, "started": time.time(), "deadline": deadline, "sshd": sshd}
+        facts["sshd_units"] = systemd.active_sshd_units() if sshd else []
+        try:
+            guard.prepare(self.folder)
+            snapshot.take(self.folder.new, changes, facts)
+            timer = guard.start(self.folder, rollout_id, timeout)
+            self.folder.arm()
+        except (FleetMfaError, OSError) as error:
+            self._abandon(rollout_id)
+            raise FleetMfaError(f"{error}; nothing was changed") from error
+        try:
+            for change in changes:
+                change.apply()
+            if sshd:
+                reload_sshd(sshd["config"], sshd["binary"])
+        except (FleetMfaError, OSError) as error:
+            raise FleetMfaError(f"{error}; {self._undo(deadline)}") from error
+        return {"rollback_by": timer, "rollback_at": utc(deadline)}
+
+    def confirm(self, rollout_id: str) -> None:
+        """May be repeated: the answer to the first one may have been lost."""
+        if self.is_confirmed(rollout_id):
+            return
+        self._check_armed(rollout_id)
+        self.folder.finish(self.folder.confirmed, "confirmed")
+        systemd.disarm(rollout_id)
+
+    def roll_back(self, rollout_id: str) -> None:
+        if self.folder.holds(self.folder.rolled_back, rollout_id):
+            return
+        self._check_armed(rollout_id)
+        problems = roll_back(self.folder, "request")
+        if problems:
+            raise FleetMfaError("; ".join(problems))
+
+    def is_confirmed(self, rollout_id: str) -> bool:
+        return self.folder.holds(self.folder.confirmed, rollout_id)
+
+    def _check_armed(self, rollout_id: str) -> None:
+        if self.folder.is_armed(rollout_id):
+            return
+        facts = self.folder.facts(self.folder.rolled_back)
+        if facts is not None and facts["id"] == rollout_id:
+            raise FleetMfaError(
+                f"roll-out {rollout_id} was put back already ({facts.get('reason', 'reason not on record')})"
+            )
+        raise FleetMfaError(
+            f"there is no roll-out {rollout_id} that waits for its confirmation; a later run may have put it back"
+        )
+
+    def _abandon(self, rollout_id: str) -> None:
+        with contextlib.suppress(OSError):
+            systemd.disarm(rollout_id)
+            self.folder.forget(self.folder.new)
+
+    def _undo(self, deadline: float) -> str:
+        problems = roll_back(self.folder, "failure")
+        if not problems:
+            return "the old configuration is back"
+        return f"the roll-back is not complete ({'; '.join(problems)}) and is tried again at {utc(deadline)}"
+
+
+def utc(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def _told(facts: dict, outcome: str) -> dict:
+    told = {"id": facts["id"], "outcome": outcome, "started": utc(facts["started"]), "deadline": utc(facts["deadline"])}
+    if "ended" in facts:
+        told.update(reason=facts["reason"], ended=utc(facts["ended"]))
+    return told

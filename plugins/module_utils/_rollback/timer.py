@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What puts the old configuration back if nobody confirms: a timer, and a unit for the next boot. Private to the collection.
+
+Both run one program that needs nothing but Python: the files of this collection that know how to restore, in an archive.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._program import build_program
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import sync_folder, write_file
+
+# Before sshd, because a host that starts with a configuration nobody confirmed may let nobody in. Not before ssh.socket,
+# which starts earlier than any ordinary unit; its service waits for us all the same.
+_BOOT_UNIT_TEXT = """\
+# Written by fleetmfa.ssh.totp_rollout, and removed when the roll-out is confirmed or rolled back.
+[Unit]
+Description=Put back the SSH configuration of a roll-out that was not confirmed
+ConditionPathExists={armed}
+RequiresMountsFor={folder} /etc/ssh /etc/pam.d
+Before=ssh.service sshd.service
+
+[Service]
+Type=oneshot
+ExecStart={command}
+TimeoutStartSec=60
+"""
+
+
+def prepare(folder: RolloutFolder) -> None:
+    """Write the roll-back program, and see it start: nothing is changed on a host that could not run it."""
+    write_file(str(folder.program), build_program("_rollback.program"), 0o600)
+    if not systemd.succeeds(*_command(folder, "--check")):
+        raise FleetMfaError(
+            f"the roll-back program {folder.program} does not start with {os.path.realpath(sys.executable)}"
+        )
+
+
+def start(folder: RolloutFolder, rollout_id: str, seconds: int) -> str:
+    """Start the timer; V(systemd) or, where systemd does not run or refuses, V(process) is what will keep the time."""
+    if systemd.is_running():
+        _guard_next_boot(folder, rollout_id)
+        timer = ["systemd-run", f"--unit={systemd.timer_unit(rollout_id)}", f"--on-active={seconds}"]
+        timer += ["--timer-property=AccuracySec=1s", "--collect", "--quiet"]
+        timer += ["--description=Put back SSH configuration that was not confirmed"]
+        if systemd.succeeds(*timer, *_command(folder, rollout_id, "timer")):
+            return "systemd"
+    subprocess.Popen(
+        _command(folder, rollout_id, "timer", "--after", str(seconds)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
+    return "process"
+
+
+def _command(folder: RolloutFolder, *arguments: str) -> list[str]:
+    """Isolated: no environment, no site-packages, no byte code written; the interpreter itself, not a virtual environment's."""
+    if not re.fullmatch(r"[\w/.+-]+", str(folder.path)):
+        raise FleetMfaError(
+            f"option 'state_dir': {str(folder.path.parent)!r} has characters that a systemd unit would read otherwise"
+        )
+    interpreter = os.path.realpath(sys.executable)
+    return [interpreter, "-I", "-S", "-B", str(folder.program), str(folder.path), *arguments]
+
+
+def _guard_next_boot(folder: RolloutFolder, rollout_id: str) -> None:
+    """A transient timer does not outlive a reboot. Files are all systemd needs to find the unit at the next boot."""
+    command = " ".join(_command(folder, rollout_id, "boot"))
+    text = _BOOT_UNIT_TEXT.format(armed=folder.armed, folder=folder.path, command=command)
+    write_file(str(systemd.BOOT_UNIT), text.encode(), 0o644)
+    systemd.BOOT_LINK.parent.mkdir(exist_ok=True)
+    if not systemd.BOOT_LINK.is_symlink():
+        systemd.BOOT_LINK.symlink_to(systemd.BOOT_UNIT)
+    sync_folder(systemd.BOOT_UNIT.parent)
+    sync_folder(systemd.BOOT_LINK.parent)

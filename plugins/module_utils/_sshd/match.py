@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Which Match lines hold for which user and connection, as sshd decides it. Private to the collection.
+
+sshd's own answer is what counts (sshd -T -C); this evaluation only tells which questions have different answers, so that
+a host with ten thousand users takes a handful of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import itertools
+import re
+from typing import Callable, Iterable, NamedTuple, Pattern
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import Directive, MatchLine, SshdConfig
+
+# Documentation addresses (RFC 5737, 3849): no policy names them, so they stand for "from anywhere else".
+_ELSEWHERE = ("203.0.113.7", "198.51.100.7", "192.0.2.7", "2001:db8::7")
+_NOBODY = "!*"
+_UNKNOWN_HOST = "elsewhere.invalid"
+_MOST_CONNECTIONS = 200
+_CONNECTION_CRITERIA = {"host", "address", "localaddress", "localport"}
+
+
+class Account(NamedTuple):
+    name: str
+    uid: int
+    groups: frozenset[str]
+
+    def joined(self, group: str) -> Account:
+        return self._replace(groups=self.groups | {group})
+
+    def left(self, group: str) -> Account:
+        return self._replace(groups=self.groups - {group})
+
+
+class Connection(NamedTuple):
+    """Where a login comes from and arrives."""
+
+    address: str = _ELSEWHERE[0]
+    host: str = _ELSEWHERE[0]
+    local_address: str = _ELSEWHERE[1]
+    local_port: int = 22
+
+    def specification(self, user: str) -> str:
+        """The value of sshd's option -C; sshd wants everything told that a Match line may ask for."""
+        where = f"host={self.host},addr={self.address},laddr={self.local_address},lport={self.local_port}"
+        return f"user={user},{where},rdomain="
+
+    def __str__(self) -> str:
+        return (
+            f"from {self.address}"
+            + (f" ({self.host})" if self.host != self.address else "")
+            + f" to port {self.local_port}"
+        )
+
+
+@functools.lru_cache(maxsize=None)
+def _compiled(pattern: str) -> Pattern[str]:
+    return re.compile("".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in pattern), re.DOTALL)
+
+
+def pattern_matches(text: str, pattern: str) -> bool:
+    """sshd knows * and ?, no brackets."""
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+def list_matches(patterns: str, holds: Callable[[str], bool]) -> int:
+    """1 if one of the patterns holds, -1 if one that is negated does (which ends the search), else 0."""
+    found = 0
+    for pattern in patterns.split(","):
+        if pattern.startswith("!"):
+            if holds(pattern[1:]):
+                return -1
+        elif holds(pattern):
+            found = 1
+    return found
+
+
+def _address_matches(address: str, pattern: str) -> bool:
+    try:
+        network = ipaddress.ip_network(pattern, strict=False)
+        return ipaddress.ip_address(address) in network
+    except ValueError:
+        return pattern_matches(address.lower(), pattern.lower())
+
+
+def in_group_list(groups: Iterable[str], patterns: str) -> bool:
+    """As ga_match_pattern_list() in sshd: a negated pattern that any group matches decides."""
+    results = [list_matches(patterns, functools.partial(pattern_matches, group)) for group in groups]
+    return -1 not in results and 1 in results
+
+
+def user_part_holds(match: MatchLine, account: Account) -> bool:
+    return all(_user_criterion(name, pattern, account) for name, pattern in match.criteria)
+
+
+def _user_criterion(name: str, pattern: str, account: Account) -> bool:
+    if name == "user":
+        return list_matches(pattern, functools.partial(pattern_matches, account.name)) == 1
+    if name == "group":
+        return in_group_list(account.groups, pattern)
+    return name != "invalid-user"  # whom we ask about exists; what is not about users does not stand in the way
+
+
+def connection_part_holds(match: MatchLine, connection: Connection) -> bool:
+    return all(
+        _connection_criterion(name, pattern, connection)
+        for name, pattern in match.criteria
+        if name in _CONNECTION_CRITERIA
+    )
+
+
+def _connection_criterion(name: str, pattern: str, connection: Connection) -> bool:
+    if name == "localport":
+        return pattern == str(connection.local_port)
+    if name == "host":
+        return list_matches(pattern.lower(), functools.partial(pattern_matches, connection.host.lower())) == 1
+    address = connection.address if name == "address" else connection.local_address
+    return list_matches(pattern, functools.partial(_address_matches, address)) == 1
+
+
+def applies(directive: Directive, account: Account, connection: Connection) -> bool:
+    return all(
+        user_part_holds(match, account) and connection_part_holds(match, connection) for match in directive.matches
+    )
+
+
+def setter(config: SshdConfig, keyword: str, account: Account, connection: Connection) -> Directive | None:
+    """The line that decides: the first below a Match that holds, else the first global one."""
+    candidates = [directive for directive in config.directives if directive.keyword == keyword]
+    below = [directive for directive in candidates if directive.matches and applies(directive, account, connection)]
+    return next(iter(below), next((directive for directive in candidates if not directive.matches), None))
+
+
+def resolve_groups(account: Account) -> Callable[[MatchLine], MatchLine]:
+    """Replaces each Group criterion by its answer for this account.
+
+    sshd -C takes a user and looks the groups up itself, so there is no other way to ask about a member of a group that has
+    no member yet.
+    """
+
+    def resolve(match: MatchLine) -> MatchLine:
+        criteria = [
+            ("user", "*" if in_group_list(account.groups, pattern) else _NOBODY) if name == "group" else (name, pattern)
+            for name, pattern in match.criteria
+        ]
+        return match._replace(criteria=tuple(criteria))
+
+    return resolve
+
+
+def never(match: MatchLine) -> MatchLine:
+    return match._replace(criteria=(("user", _NOBODY),))
+
+
+def representative_connections(matches: list[MatchLine], ports: list[int], use_dns: bool) -> list[Connection]:
+    """One connection for each combination of Match lines that a connection can bring about."""
+    patterns = {name: [p for match in matches for n, p in match.criteria if n == name] for name in _CONNECTION_CRITERIA}
+    addresses = [*_ELSEWHERE[:1], *_address_candidates(patterns["address"] + patterns["host"])]
+    local_addresses = [*_ELSEWHERE[1:2], *_address_candidates(patterns["localaddress"])]
+    hosts = [_UNKNOWN_HOST, *(_filled(p) for p in _elements(patterns["host"]))] if use_dns else [None]
+    found: dict[tuple[bool, ...], Connection] = {}
+    axes = itertools.product(addresses, hosts, local_addresses, ports)
+    for address, host, local_address, port in itertools.islice(axes, _MOST_CONNECTIONS):
+        connection = Connection(address, host or address, local_address, port)
+        found.setdefault(tuple(connection_part_holds(match, connection) for match in matches), connection)
+    return list(found.values())
+
+
+def _elements(pattern_lists: Iterable[str]) -> list[str]:
+    return [element.lstrip("!") for patterns in pattern_lists for element in patterns.split(",") if element.lstrip("!")]
+
+
+def _address_candidates(pattern_lists: Iterable[str]) -> list[str]:
+    """The first and the last address of each network named, so that nested networks are told apart."""
+    candidates = []
+    for element in _elements(pattern_lists):
+        try:
+            network = ipaddress.ip_network(element, strict=False)
+            candidates += [str(network[0]), str(network[-1])]
+        except ValueError:
+            candidates += filter(_is_address, (_filled(element, star) for star in ("1", "1.1", "1.1.1", ":1")))
+    return list(dict.fromkeys(candidates))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _filled(pattern: str, star: str = "1") -> str:
+    return pattern.replace("*", star).replace("?", "1")
+
+
+def admission_vector(directives: list[Directive], account: Account) -> tuple[bool, ...]:
+    """For each name in these Allow and Deny lines, whether it is about this account."""
+    return tuple(
+        any(pattern_matches(group, pattern) for group in account.groups)
+        if directive.keyword.endswith("groups")
+        else pattern_matches(account.name, pattern.partition("@")[0])
+        for directive in directives
+        for pattern in directive.arguments
+    )
+
+
+def admitted(settings: dict[str, list[str]], account: Account, connection: Connection) -> bool:
+    """Whether AllowUsers, DenyUsers, AllowGroups and DenyGroups let this login go on, as allowed_user() in sshd."""
+
+    def names(keyword: str) -> list[str]:
+        return " ".join(settings.get(keyword, [])).split()
+
+    def is_user(pattern: str) -> bool:
+        user, _at, host = pattern.partition("@")
+        return pattern_matches(account.name, user) and (
+            not host
+            or pattern_matches(connection.host.lower(), host.lower())
+            or _address_matches(connection.address, host)
+        )
+
+    def in_groups(pattern: str) -> bool:
+        return any(pattern_matches(group, pattern) for group in account.groups)
+
+    checks = (("users", is_user), ("groups", in_groups))
+    return all(
+        not any(map(holds, names(f"deny{what}")))
+        and (not names(f"allow{what}") or any(map(holds, names(f"allow{what}"))))
+        for what, holds in checks
+    )

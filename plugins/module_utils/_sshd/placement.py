@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Where the drop-in is read from, and whether it is read in time: what is put into sshd_config for that. Private.
+
+sshd takes the first value it obtains: of the global ones, and, apart from those, of those below Match lines that hold.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import Directive, SshdConfig, canonical
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import BLOCK_BEGIN, BLOCK_END
+
+_FOLDER_NOTE = b"# The folder was made for this file and goes with it."
+_BLOCK = re.compile(rb"^" + BLOCK_BEGIN + rb"\r?\n(.*?)^" + BLOCK_END + rb"(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+class Include(NamedTuple):
+    """Our marked block at the head of sshd_config."""
+
+    path: str
+    made_folder: bool
+
+    def block(self) -> bytes:
+        note = [_FOLDER_NOTE] if self.made_folder else []
+        return b"\n".join([BLOCK_BEGIN, *note, b"Include " + self.path.encode(), BLOCK_END, b""])
+
+
+def without_block(content: bytes, path: str) -> bytes:
+    """The main file as it was before us, byte for byte."""
+    rest = _BLOCK.sub(b"", content)
+    if BLOCK_BEGIN in rest or BLOCK_END in rest:
+        raise FleetMfaError(
+            f"{path}: the marker lines of fleetmfa.ssh do not pair up; remove what is left of the block by hand"
+        )
+    return rest
+
+
+def made_folder(content: bytes) -> bool:
+    found = _BLOCK.search(content)
+    return found is not None and _FOLDER_NOTE in found.group(1)
+
+
+class Placement(NamedTuple):
+    """How a drop-in stands in the whole configuration."""
+
+    read: list[Directive]  # its lines that count, that is outside other files' Match blocks
+    below_match: list[Directive]  # its lines as they are read, perhaps once more, inside one
+    shadowing: list[Directive]  # lines read earlier that set the same
+
+    @property
+    def is_first(self) -> bool:
+        return bool(self.read) and not self.shadowing
+
+
+def placement(config: SshdConfig, path: str, separate_challenge_response: bool) -> Placement:
+    ours = [directive for directive in config.directives if directive.file == path]
+    read = [directive for directive in ours if all(match.file == path for match in directive.matches)]
+    below = [directive for directive in ours if directive not in read]
+
+    def what(directive: Directive) -> tuple[str, bool]:
+        return canonical(directive.keyword, separate_challenge_response), bool(directive.matches)
+
+    wanted = {what(directive) for directive in read}
+    earlier = config.directives[: config.directives.index(read[0])] if read else []
+    return Placement(read, below, [directive for directive in earlier if what(directive) in wanted])

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The wish for sshd's policy (module sshd_totp, and totp_rollout) as a checked plan. Private to the collection.
+
+plan: what would be written. check: whether sshd, asked about the whole configuration as it would be, then enforces for
+members of the group and does for everybody else what it did without us.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+from typing import Callable, Iterator, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import (
+    SSHD_CONFIG,
+    SshdConfig,
+    canonical,
+    match_text,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import Daemon, daemons
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding, SshdFindingsError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import findings_of_enforced, login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import (
+    Include,
+    made_folder,
+    placement,
+    without_block,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon import (
+    second_daemon_findings,
+    second_daemons,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
+
+DROPIN = "/etc/ssh/sshd_config.d/00-fleetmfa.conf"
+SSHD_TOTP_SPEC = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "content": {"type": "str"},
+    "path": {"type": "path", "default": DROPIN},
+    "config": {"type": "path", "default": SSHD_CONFIG},
+    "sshd": {"type": "path"},
+    "group": {"type": "str", "default": "mfa-enforced"},
+    "overdue_group": {"type": "str"},
+    "exempt_users": {"type": "list", "elements": "str", "default": []},
+    "exempt_groups": {"type": "list", "elements": "str", "default": []},
+    "accept_findings": {"type": "list", "elements": "str", "choices": ["sshd_second_daemon"], "default": []},
+}
+# Stands for any account that no line names, those of tomorrow among them.
+ANY_USER = Account("fleetmfa-any-user", 65533, frozenset({"fleetmfa-any-user"}))
+_MOST_SHOWN = 5
+
+
+class Host(NamedTuple):
+    """What a check asks of the host besides its sshd."""
+
+    accounts: Callable[[SshdConfig, str], list[Account]] = login_accounts
+    running: Callable[[str], list[Daemon]] = daemons
+    planned_files: frozenset[str] = frozenset()  # PAM services that come with the same roll-out, before sshd reads this
+
+
+def plan_sshd_totp(wish: dict, host: Host | None = None) -> tuple[list[FileChange], Sshd]:
+    """The changes, checked; SshdFindingsError if they must not be made."""
+    sshd = Sshd(wish["sshd"])
+    changes = plan(wish, sshd)
+    check(wish, changes, sshd, host or Host())
+    return changes, sshd
+
+
+def plan(wish: dict, sshd: Sshd) -> list[FileChange]:
+    if wish["state"] == "present" and not sshd.has_include:
+        raise FleetMfaError(
+            f"OpenSSH {sshd.version[0]}.{sshd.version[1]} has no Include; fleetmfa.ssh needs OpenSSH 8.2 or later on this host"
+        )
+    path, main = wish["path"], wish["config"]
+    present = _main_file(main)
+    bare = without_block(present, main)
+    if wish["state"] == "absent":
+        changes = [FileChange(path, None, own_folder=made_folder(present))]
+        return changes if bare == present else [*changes, FileChange(main, bare)]
+    content = (wish["content"] or "").encode()
+    overlay = {path: content, main: bare}
+    if placement(SshdConfig(main, overlay), path, sshd.separate_challenge_response).is_first:
+        main_after, our_folder = bare, False
+    else:
+        our_folder = made_folder(present) or not Path(path).parent.is_dir()
+        main_after = Include(path, our_folder).block() + bare
+    changes = [FileChange(path, content, own_folder=our_folder)]
+    return changes if main_after == present else [*changes, FileChange(main, main_after)]
+
+
+def _main_file(path: str) -> bytes:
+    content = read_file(os.path.realpath(path))
+    if content is None:
+        raise FleetMfaError(f"config: {path} does not exist; install the OpenSSH server or name its configuration")
+    return content
+
+
+def bare_config(main: str, path: str) -> SshdConfig:
+    """The configuration of this host as it is without us."""
+    return SshdConfig(main, {path: None, main: without_block(_main_file(main), main)})
+
+
+def check(wish: dict, changes: list[FileChange], sshd: Sshd, host: Host) -> None:
+    main, group = wish["config"], wish["group"]
+    planned = {change.path: change.after for change in changes}
+    readers = (PolicyReader(sshd, SshdConfig(main, planned)), PolicyReader(sshd, bare_config(main, wish["path"])))
+    with readers[0] as after, readers[1] as before:
+        _refuse_invalid(before, after, wish["path"])
+        if wish["state"] == "absent":
+            return
+        accounts = [*host.accounts(after.config, group), ANY_USER]
+        overdue = wish["overdue_group"] or ANY_USER.name
+        members = _members_to_be(after.config, [*accounts, ANY_USER.joined(overdue)], wish)
+        # What users get whose enrollment is overdue is meant to be different.
+        others = [account.left(group).left(overdue) for account in accounts]
+        findings = [
+            *_not_enforcing(after, members, wish, host.planned_files),
+            *_changes_others(before, after, others, group),
+            *second_daemon_findings(second_daemons(host.running(main), main), sshd, members, group, planned),
+        ]
+    findings = [finding for finding in findings if finding.id not in wish["accept_findings"]]
+    if findings:
+        raise SshdFindingsError(findings)
+
+
+def _refuse_invalid(before: PolicyReader, after: PolicyReader, path: str) -> None:
+    complaint = before.complaint()
+    if complaint:
+        raise SshdFindingsError([Finding("sshd_config_invalid", (f"without any change of ours: {complaint}",))])
+    complaint = after.complaint()
+    if complaint:
+        # What is global in the drop-in (before OpenSSH 8.7) is refused where an Include reads it below a Match line.
+        below = placement(after.config, path, after.sshd.separate_challenge_response).below_match
+        evidence = (
+            (complaint, f"{path} is read below `{match_text(below[0].matches[0])}` too") if below else (complaint,)
+        )
+        raise SshdFindingsError([Finding("sshd_include_below_match" if below else "sshd_config_invalid", evidence)])
+
+
+def _members_to_be(config: SshdConfig, accounts: list[Account], wish: dict) -> list[Account]:
+    """One of each class of users who are, or may become, members of the group.
+
+    Root passes only under PermitRootLogin yes: a reason not to make it a member, not one to refuse the policy.
+    """
+    exempt = Exemptions(wish["exempt_users"], wish["exempt_groups"])
+    chosen = []
+    for members in user_classes(config, accounts, wish["group"]):
+        chosen += [one for one in members if wish["group"] in one.groups][:1] or [
+            one for one in members if one.uid != 0 and one.name not in exempt
+        ][:1]
+    return [one.joined(wish["group"]) for one in chosen]
+
+
+def _not_enforcing(
+    after: PolicyReader, members: list[Account], wish: dict, planned_files: frozenset[str]
+) -> Iterator[Finding]:
+    """What keeps members of the group, now or later, from being asked, or from getting in when they are."""
+    group = wish["group"]
+    demanded = _demanded(after.config, wish["path"], group, after.sshd.separate_challenge_response)
+    if not demanded:
+        raise FleetMfaError(
+            f"content: sets nothing below `Match Group {group}`, so that nobody would be asked for a token"
+        )
+    for account, connection in itertools.product(members, after.connections()):
+        one = login(after, account, connection)
+        who = f"{account.name} {connection}"
+        for keyword, value in demanded.items():
+            got = " ".join(one.settings.get(keyword, []))
+            if got.lower() != value.lower():
+                yield Finding("sshd_policy_shadowed", (f"{who}: {keyword} would be `{got}`, not `{value}`",))
+        for finding in findings_of_enforced(after.config, one, planned_files):
+            yield finding._replace(evidence=tuple(f"{who}: {text}" for text in finding.evidence))
+
+
+def _demanded(config: SshdConfig, path: str, group: str, separate_challenge_response: bool) -> dict[str, str]:
+    demanded: dict[str, str] = {}
+    for directive in config.directives:
+        if directive.file == path and directive.matches and directive.matches[-1].criteria == (("group", group),):
+            keyword = canonical(directive.keyword, separate_challenge_response)
+            demanded.setdefault(keyword, " ".join(directive.arguments))
+    return demanded
+
+
+def _changes_others(before: PolicyReader, after: PolicyReader, others: list[Account], group: str) -> Iterator[Finding]:
+    ones = [members[0] for members in user_classes(after.config, others, group)]
+    separate = after.sshd.separate_challenge_response
+    for account, connection in itertools.product(ones, after.connections()):
+        was = _comparable(before.settings(account, connection), separate)
+        becomes = _comparable(after.settings(account, connection), separate)
+        differences = [
+            f"{keyword} `{was.get(keyword, '')}` would become `{becomes.get(keyword, '')}`"
+            for keyword in sorted({*was, *becomes})
+            if was.get(keyword) != becomes.get(keyword)
+        ]
+        if differences:
+            said = f"{account.name} {connection}: {', '.join(differences[:_MOST_SHOWN])}"
+            yield Finding("sshd_changes_others", (said,))
+
+
+def _comparable(settings: dict[str, list[str]], separate_challenge_response: bool) -> dict[str, str]:
+    """Before 8.7 keyboard-interactive is what two options say together, so those are compared together."""
+    values = {keyword: "\n".join(said) for keyword, said in settings.items()}
+    if separate_challenge_response and values.pop("challengeresponseauthentication", "yes") != "yes":
+        values["kbdinteractiveauthentication"] = "no"
+    return values

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Whether enforced users get in without a token through another sshd that serves this host. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Iterator, Mapping
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG, SshdConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import Daemon
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
+
+
+def second_daemons(running: list[Daemon], main: str) -> list[Daemon]:
+    """Those that serve another configuration than `main`, or override it by options.
+
+    None if `main` is not what this host serves: a configuration that is only tried out has no second.
+    """
+    if main != SSHD_CONFIG and main not in {daemon.config for daemon in running}:
+        return []
+    return [daemon for daemon in running if daemon.config != main or daemon.options]
+
+
+def second_daemon_findings(
+    seconds: list[Daemon], sshd: Sshd, enforced: list[Account], group: str, overlay: Mapping[str, bytes | None]
+) -> Iterator[Finding]:
+    for daemon in seconds:
+        problem = _problem(daemon, sshd, enforced, group, overlay)
+        if problem:
+            yield Finding("sshd_second_daemon", (f"{daemon}: {problem}",))
+
+
+def _problem(
+    daemon: Daemon, first: Sshd, enforced: list[Account], group: str, overlay: Mapping[str, bytes | None]
+) -> str:
+    sshd = Sshd(first.binary, daemon.options)
+    try:
+        with PolicyReader(sshd, SshdConfig(daemon.config, overlay)) as reader:
+            ones = [members[0] for members in user_classes(reader.config, enforced, group)]
+            verdicts = {login(reader, one, each).verdict(True) for one in ones for each in reader.connections()}
+    except FleetMfaError as error:
+        return f"cannot be judged ({error})"
+    finally:
+        first.calls += sshd.calls
+    return "enforced users get in without a token" if "can_get_round" in verdicts else ""

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The accounts of a host: who is human, who is exempt, who is a member of the enforced group. Private.
+
+Accounts and groups are read through NSS, as sshd and PAM read them, so those of a directory service count.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from typing import Iterable
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
+
+DEFAULT_GROUP = "mfa-enforced"
+
+# Not the caller's PATH: mfa-enroll runs on behalf of a user.
+_SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_NO_LOGIN = {"nologin", "false"}
+# Up to this many changes are made one by one, which cannot undo what another program does to the group meanwhile.
+_ONE_BY_ONE = 8
+
+
+def account_exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except (KeyError, ValueError):  # a name with a NUL character is a ValueError
+        return False
+    return True
+
+
+def human_accounts() -> list[str]:
+    """Accounts in the range of UIDs that login.defs gives to people, with a shell to log in to."""
+    lowest, highest = _human_uids()
+    return sorted(
+        {
+            account.pw_name
+            for account in pwd.getpwall()
+            if lowest <= account.pw_uid <= highest and os.path.basename(account.pw_shell) not in _NO_LOGIN
+        }
+    )
+
+
+def _human_uids() -> tuple[int, int]:
+    limits = {"UID_MIN": 1000, "UID_MAX": 60000}
+    for line in (read_file("/etc/login.defs") or b"").decode("utf-8", "replace").splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[0] in limits and words[1].isdigit():
+            limits[words[0]] = int(words[1])
+    return limits["UID_MIN"], limits["UID_MAX"]
+
+
+class Exemptions:
+    """Who is never asked: users by name, and the members of groups, a user's primary group included.
+
+    A name that this host does not know exempts nobody here: the lists are meant for a whole fleet.
+    """
+
+    def __init__(self, users: Iterable[str] = (), groups: Iterable[str] = ()):
+        self._users = set(users)
+        self._group_ids = {group.gr_gid for group in map(_group, groups) if group}
+
+    def __contains__(self, user: str) -> bool:
+        if user in self._users:
+            return True
+        if not self._group_ids:
+            return False
+        try:
+            own_groups = os.getgrouplist(user, pwd.getpwnam(user).pw_gid)
+        except KeyError:
+            return False
+        return not self._group_ids.isdisjoint(own_groups)
+
+
+def is_exempt(user: str, exempt_users: Iterable[str], exempt_groups: Iterable[str]) -> bool:
+    return user in Exemptions(exempt_users, exempt_groups)
+
+
+def _group(name: str) -> grp.struct_group | None:
+    try:
+        return grp.getgrnam(name)
+    except KeyError:
+        return None
+
+
+class EnforcedGroup:
+    """The local group whose members are asked for a token. Changed by the system's own tools only."""
+
+    def __init__(self, name: str = DEFAULT_GROUP):
+        if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", name):
+            raise FleetMfaError(f"group: {name!r} is no name for a local group (lower case, digits, '-' and '_')")
+        self.name = name
+
+    @property
+    def exists(self) -> bool:
+        return _group(self.name) is not None
+
+    @property
+    def members(self) -> set[str]:
+        group = _group(self.name)
+        return set(group.gr_mem) if group else set()
+
+    def create(self) -> None:
+        if not self.exists:
+            _run("groupadd", "--system", self.name)
+
+    def update(self, join: Iterable[str] = (), leave: Iterable[str] = ()) -> bool:
+        """Make these users members, and those not; whether that changed anything. However many, in few calls."""
+        before = self.members
+        joining, leaving = set(join) - before, set(leave) & before
+        if not joining and not leaving:
+            return False
+        after = (before | joining) - leaving
+        # gpasswd refuses a list with one member who is unknown, and who is unknown at this moment has to stay a
+        # member: a directory service that does not answer must not release anybody.
+        if len(joining) + len(leaving) > _ONE_BY_ONE and all(map(account_exists, after)):
+            _run("gpasswd", "--members", ",".join(sorted(after)), self.name)
+        else:
+            self._update_one_by_one(joining, leaving)
+        missing = {user for user in joining if user not in self.members} | (leaving & self.members)
+        if missing:
+            raise FleetMfaError(
+                f"group {self.name}: the membership of {', '.join(sorted(missing)[:10])} did not change; "
+                "is the group one of a directory service? It has to stand in /etc/group"
+            )
+        return True
+
+    def _update_one_by_one(self, joining: set[str], leaving: set[str]) -> None:
+        for user in sorted(leaving):
+            _run("gpasswd", "--delete", user, self.name)
+        for user in sorted(joining):
+            _run("gpasswd", "--add", user, self.name)
+
+
+def _run(command: str, *arguments: str) -> None:
+    program = shutil.which(command, path=_SYSTEM_PATH)
+    if not program:
+        raise FleetMfaError(f"{command} is not installed; install the distribution's shadow utilities (passwd)")
+    done = subprocess.run(
+        [program, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={"PATH": _SYSTEM_PATH, "LC_ALL": "C"},
+        check=False,
+    )
+    if done.returncode:
+        output = done.stdout.decode("utf-8", "replace").strip()
+        raise FleetMfaError(f"{command} failed for group {arguments[-1]}: {output[:500]}")

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The user's program in a real terminal window, against the real service."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import signal
+import sys
+import termios
+import time
+
+import pyotp
+import pytest
+
+from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import CODES, SECRET
+from dev.terminal_window import Window
+
+# Only the connection is the user's own, since the Python of a test environment may be one that users cannot read.
+RUN = """
+import os
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import Door
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.program import main
+
+class UsersDoor(Door):
+    def _exchange(self, question, timeout):
+        os.seteuid({uid})
+        try:
+            return super()._exchange(question, timeout)
+        finally:
+            os.seteuid(0)
+
+raise SystemExit(main({arguments!r}, UsersDoor({door!r})))
+"""
+TOTP = pyotp.TOTP(SECRET)
+
+
+@pytest.fixture
+def window(door):
+    """window("enroll", columns=100, LC_ALL="C"): alice's terminal with mfa-enroll in it."""
+    windows = []
+
+    def window_(*arguments, user="alice", columns=80, rows=24, **environment):
+        code = RUN.format(uid=pwd.getpwnam(user).pw_uid, arguments=list(arguments), door=door)
+        kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        kept["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        settings = {"TERM": "xterm-256color", "LANG": "en_US.UTF-8", **kept, **environment}
+        windows.append(Window([sys.executable, "-c", code], columns, rows, settings))
+        return windows[-1]
+
+    yield window_
+    for one in windows:
+        one.process.close(force=True)
+
+
+def to_the_key(window):
+    window.wait_for("Press Enter to begin")
+    window.enter()
+    window.wait_for("First token:")
+    window.settle(0.3)
+
+
+def type_both(window):
+    now = time.time()
+    window.enter(TOTP.at(now - 30))
+    window.wait_for("Second token:")
+    window.enter(TOTP.at(now))
+
+
+def assert_sane(window):
+    """Echo and line mode are on, the cursor is shown, the alternate screen is left."""
+    flags = termios.tcgetattr(window.process.child_fd)[3]
+    assert flags & termios.ECHO and flags & termios.ICANON
+    assert window.received.count(b"\x1b[?1049h") == window.received.count(b"\x1b[?1049l")
+    assert window.received.rfind(b"\x1b[?25h") >= window.received.rfind(b"\x1b[?25l")
+
+
+def test_the_whole_dialogue(window):
+    one = window()
+    to_the_key(one)
+    assert one.qr_text() == f"otpauth://totp/SSH:alice?secret={SECRET}&issuer=SSH"
+    type_both(one)
+    one.wait_for("when you have kept them")
+    assert all(code in one.text for code in CODES)
+    one.enter()
+    one.wait_for(r"Recovery code \(")
+    assert not any(code in one.text for code in CODES)
+    one.enter("99999999")
+    one.wait_for("That is none of your recovery codes")
+    one.enter()
+    one.wait_for(r"Recovery code \(")
+    one.enter(CODES[1])
+    assert one.wait_for_end() == 0
+    assert "is validated on" in one.text and "leave it open" in one.text
+    assert SECRET[:4] not in one.text, "the key is gone with the alternate screen"
+    assert_sane(one)
+
+
+def test_tokens_with_a_blank_and_corrections_are_taken(window):
+    one = window()
+    to_the_key(one)
+    now = time.time()
+    first = TOTP.at(now - 30)
+    one.send("99\x7f\x7fjunk\x15\x1b[A")
+    one.enter(f"{first[:3]} {first[3:]}")
+    one.wait_for("Second token:")
+
+
+def test_what_is_typed_ahead_is_kept_for_the_next_question(window):
+    one = window()
+    one.wait_for("Press Enter to begin")
+    now = time.time()
+    one.send(f"\r{TOTP.at(now - 30)}\r{TOTP.at(now)}\r")
+    one.wait_for("when you have kept them")
+
+
+def test_huge_and_binary_input_does_no_harm(window):
+    one = window()
+    to_the_key(one)
+    one.process.send(b"\xff\xfe\x00\x01" * 50 + b"A" * 5000)
+    one.settle()
+    one.enter()
+    one.wait_for("A token is six digits")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_every_way_to_be_stopped_leaves_a_sane_terminal(window, number):
+    one = window()
+    to_the_key(one)
+    one.process.kill(number)
+    assert one.wait_for_end() == 130
+    assert_sane(one)
+    assert "nothing has changed" in one.text
+
+
+@pytest.mark.parametrize("at", ["Press Enter to begin", "First token:", "Second token:"])
+def test_ctrl_c_and_ctrl_d_leave_anywhere(window, at):
+    for key in ("\x03", "\x04"):
+        one = window()
+        one.wait_for("Press Enter to begin")
+        if at != "Press Enter to begin":
+            to_the_key(one)
+        if at == "Second token:":
+            one.enter(TOTP.at(time.time() - 30))
+            one.wait_for(at)
+        one.send(key)
+        assert one.wait_for_end() == 130
+        assert_sane(one)
+
+
+def test_a_terminal_that_is_gone_ends_it(window):
+    one = window()
+    to_the_key(one)
+    one.process.ptyproc.fileobj.close()  # what a lost connection does to the far side
+    deadline = time.monotonic() + 60
+    while one.process.isalive() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not one.process.isalive()
+
+
+def test_resizing_draws_anew(window):
+    one = window()
+    to_the_key(one)
+    one.resize(62, 18)
+    one.wait_for("when you make the window larger")
+    one.resize(20, 4)
+    one.settle(0.5)
+    one.resize(90, 30)
+    one.wait_for("Issuer:  SSH")
+    one.settle(0.5)
+    assert SECRET in one.qr_text()
+
+
+def test_a_small_window_and_a_dumb_terminal_get_plain_lines(window):
+    for one in (window(columns=50, rows=10), window(TERM="dumb"), window("--plain")):
+        one.wait_for("Press Enter to begin")
+        assert b"\x1b" not in one.received
+        one.send("q\n")
+        assert one.wait_for_end() == 130
+
+
+def test_plain_lines_wait_for_the_next_token(window):
+    one = window("--plain", rows=60)
+    one.wait_for("Press Enter to begin")
+    one.send("\n")
+    one.wait_for("First token:")
+    while time.time() % 30 < 22:
+        one.read(0.5)
+    one.send(TOTP.now() + "\n")
+    one.wait_for("The next token comes in")
+    one.send("typed too early\n")
+    one.wait_for("Second token:", seconds=35)
+    one.send(TOTP.now() + "\n")
+    one.wait_for("when you have kept them")
+    assert "typed too early" not in one.text
+
+
+def test_status(window):
+    one = window("status")
+    assert one.wait_for_end() == 0
+    assert re.search(r"Key: +pending", one.text) and re.search(
+        r"Enroll before: +\d{4}-\d\d-\d\d \(7 days left\)", one.text
+    )
+
+
+def test_show_shows_a_pending_key_only(window):
+    one = window("show")
+    one.wait_for("Press Enter to leave")
+    one.settle(0.3)
+    assert SECRET in one.qr_text()
+    one.enter()
+    assert one.wait_for_end() == 0
+    other = window("show", user="carol")
+    assert other.wait_for_end() == 1
+    assert "no pending key to show" in other.text
+
+
+def test_who_has_no_reason_to_enroll_is_told_why(window):
+    one = window(user="nobody")
+    assert one.wait_for_end() == 1
+    assert "no key is meant for nobody on this host" in one.text
+
+
+def test_no_service_is_told(door, window):
+    os.rename(door, f"{door}.gone")
+    one = window()
+    assert one.wait_for_end() == 1
+    assert "does not answer" in one.text and "Traceback" not in one.text
+    login = window("login")
+    assert login.wait_for_end() == 0
+    assert login.text == "", "an offer that cannot be made is not noticed"
+
+
+def test_the_offer_takes_no_for_an_answer(window):
+    for answer in ("n\n", "\n", "nein danke\n", "\x03"):
+        one = window("login")
+        one.wait_for(r"You have 7 days left.[\s\S]*Enroll now\?")
+        one.send(answer)
+        assert one.wait_for_end() == 0
+        assert "Later, then" in one.text
+
+
+def test_the_offer_leads_to_the_dialogue(window):
+    one = window("login")
+    one.wait_for("Enroll now")
+    one.send("y\n")
+    one.wait_for("Press Enter to begin")
+    one.send("\x03")
+    assert one.wait_for_end() == 0
+    assert_sane(one)
+
+
+def test_who_is_not_overdue_is_sent_back(window):
+    one = window("overdue")
+    assert one.wait_for_end() == 1
+    assert "no longer overdue" in one.text

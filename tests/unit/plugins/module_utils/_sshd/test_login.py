@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What settings mean for a login, for every OpenSSH generation, whichever is installed."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd import login as sshd_judgement
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, findings_of_enforced
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
+from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import ALICE, ROOT
+
+SOUND = {
+    "usepam": "yes",
+    "pubkeyauthentication": "yes",
+    "passwordauthentication": "yes",
+    "kbdinteractiveauthentication": "yes",
+    "hostbasedauthentication": "no",
+    "gssapiauthentication": "no",
+    "gssapikeyexchange": "no",
+    "permitrootlogin": "without-password",
+    "authenticationmethods": "publickey,keyboard-interactive:pam",
+}
+BOTH = "publickey,keyboard-interactive:pam keyboard-interactive:pam"
+
+
+@pytest.fixture(autouse=True)
+def services(tmp_path, monkeypatch):
+    monkeypatch.setattr(sshd_judgement, "_PAM_FOLDERS", (str(tmp_path),))
+    (tmp_path / "sshd").touch()
+    (tmp_path / "sshd-mfa").touch()
+
+
+def login(account=ALICE, **settings):
+    values = {**SOUND, **settings}
+    return Login(account, Connection(), {keyword: [value] for keyword, value in values.items()})
+
+
+def ids(tmp_path, one, **options):
+    config = tmp_path / "sshd_config"
+    config.touch()
+    return {finding.id for finding in findings_of_enforced(SshdConfig(str(config)), one, **options)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "enforced", "other"),
+    [
+        ({}, "asked", "asked"),
+        ({"authenticationmethods": BOTH}, "asked", "not_asked"),
+        ({"authenticationmethods": "keyboard-interactive:pam"}, "asked", "not_asked"),
+        ({"authenticationmethods": "any"}, "can_get_round", "not_asked"),
+        ({"authenticationmethods": "publickey"}, "can_get_round", "not_asked"),
+        ({"authenticationmethods": "publickey,password"}, "can_get_round", "not_asked"),
+        ({"kbdinteractiveauthentication": "no"}, "locked_out", "locked_out"),
+        ({"challengeresponseauthentication": "no"}, "locked_out", "locked_out"),
+        ({"challengeresponseauthentication": "yes"}, "asked", "asked"),
+        ({"usepam": "no"}, "locked_out", "locked_out"),
+        ({"pubkeyauthentication": "no"}, "locked_out", "locked_out"),
+        ({"pubkeyauthentication": "no", "authenticationmethods": BOTH}, "asked", "not_asked"),
+        ({"authenticationmethods": "publickey,keyboard-interactive:bsdauth"}, "locked_out", "locked_out"),
+        ({"denyusers": "alice"}, "locked_out", "locked_out"),
+        ({"gssapiauthentication": "yes", "authenticationmethods": "any"}, "can_get_round", "not_asked"),
+    ],
+)
+def test_verdict(settings, enforced, other):
+    assert (login(**settings).verdict(True), login(**settings).verdict(False)) == (enforced, other)
+
+
+@pytest.mark.parametrize(
+    ("permitted", "methods", "verdict"),
+    [
+        ("yes", "publickey,keyboard-interactive:pam", "asked"),
+        ("without-password", "publickey,keyboard-interactive:pam", "locked_out"),
+        ("prohibit-password", "keyboard-interactive", "locked_out"),
+        ("forced-commands-only", "publickey,keyboard-interactive", "locked_out"),
+        ("no", "publickey", "locked_out"),
+        ("without-password", "any", "can_get_round"),
+    ],
+)
+def test_root(tmp_path, permitted, methods, verdict):
+    one = login(ROOT, permitrootlogin=permitted, authenticationmethods=methods)
+    assert one.verdict(True) == verdict
+    assert ("sshd_root_cannot_pass" in ids(tmp_path, one)) is (verdict == "locked_out")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, set()),
+        ({"pamservicename": "sshd-mfa"}, set()),
+        ({"pamservicename": "sshd-none"}, {"sshd_pam_service_missing"}),
+        ({"challengeresponseauthentication": "no"}, {"sshd_keyboard_interactive_disabled"}),
+        ({"usepam": "no"}, {"sshd_pam_disabled"}),
+        ({"usepam": "no", "authenticationmethods": "publickey"}, {"sshd_pam_disabled", "sshd_publickey_without_token"}),
+        ({"pubkeyauthentication": "no"}, {"sshd_method_disabled"}),
+        ({"denyusers": "alice", "authenticationmethods": "any"}, set()),
+        (
+            {"authenticationmethods": "any", "gssapiauthentication": "yes", "gssapikeyexchange": "yes"},
+            {
+                "sshd_any_method",
+                "sshd_publickey_without_token",
+                "sshd_password_without_token",
+                "sshd_gssapi_without_token",
+            },
+        ),
+    ],
+)
+def test_findings(tmp_path, settings, expected):
+    assert ids(tmp_path, login(**settings)) == expected
+
+
+def test_pam_service_of_the_same_rollout_counts(tmp_path):
+    one = login(pamservicename="sshd-coming")
+    assert "sshd_pam_service_missing" in ids(tmp_path, one)
+    assert ids(tmp_path, one, planned_files=frozenset({str(tmp_path / "sshd-coming")})) == set()

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Published mistakes in sshd_config: each is found, by the real sshd's answers, and stands in docs/sshd_mistakes.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import CATALOGUE
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Host
+from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
+    ALICE,
+    BOB,
+    GROUP,
+    ROOT,
+    SshdHost,
+    needs_sshd,
+)
+
+MISTAKES = yaml.safe_load((Path(__file__).with_name("mistakes.yml")).read_text(encoding="utf-8"))
+DOCS = Path(__file__).parents[5] / "docs"
+
+
+@needs_sshd
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake["id"])
+def test_published_mistake_is_found(tmp_path, mistake):
+    host = SshdHost(tmp_path)
+    host.write(mistake["sshd_config"], mistake.get("dropins"))
+    enforced = ROOT.joined(GROUP) if mistake.get("user") == "root" else ALICE
+    enforced = enforced._replace(groups=enforced.groups | set(mistake.get("groups", [])))
+    report = Audit(host.audit_wish(), Host(lambda config, group: [enforced, BOB], lambda main: [])).report()
+
+    found = {finding["id"]: finding for finding in report["findings"]}
+    assert mistake["finding"] in found
+    assert any(mistake["evidence"] in text for text in found[mistake["finding"]]["evidence"])
+    assert not [key for key in found if key.startswith("sshd_nobody")]
+
+
+def test_docs_tell_every_mistake():
+    text = (DOCS / "sshd_mistakes.md").read_text(encoding="utf-8")
+    assert len(MISTAKES) >= 12
+    for mistake in MISTAKES:
+        section = text.split(f"## {mistake['id'].replace('_', ' ').capitalize()}\n")[1].split("\n## ")[0]
+        assert mistake["what"] in section
+        assert mistake["source"] in section
+        assert f"`{mistake['finding']}`" in section
+        assert mistake["evidence"] in section
+        for lines in (mistake["sshd_config"], *mistake.get("dropins", {}).values()):
+            assert lines in section
+    assert text.count("\n## ") == len(MISTAKES)
+
+
+def test_docs_tell_every_finding():
+    rows = {}
+    for line in (DOCS / "findings_sshd.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+            rows[cells[0].strip("`")] = (cells[1], cells[-1])
+    assert rows == dict(CATALOGUE)
