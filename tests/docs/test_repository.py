@@ -57,13 +57,6 @@ def test_readme_table_of_contents(what, pattern):
     assert not missing, f"{what} that the README does not name"
 
 
-def test_architecture_names_every_private_file():
-    architecture = (ROOT / "docs/architecture.md").read_text()
-    there = {str(path.relative_to(folder)) for folder in ROOT.glob("plugins/*_utils") for path in folder.rglob("*.py")}
-    named = set(re.findall(r"^\| `([\w/]+\.py)` \|", architecture, re.MULTILINE))
-    assert there and there == named
-
-
 def test_scenarios_verify_something():
     checked = 0
     for config in ROOT.glob("molecule/*/molecule.yml"):

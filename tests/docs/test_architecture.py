@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Who may import whom: the table in docs/architecture.md is the rule, and the code keeps to it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULE_UTILS = ROOT / "plugins/module_utils"
+OURS = "ansible_collections.fleetmfa.ssh.plugins.module_utils."
+FILES = sorted(path.relative_to(MODULE_UTILS) for path in MODULE_UTILS.rglob("*.py"))
+
+
+def _rule():
+    """Package -> the packages it may import, from rows like "| `_rollback/` | what it is | `_system/`, `_errors.py` |"."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| `(_[\w/.]+)` \| .* \|(.*)\|$", text, re.MULTILINE)
+    return {package: re.findall(r"`(_[\w/.]+)`", allowed) for package, allowed in rows}
+
+
+def _imported(path):
+    """What a file imports: of ours as a path ("_keys/totp.py"), of others as a module."""
+    for node in ast.walk(ast.parse((MODULE_UTILS / path).read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            if not name.startswith(OURS):
+                yield name
+                continue
+            parts = name[len(OURS) :].split(".")
+            found = ["/".join(parts[:length]) + ".py" for length in range(1, len(parts) + 1)]
+            yield next(path for path in found if (MODULE_UTILS / path).is_file())
+
+
+RULE = _rule()
+
+
+def test_each_file_has_a_place_in_the_rule():
+    packages = [next((name for name in RULE if str(path).startswith(name)), None) for path in FILES]
+    assert len(FILES) > 60 and None not in packages
+    assert set(packages) == set(RULE), "a package of the table is not there"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports(path):
+    package = next(name for name in RULE if str(path).startswith(name))
+    for imported in _imported(path):
+        if imported.startswith("_") and imported.endswith(".py"):
+            allowed = imported.startswith((package, *RULE[package]))
+            assert allowed, f"{path} imports {imported}; {package} may import {', '.join(RULE[package]) or 'nothing'}"
+        else:
+            assert imported.split(".")[0] in sys.stdlib_module_names or imported.startswith("ansible.module_utils."), (
+                f"{path} imports {imported}, which a host need not have"
+            )
