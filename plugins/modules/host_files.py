@@ -12,7 +12,9 @@ version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Puts files that belong together on a host in one call, whatever their number, and all of them or none.
+  - Puts files that belong together on a host in one call, whatever their number, and all of them or none. When one cannot
+    be written, the others get content, owner, permissions, ACL and extended attributes back that they had; what cannot be put
+    back is named in the error.
   - Meant for files without secrets; what changes is shown in diff mode.
 options:
   files:
@@ -38,13 +40,13 @@ options:
         choices: [text, base64]
         default: text
       mode:
-        description: Permissions, in octal.
+        description: Permissions, in octal. An ACL on a file that is not a block is removed, other attributes stay.
         type: str
         default: "0644"
       block:
         description:
           - Whether the content is one marked block at the head of a file that belongs to somebody else. The rest of that
-            file, its owner and its permissions stay as they are; without the file nothing is done.
+            file, its owner, permissions, ACL and extended attributes stay as they are; without the file nothing is done.
         type: bool
         default: false
       only_beside:
@@ -64,7 +66,9 @@ attributes:
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: partial
-    details: Of a file that is not text it only says that it differs.
+    details:
+      - Of a whole file it shows one line, with permissions, owner, size and the beginning of the SHA-256 sum, before and after.
+      - Of a file with a marked block it shows what changes.
   platform:
     description: Target OS/families that can be operated against.
     support: full
@@ -125,7 +129,7 @@ def main():
     changed = [change for change in changes if change.changed]
     result = {"changed": bool(changed), "paths": [change.path for change in changed]}
     if module._diff:
-        result["diff"] = [shown_diff(change) for change in changed]
+        result["diff"] = shown_diff(changed)
     module.exit_json(**result)
 
 

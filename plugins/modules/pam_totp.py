@@ -134,6 +134,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, plan_pam_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import apply_all
 
 
 def main() -> None:
@@ -143,7 +144,7 @@ def main() -> None:
     try:
         change, verdict = plan_pam_totp(module.params)
         if not module.check_mode:
-            change.apply()
+            apply_all([change])
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
     result = {"changed": change.changed, "path": change.path, "diff": change.diff()}

@@ -33,6 +33,8 @@ STEPS = {
     "fchown",
     "chmod",
     "utime",
+    "setxattr",
+    "removexattr",
 }
 STEPS |= {"fork_exec", "waitpid"}
 IN_MEMORY = (str, io.BytesIO, io.StringIO)

@@ -19,8 +19,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
     runs_command,
     token_line,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import without_block
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.setcred import set_credentials
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 
@@ -54,7 +54,7 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
         _check_installed_modules(demand)
     after = _config(demand, change.after)
     # What the service is without us: lines of ours that are being replaced are nobody's to miss.
-    before = _config(demand, change.before and without_block(change.before, change.path))
+    before = _config(demand, change.before and split(change.before, change.path).without)
     verdict = _prove_enforced(after, demand)
     if not demand.own_service:
         _prove_not_enforced(before, after, demand)

@@ -12,12 +12,8 @@ import re
 from pathlib import Path
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
-    BLOCK_BEGIN,
-    BLOCK_END,
-    FileChange,
-    read_file,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block, lines_of, split
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
 
 # A service name becomes a file name below confdir: no slash, no leading dot.
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*\Z")
@@ -40,21 +36,20 @@ def plan_block(confdir: str, service: str, content: str) -> FileChange:
             f"there is no PAM service {path}, or an empty one; copy the distribution's file there "
             "(it may lie in /usr/lib/pam.d), or give the service a file of its own with 'own_service: true'"
         )
-    block = b"\n".join([BLOCK_BEGIN, *_block_lines(content), BLOCK_END, b""])
-    lines = without_block(before, path).splitlines(keepends=True)
+    lines = lines_of(split(before, path).without)
     head = _first_auth_line(lines)
-    return FileChange(path, b"".join([*lines[:head], block, *lines[head:]]))
+    return FileChange(path, b"".join([*lines[:head], _block(content), *lines[head:]]))
 
 
 def plan_own_service(confdir: str, service: str, content: str) -> FileChange:
     """The change that makes `content` a service of its own; a file somebody else wrote is never replaced."""
     path = service_path(confdir, service)
     before = read_file(path)
-    if before is not None and BLOCK_BEGIN not in before.splitlines():
+    if before is not None and split(before, path).inside is None:
         raise FleetMfaError(
             f"{path} exists and is not ours; choose another name in option 'service', or remove the file"
         )
-    return FileChange(path, b"\n".join([BLOCK_BEGIN, *_block_lines(content), BLOCK_END, b""]))
+    return FileChange(path, _block(content))
 
 
 def plan_removal(confdir: str, service: str) -> FileChange:
@@ -63,40 +58,18 @@ def plan_removal(confdir: str, service: str) -> FileChange:
     before = read_file(path)
     if before is None:
         return FileChange(path, None)
-    after = without_block(before, path)
-    return FileChange(path, after or None)
+    return FileChange(path, split(before, path).without or None)
 
 
-def _block_lines(content: str) -> list[bytes]:
-    lines = content.encode().strip(b"\n").split(b"\n")
-    if lines == [b""]:
+def _block(content: str) -> bytes:
+    lines = content.encode().strip(b"\n")
+    if not lines:
         raise FleetMfaError("option 'content' is empty; give the PAM lines that ask for the token")
-    for number, line in enumerate(lines, 1):
-        if line.strip() in (BLOCK_BEGIN, BLOCK_END):
-            raise FleetMfaError(
-                f"option 'content', line {number}: the marker lines are added by the module; leave them out"
-            )
-    if lines[-1].rstrip().endswith(b"\\"):
+    if lines.rstrip().endswith(b"\\"):
         raise FleetMfaError(
             "option 'content': the last line ends with a backslash and would swallow the line behind it"
         )
-    return lines
-
-
-def without_block(text: bytes, path: str) -> bytes:
-    """`text` without our block; a lone marker is an error, since what it once fenced cannot be told any more."""
-    lines = text.splitlines(keepends=True)
-    begins = [index for index, line in enumerate(lines) if line.strip() == BLOCK_BEGIN]
-    ends = [index for index, line in enumerate(lines) if line.strip() == BLOCK_END]
-    if not begins and not ends:
-        return text
-    if len(begins) != 1 or len(ends) != 1 or ends[0] < begins[0]:
-        places = ", ".join(str(index + 1) for index in sorted(begins + ends))
-        raise FleetMfaError(
-            f"{path}: the markers '{BLOCK_BEGIN.decode()}' and '{BLOCK_END.decode()}' do not pair up (lines {places}); "
-            "leave one of each, around our lines, or neither"
-        )
-    return b"".join(lines[: begins[0]] + lines[ends[0] + 1 :])
+    return block(lines, "option 'content'")
 
 
 def _first_auth_line(lines: list[bytes]) -> int:

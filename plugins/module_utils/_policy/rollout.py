@@ -129,11 +129,11 @@ def _plan(params: dict[str, Any]) -> Plan:
         (coming if wish["state"] == "present" else going).append(change)
         proof = {} if verdict is None else {"ways_in": verdict.ways_in, "unknown_modules": verdict.unknown_modules}
         services.append({"service": wish["service"], "path": change.path, **proof})
-    sshd = _plan_sshd(params, frozenset(change.path for change in coming))
+    sshd, binary = _plan_sshd(params, frozenset(change.path for change in coming))
     changes = [change for change in [*coming, *sshd, *going] if change.changed]
     if changes and params["state"] == "present":
         _refuse_lock_out(changes, params)
-    return Plan(changes, _to_reload(params, changes, sshd), {"pam": services})
+    return Plan(changes, _to_reload(params, changes, sshd, binary), {"pam": services})
 
 
 def _refuse_lock_out(changes: list[FileChange], params: dict[str, Any]) -> None:
@@ -143,10 +143,12 @@ def _refuse_lock_out(changes: list[FileChange], params: dict[str, Any]) -> None:
         refuse_nobody_left(changes, params)
 
 
-def _plan_sshd(params: dict[str, Any], planned_files: frozenset[str]) -> list[FileChange]:
+def _plan_sshd(params: dict[str, Any], planned_files: frozenset[str]) -> tuple[list[FileChange], str | None]:
+    """The changes, and the sshd that was asked about them: the same one is asked again before it is reloaded."""
     if params["sshd"] is None:
-        return []
-    return plan_sshd_totp(_wish(params["sshd"], params), Host(planned_files=planned_files))[0]
+        return [], None
+    changes, sshd = plan_sshd_totp(_wish(params["sshd"], params), Host(planned_files=planned_files))
+    return changes, sshd.binary
 
 
 def _wish(entry: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
@@ -155,8 +157,10 @@ def _wish(entry: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     return {**{name: params[name] for name in _COMMON}, **entry, "state": state}
 
 
-def _to_reload(params: dict[str, Any], changes: list[FileChange], sshd: list[FileChange]) -> dict | None:
+def _to_reload(
+    params: dict[str, Any], changes: list[FileChange], sshd: list[FileChange], binary: str | None
+) -> dict | None:
     """PAM reads its files at each login; sshd has to be told."""
     if not any(change in sshd for change in changes):
         return None
-    return {"config": params["sshd"]["config"], "binary": params["sshd"]["sshd"]}
+    return {"config": params["sshd"]["config"], "binary": binary}

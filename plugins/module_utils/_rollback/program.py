@@ -26,13 +26,15 @@ _TRIES = {"boot": 3, "timer": 360}
 def roll_back(folder: RolloutFolder, reason: str) -> list[str]:
     """Put back what is armed (the caller holds the lock); what went wrong, and then it stays armed."""
     facts = folder.facts(folder.armed)
-    problems = snapshot.restore(folder.armed)
+    problems, losses = snapshot.restore(folder.armed)
     if facts["sshd"] and not problems:
         problems = _reload(facts["sshd"])
         systemd.start(facts["sshd_units"])  # a reload may have ended the sshd that had the new configuration
     if not problems:
         problems = _finish(folder, facts["id"], reason)
     _log(facts["id"], reason, problems)
+    for loss in losses:
+        syslog.syslog(syslog.LOG_CRIT, f"roll-out {facts['id']}: put back, but not as it was: {loss}")
     return problems
 
 

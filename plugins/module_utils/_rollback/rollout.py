@@ -19,6 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.program import roll_back
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import reload_sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_errors import cannot
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 _LOCK_PATIENCE = 30
@@ -30,7 +31,10 @@ class Rollout:
 
     def lock(self) -> ContextManager[None]:
         for folder in (self.folder.path.parent, self.folder.path):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise cannot("make the folder", folder, error) from error
         return self.folder.lock(_LOCK_PATIENCE)
 
     def earlier(self) -> dict | None:
@@ -68,14 +72,14 @@ class Rollout:
             self.folder.arm()
         except (FleetMfaError, OSError) as error:
             self._abandon(rollout_id)
-            raise FleetMfaError(f"{error}; nothing was changed") from error
+            raise FleetMfaError(f"{self._clear(error)}; nothing was changed") from error
         try:
             for change in changes:
                 change.apply()
             if sshd:
                 reload_sshd(sshd["config"], sshd["binary"])
         except (FleetMfaError, OSError) as error:
-            raise FleetMfaError(f"{error}; {self._undo(deadline)}") from error
+            raise FleetMfaError(f"{self._clear(error)}; {self._undo(deadline)}") from error
         return {"rollback_by": timer, "rollback_at": utc(deadline)}
 
     def confirm(self, rollout_id: str) -> None:
@@ -83,8 +87,11 @@ class Rollout:
         if self.is_confirmed(rollout_id):
             return
         self._check_armed(rollout_id)
-        self.folder.finish(self.folder.confirmed, "confirmed")
-        systemd.disarm(rollout_id)
+        try:
+            self.folder.finish(self.folder.confirmed, "confirmed")
+            systemd.disarm(rollout_id)
+        except OSError as error:
+            raise self._clear(error) from error
 
     def roll_back(self, rollout_id: str) -> None:
         if self.folder.holds(self.folder.rolled_back, rollout_id):
@@ -113,6 +120,11 @@ class Rollout:
         with contextlib.suppress(OSError):
             systemd.disarm(rollout_id)
             self.folder.forget(self.folder.new)
+
+    def _clear(self, error: FleetMfaError | OSError) -> FleetMfaError:
+        if isinstance(error, FleetMfaError):
+            return error
+        return cannot("keep a way back in", error.filename or self.folder.path, error)
 
     def _undo(self, deadline: float) -> str:
         problems = roll_back(self.folder, "failure")

@@ -4,6 +4,7 @@
 
 A copy carries owner, mode, times and extended attributes (SELinux label, ACL), so that putting back means no more than
 a hard link and rename(2): that works on a full disk, and a process killed in between leaves the one file or the other.
+The attributes are on record as well, for the copy lies on a file system that may not know all of them.
 This file also runs without Ansible, inside the roll-back program.
 """
 
@@ -14,10 +15,15 @@ import glob
 import json
 import os
 import secrets
-import shutil
 from pathlib import Path
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, sync_folder
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_attributes import (
+    Attributes,
+    give_what_can_be_given,
+    read_attributes,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, find_file, sync_folder
 
 _MANIFEST = "manifest.json"
 
@@ -27,10 +33,12 @@ def take(folder: Path, changes: list[FileChange], facts: dict) -> None:
     folder.mkdir(mode=0o700)
     files = []
     for number, change in enumerate(changes):
-        copy = f"file-{number}" if change.before is not None else None
-        if copy:
-            _copy(Path(change.path), folder / copy)
-        files.append({"path": change.path, "copy": copy, "own_folder": change.own_folder})
+        entry = {"path": change.path, "own_folder": change.own_folder, "copy": None}
+        if change.before is not None:
+            entry["copy"] = f"file-{number}"
+            entry["attributes"] = _attributes(Path(change.path)).as_json()
+            _copy(Path(change.path), folder / entry["copy"], _attributes(Path(change.path)))
+        files.append(entry)
     write_json(folder / _MANIFEST, {**facts, "files": files})
     sync_folder(folder)
 
@@ -44,38 +52,55 @@ def differs(folder: Path) -> bool:
     return any(not _is_as_before(folder, entry) for entry in manifest(folder)["files"])
 
 
-def restore(folder: Path) -> list[str]:
-    """Put every file back; what could not be put back, each with the reason. May be repeated."""
-    problems = []
+def restore(folder: Path) -> tuple[list[str], list[str]]:
+    """Put every file back. Which could not be, each with the reason, and what those that are back have lost beside their content.
+
+    May be repeated. A file that is as it was is not touched: it may be one that nobody can replace.
+    """
+    problems, losses = [], []
     for entry in manifest(folder)["files"]:
         try:
-            _put_back(folder, entry)
+            lost = _put_back(folder, entry)
         except OSError as error:
             problems.append(f"{entry['path']}: {error.strerror}")
-    return problems
+        else:
+            losses += [f"{entry['path']}: {lost}"] if lost else []
+    return problems, losses
 
 
 def _is_as_before(folder: Path, entry: dict) -> bool:
-    target = Path(entry["path"])
     if entry["copy"] is None:
-        return not os.path.lexists(target)
+        return not os.path.lexists(entry["path"])
     copy = folder / entry["copy"]
-    return target.is_file() and not target.is_symlink() and target.read_bytes() == copy.read_bytes()
+    try:
+        found = find_file(entry["path"])
+    except FleetMfaError:
+        return False
+    return found is not None and found[:2] == (copy.read_bytes(), _recorded(entry, copy))
 
 
-def _put_back(folder: Path, entry: dict) -> None:
+def _recorded(entry: dict, copy: Path) -> Attributes:
+    """The first version kept no record beside the copy's own attributes."""
+    return Attributes.from_json(entry["attributes"]) if "attributes" in entry else _attributes(copy)
+
+
+def _put_back(folder: Path, entry: dict) -> str:
+    """What the file has lost; "" if nothing."""
     target = Path(entry["path"])
     if entry["copy"] is None:
         _take_away(target, entry["own_folder"])
-        return
+        return ""
     if entry["own_folder"]:
         target.parent.mkdir(mode=0o755, exist_ok=True)
     _remove_litter(target)
-    if not _is_same_file(folder / entry["copy"], target):
+    lost = ""
+    if not _is_as_before(folder, entry):
+        copy = folder / entry["copy"]
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.fleetmfa")
-        _link_or_copy(folder / entry["copy"], temporary)
+        lost = _link_or_copy(copy, temporary, _recorded(entry, copy))
         temporary.replace(target)
     sync_folder(target.parent)
+    return lost
 
 
 def _take_away(target: Path, own_folder: bool) -> None:
@@ -90,38 +115,45 @@ def _take_away(target: Path, own_folder: bool) -> None:
             target.parent.rmdir()
 
 
-def _is_same_file(copy: Path, target: Path) -> bool:
-    """Put back already: rename(2) does nothing between two names of one file, and would leave the temporary one."""
-    return os.path.lexists(target) and os.path.samestat(copy.lstat(), target.lstat())
-
-
 def _remove_litter(target: Path) -> None:
     """Temporary files of a writer that was killed (see _system/files.py)."""
     for litter in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 12}.fleetmfa"):
         litter.unlink()
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError:  # another file system, or one without hard links
-        _copy(source, target)
+def _link_or_copy(source: Path, target: Path, attributes: Attributes) -> str:
+    if _attributes(source) == attributes:
+        try:
+            os.link(source, target, follow_symlinks=False)
+            return ""
+        except OSError:  # another file system, or one without hard links
+            pass
+    return _copy(source, target, attributes)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """A copy with everything but the inode number; nobody else reads it before it has its owner and mode."""
+def _copy(source: Path, target: Path, attributes: Attributes) -> str:
+    """A copy with everything but the inode number; what it has not, "" if nothing. Nobody else opens it before it is complete."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(source.read_bytes())
             handle.flush()
+            lost = give_what_can_be_given(descriptor, attributes)
             status = source.lstat()
-            os.fchown(descriptor, status.st_uid, status.st_gid)
-            shutil.copystat(source, target, follow_symlinks=False)
+            os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))
             os.fsync(descriptor)
     except OSError:
         target.unlink()
         raise
+    return lost
+
+
+def _attributes(path: Path) -> Attributes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return read_attributes(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, value: dict) -> None:

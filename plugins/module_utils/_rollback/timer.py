@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._program import build_program
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import start_detached, succeeds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import sync_folder, write_file
 
 # Before sshd, because a host that starts with a configuration nobody confirmed may let nobody in. Not before ssh.socket,
@@ -38,7 +38,7 @@ TimeoutStartSec=60
 def prepare(folder: RolloutFolder) -> None:
     """Write the roll-back program, and see it start: nothing is changed on a host that could not run it."""
     write_file(str(folder.program), build_program("_rollback.program"), 0o600)
-    if not systemd.succeeds(*_command(folder, "--check")):
+    if not succeeds(*_command(folder, "--check")):
         raise FleetMfaError(
             f"the roll-back program {folder.program} does not start with {os.path.realpath(sys.executable)}"
         )
@@ -51,16 +51,9 @@ def start(folder: RolloutFolder, rollout_id: str, seconds: int) -> str:
         timer = ["systemd-run", f"--unit={systemd.timer_unit(rollout_id)}", f"--on-active={seconds}"]
         timer += ["--timer-property=AccuracySec=1s", "--collect", "--quiet"]
         timer += ["--description=Put back SSH configuration that was not confirmed"]
-        if systemd.succeeds(*timer, *_command(folder, rollout_id, "timer")):
+        if succeeds(*timer, *_command(folder, rollout_id, "timer")):
             return "systemd"
-    subprocess.Popen(
-        _command(folder, rollout_id, "timer", "--after", str(seconds)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,
-    )
+    start_detached(*_command(folder, rollout_id, "timer", "--after", str(seconds)))
     return "process"
 
 

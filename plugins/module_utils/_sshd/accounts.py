@@ -10,8 +10,7 @@ from collections import defaultdict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
-
-_NO_LOGIN = ("nologin", "false", "sync")
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import has_login_shell
 
 
 def login_accounts(config: SshdConfig, group: str) -> list[Account]:
@@ -31,8 +30,8 @@ def login_accounts(config: SshdConfig, group: str) -> list[Account]:
         by_id[found.gr_gid].add(found.gr_name)
         for user in found.gr_mem:
             members[user].add(found.gr_name)
-    accounts = [_account(entry, members, by_id) for entry in _entries(members, group)]
-    return [account for account, shell in accounts if not shell.endswith(_NO_LOGIN) or group in account.groups]
+    accounts = [(_account(entry, members, by_id), has_login_shell(entry)) for entry in _entries(members, group)]
+    return [account for account, can_log_in in accounts if can_log_in or group in account.groups]
 
 
 def _entries(members: dict[str, set[str]], group: str) -> list[pwd.struct_passwd]:
@@ -45,9 +44,9 @@ def _entries(members: dict[str, set[str]], group: str) -> list[pwd.struct_passwd
     return list(entries.values())
 
 
-def _account(entry: pwd.struct_passwd, members: dict, by_id: dict) -> tuple[Account, str]:
+def _account(entry: pwd.struct_passwd, members: dict, by_id: dict) -> Account:
     groups = frozenset(members[entry.pw_name] | by_id[entry.pw_gid])
-    return Account(entry.pw_name, entry.pw_uid, groups), entry.pw_shell
+    return Account(entry.pw_name, entry.pw_uid, groups)
 
 
 def _groups_named(config: SshdConfig) -> set[str]:

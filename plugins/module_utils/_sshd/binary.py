@@ -5,15 +5,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import Done, find_program, run
 
-_SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin"
 _INCLUDE_SINCE = (8, 2)
 _ONE_OPTION_SINCE = (8, 7)
 _PAM_SERVICE_NAME_SINCE = (9, 8)
@@ -23,8 +21,8 @@ class Sshd:
     """The daemon's binary; `options` are command line options that a running sshd was given (-o, -p)."""
 
     def __init__(self, binary: str | None = None, options: Sequence[str] = ()):
-        found = binary or shutil.which("sshd", path=_SEARCH_PATH)
-        if not found or not Path(found).is_file():
+        found = find_program(binary or "sshd")
+        if not found:
             raise FleetMfaError(f"sshd: {binary or 'sshd'} is not there; install the OpenSSH server or set option sshd")
         self.binary = found
         self.options = list(options)
@@ -35,7 +33,7 @@ class Sshd:
     def version(self) -> tuple[int, int]:
         if self._version is None:
             # Before 9.3 or so there is no -V: sshd then complains, and prints its version with the usage text.
-            found = re.search(r"OpenSSH_(\d+)\.(\d+)", "".join(self._run("-V")[1:]))
+            found = re.search(r"OpenSSH_(\d+)\.(\d+)", run(self.binary, "-V").said)
             if not found:
                 raise FleetMfaError(f"sshd: {self.binary} -V does not tell an OpenSSH version; is it OpenSSH's sshd?")
             self._version = (int(found.group(1)), int(found.group(2)))
@@ -55,38 +53,27 @@ class Sshd:
 
     def complaint(self, config: str) -> str:
         """What `sshd -t` has against a configuration; "" if nothing."""
-        code, _output, errors = self._counted("-t", "-f", config, *self.options)
-        return "" if code == 0 else errors.strip() or f"sshd -t ended with code {code}"
+        done = self._counted("-t", "-f", config, *self.options)
+        return "" if done.code == 0 else done.errors.strip() or f"sshd -t ended with code {done.code}"
 
     def effective(self, config: str, user: str, connection: Connection) -> dict[str, list[str]]:
         """`sshd -T -C`: the settings that hold for a user's connection, each keyword with all its values."""
         asked = connection.specification(user)
-        code, output, errors = self._counted("-T", "-f", config, "-C", asked, *self.options)
-        if code:
-            raise FleetMfaError(f"sshd refuses its configuration: {errors.strip()}")
+        done = self._counted("-T", "-f", config, "-C", asked, *self.options)
+        if done.code:
+            raise FleetMfaError(f"sshd refuses its configuration: {done.errors.strip()}")
         settings: dict[str, list[str]] = {}
-        for line in output.splitlines():
+        for line in done.output.splitlines():
             keyword, _blank, value = line.partition(" ")
             settings.setdefault(keyword.lower(), []).append(value)
         return settings
 
-    def _counted(self, *arguments: str) -> tuple[int, str, str]:
+    def _counted(self, *arguments: str) -> Done:
         self.calls += 1
-        done = self._run(*arguments)
-        missing = re.search(r"Missing privilege separation directory: ((?:/var)?/run/\S+)", done[2])
-        if done[0] and missing:
+        done = run(self.binary, *arguments)
+        missing = re.search(r"Missing privilege separation directory: ((?:/var)?/run/\S+)", done.errors)
+        if done.code and missing:
             # On a socket-activated host it is there only while a login is; units and packages make the same folder.
             Path(missing.group(1)).mkdir(mode=0o755, exist_ok=True)
-            done = self._run(*arguments)
+            done = run(self.binary, *arguments)
         return done
-
-    def _run(self, *arguments: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [self.binary, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            cwd="/",
-            env={"PATH": _SEARCH_PATH, "LC_ALL": "C"},
-            check=False,
-        )
-        return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")

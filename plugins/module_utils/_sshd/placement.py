@@ -7,15 +7,12 @@ sshd takes the first value it obtains: of the global ones, and, apart from those
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import Directive, SshdConfig, canonical
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import BLOCK_BEGIN, BLOCK_END
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block, split
 
 _FOLDER_NOTE = b"# The folder was made for this file and goes with it."
-_BLOCK = re.compile(rb"^" + BLOCK_BEGIN + rb"\r?\n(.*?)^" + BLOCK_END + rb"(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 class Include(NamedTuple):
@@ -26,22 +23,11 @@ class Include(NamedTuple):
 
     def block(self) -> bytes:
         note = [_FOLDER_NOTE] if self.made_folder else []
-        return b"\n".join([BLOCK_BEGIN, *note, b"Include " + self.path.encode(), BLOCK_END, b""])
+        return block(b"\n".join([*note, b"Include " + self.path.encode()]), "option 'path'")
 
 
-def without_block(content: bytes, path: str) -> bytes:
-    """The main file as it was before us, byte for byte."""
-    rest = _BLOCK.sub(b"", content)
-    if BLOCK_BEGIN in rest or BLOCK_END in rest:
-        raise FleetMfaError(
-            f"{path}: the marker lines of fleetmfa.ssh do not pair up; remove what is left of the block by hand"
-        )
-    return rest
-
-
-def made_folder(content: bytes) -> bool:
-    found = _BLOCK.search(content)
-    return found is not None and _FOLDER_NOTE in found.group(1)
+def made_folder(content: bytes, path: str) -> bool:
+    return _FOLDER_NOTE in (split(content, path).inside or b"")
 
 
 class Placement(NamedTuple):

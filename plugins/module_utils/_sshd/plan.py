@@ -30,7 +30,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement impor
     Include,
     made_folder,
     placement,
-    without_block,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon import (
@@ -38,6 +37,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon i
     second_daemons,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
 
 DROPIN = "/etc/ssh/sshd_config.d/00-fleetmfa.conf"
@@ -81,16 +81,16 @@ def plan(wish: dict, sshd: Sshd) -> list[FileChange]:
         )
     path, main = wish["path"], wish["config"]
     present = _main_file(main)
-    bare = without_block(present, main)
+    bare = split(present, main).without
     if wish["state"] == "absent":
-        changes = [FileChange(path, None, own_folder=made_folder(present))]
+        changes = [FileChange(path, None, own_folder=made_folder(present, main))]
         return changes if bare == present else [*changes, FileChange(main, bare)]
     content = (wish["content"] or "").encode()
     overlay = {path: content, main: bare}
     if placement(SshdConfig(main, overlay), path, sshd.separate_challenge_response).is_first:
         main_after, our_folder = bare, False
     else:
-        our_folder = made_folder(present) or not Path(path).parent.is_dir()
+        our_folder = made_folder(present, main) or not Path(path).parent.is_dir()
         main_after = Include(path, our_folder).block() + bare
     changes = [FileChange(path, content, own_folder=our_folder)]
     return changes if main_after == present else [*changes, FileChange(main, main_after)]
@@ -105,7 +105,7 @@ def _main_file(path: str) -> bytes:
 
 def bare_config(main: str, path: str) -> SshdConfig:
     """The configuration of this host as it is without us."""
-    return SshdConfig(main, {path: None, main: without_block(_main_file(main), main)})
+    return SshdConfig(main, {path: None, main: split(_main_file(main), main).without})
 
 
 def check(wish: dict, changes: list[FileChange], sshd: Sshd, host: Host) -> None:

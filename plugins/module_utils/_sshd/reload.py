@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, apply_all
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
+    FileChange,
+    apply_all,
+    outcome_of_reverting,
+    revert_all,
+)
 
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMES = ("ssh", "sshd")
-_SECONDS = 30
 
 
 def reload_sshd(config: str | None = None, sshd: str | None = None) -> bool:
@@ -27,9 +29,9 @@ def reload_sshd(config: str | None = None, sshd: str | None = None) -> bool:
 
     A socket-activated sshd without a running service reads the configuration when the next connection starts it.
     """
-    _refuse_invalid(config, sshd or shutil.which("sshd", path=_PATH) or "/usr/sbin/sshd")
+    _refuse_invalid(config, sshd or "sshd")
     if Path("/run/systemd/system").is_dir():
-        units = [f"{name}.service" for name in _NAMES if _run("systemctl", "is-active", f"{name}.service")[0] == 0]
+        units = [f"{name}.service" for name in _NAMES if run("systemctl", "is-active", f"{name}.service").code == 0]
         command = ["systemctl", "reload", *units[:1]] if units else []
     else:
         scripts = [name for name in _NAMES if Path(f"/etc/init.d/{name}").is_file()]
@@ -39,16 +41,16 @@ def reload_sshd(config: str | None = None, sshd: str | None = None) -> bool:
             raise FleetMfaError("sshd runs, but neither systemd nor an init script of it is there; reload it by hand")
     if not command:
         return False
-    code, output = _run(*command)
-    if code:
-        raise FleetMfaError(f"{' '.join(command)} failed: {output}; sshd still serves what it served before")
+    done = run(*command)
+    if done.code:
+        raise FleetMfaError(f"{' '.join(command)} failed: {done.said}; sshd still serves what it served before")
     return True
 
 
 def _refuse_invalid(config: str | None, sshd: str) -> None:
-    code, output = _run(sshd, "-t", *(["-f", config] if config else []))
-    if code and "Missing privilege separation directory" not in output:
-        raise FleetMfaError(f"sshd is not reloaded, because it refuses its configuration: {output}")
+    done = run(sshd, "-t", *(["-f", config] if config else []))
+    if done.code and "Missing privilege separation directory" not in done.said:
+        raise FleetMfaError(f"sshd is not reloaded, because it refuses its configuration: {done.said}")
 
 
 def listening_commands(proc: str = "/proc") -> dict[str, list[str]]:
@@ -76,28 +78,10 @@ def _namespace(process: str) -> str:
         return ""
 
 
-def _run(*command: str) -> tuple[int, str]:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={"PATH": _PATH, "LC_ALL": "C"},
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return 1, str(error)
-    return done.returncode, done.stdout.decode("utf-8", "replace").strip()
-
-
 def apply_and_reload(changes: list[FileChange], config: str, sshd: str, reload: bool) -> bool:
     """Write the changes and reload; if sshd cannot be reloaded the old files are put back, and the error raised."""
     apply_all(changes)
     try:
         return reload and reload_sshd(config, sshd)
-    except FleetMfaError:
-        for change in reversed(changes):
-            change.revert()
-        raise
+    except FleetMfaError as error:
+        raise FleetMfaError(f"{error}; {outcome_of_reverting(revert_all(changes))}") from error

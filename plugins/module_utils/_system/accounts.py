@@ -11,18 +11,15 @@ import grp
 import os
 import pwd
 import re
-import shutil
-import subprocess
 from typing import Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 DEFAULT_GROUP = "mfa-enforced"
 
-# Not the caller's PATH: mfa-enroll runs on behalf of a user.
-_SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-_NO_LOGIN = {"nologin", "false"}
+_NO_LOGIN = {"nologin", "false", "sync"}
 # Up to this many changes are made one by one, which cannot undo what another program does to the group meanwhile.
 _ONE_BY_ONE = 8
 
@@ -35,6 +32,10 @@ def account_exists(user: str) -> bool:
     return True
 
 
+def has_login_shell(account: pwd.struct_passwd) -> bool:
+    return os.path.basename(account.pw_shell) not in _NO_LOGIN
+
+
 def human_accounts() -> list[str]:
     """Accounts in the range of UIDs that login.defs gives to people, with a shell to log in to."""
     lowest, highest = _human_uids()
@@ -42,7 +43,7 @@ def human_accounts() -> list[str]:
         {
             account.pw_name
             for account in pwd.getpwall()
-            if lowest <= account.pw_uid <= highest and os.path.basename(account.pw_shell) not in _NO_LOGIN
+            if lowest <= account.pw_uid <= highest and has_login_shell(account)
         }
     )
 
@@ -139,17 +140,6 @@ class EnforcedGroup:
 
 
 def _run(command: str, *arguments: str) -> None:
-    program = shutil.which(command, path=_SYSTEM_PATH)
-    if not program:
-        raise FleetMfaError(f"{command} is not installed; install the distribution's shadow utilities (passwd)")
-    done = subprocess.run(
-        [program, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={"PATH": _SYSTEM_PATH, "LC_ALL": "C"},
-        check=False,
-    )
-    if done.returncode:
-        output = done.stdout.decode("utf-8", "replace").strip()
-        raise FleetMfaError(f"{command} failed for group {arguments[-1]}: {output[:500]}")
+    done = run(command, *arguments)
+    if done.code:
+        raise FleetMfaError(f"{command} failed for group {arguments[-1]}: {done.said[:500]}")

@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import hashlib
 import os
 import stat
 from pathlib import Path
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
-    BLOCK_BEGIN,
-    BLOCK_END,
-    FileChange,
-    apply_all,
-    read_file,
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block, split
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_attributes import (
+    ACL,
+    Attributes,
+    own_attributes,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, apply_all, read_file
 
 HOST_FILE = {
     "path": {"type": "path", "required": True},
@@ -28,26 +30,16 @@ HOST_FILE = {
     "only_beside": {"type": "path"},
 }
 
-BEGIN = BLOCK_BEGIN + b"\n"
-END = BLOCK_END + b"\n"
-
 
 class HostFileChange(FileChange):
     """A change that also gives the file the owner and the permissions it should have."""
 
-    def __init__(self, path: str, after: bytes | None, mode: int):
-        super().__init__(path, after, mode)
-        self.had = (self.mode, self.uid, self.gid)
-        self.mode, self.uid, self.gid = mode, os.geteuid(), os.getegid()
+    makes_folders = True
 
-    @property
-    def changed(self) -> bool:
-        return super().changed or (self.after is not None and self.had != (self.mode, self.uid, self.gid))
-
-    def apply(self) -> None:
-        if self.after is not None:
-            Path(self.path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        super().apply()
+    def _attributes_after(self, mode: int) -> Attributes:
+        """An ACL would let others in beside the permissions; the other attributes (an SELinux label) stay."""
+        present = self.attributes_before.extended if self.attributes_before else {}
+        return own_attributes(mode)._replace(extended={name: present[name] for name in present if name != ACL})
 
 
 def plan_host_files(files: list[dict], present: bool) -> list[FileChange]:
@@ -71,20 +63,11 @@ def _plan_block(wish: dict, wanted: bool) -> FileChange:
     before = read_file(wish["path"])
     if before is None:
         return FileChange(wish["path"], None)
-    content = _content(wish)
-    block = BEGIN + content + (b"" if content.endswith(b"\n") else b"\n") + END
-    head, tail = _around_block(before, wish["path"])
-    return FileChange(wish["path"], head + (block if wanted else b"") + tail)
-
-
-def _around_block(text: bytes, path: str) -> tuple[bytes, bytes]:
-    if BEGIN not in text:
-        return b"", text
-    head, _begin, rest = text.partition(BEGIN)
-    _block, end, tail = rest.partition(END)
-    if not end:
-        raise FleetMfaError(f"{path}: the line {BEGIN.decode().strip()!r} has no end; remove the rest of our block")
-    return head, tail
+    parts = split(before, wish["path"])
+    if not wanted:
+        return FileChange(wish["path"], parts.without)
+    ours = block(_content(wish), f"the content for {wish['path']}")
+    return FileChange(wish["path"], ours + before if parts.inside is None else parts.head + ours + parts.tail)
 
 
 def _content(wish: dict) -> bytes:
@@ -108,22 +91,32 @@ def _mode(wish: dict) -> int:
 
 def apply_host_files(changes: list[FileChange]) -> None:
     apply_all(changes)
-    for folder in {os.path.dirname(change.path) for change in changes if change.changed and change.after is None}:
-        _remove_if_ours_and_empty(folder)
+    for change in changes:
+        folder = Path(change.path).parent
+        # Folders of the distribution stay, also when they happen to be empty.
+        if change.changed and change.after is None and folder.name == "fleetmfa":
+            with contextlib.suppress(OSError):  # not empty, or gone with the file before
+                folder.rmdir()
 
 
-def _remove_if_ours_and_empty(folder: str) -> None:
-    """Folders of the distribution stay, also when they happen to be empty."""
-    if os.path.basename(folder) == "fleetmfa" and os.path.isdir(folder) and not os.listdir(folder):
-        os.rmdir(folder)
+def shown_diff(changes: list[FileChange]) -> list[dict[str, str]]:
+    """A line for each file of ours, what is in it being the same on every host; the files of others in full."""
+    ours = [change for change in changes if isinstance(change, HostFileChange)]
+    summary = "".join(f"{change.path}: {_was(change)} -> {_becomes(change)}\n" for change in ours)
+    told = [{"prepared": summary}] if ours else []
+    return [*told, *(change.diff() for change in changes if change not in ours)]
 
 
-def shown_diff(change: FileChange) -> dict[str, str]:
-    if any(b"\0" in (content or b"") for content in (change.before, change.after)):
-        return {
-            "before_header": change.path,
-            "after_header": change.path,
-            "before": "(a program)\n",
-            "after": "(another one)\n",
-        }
-    return change.diff()
+def _was(change: FileChange) -> str:
+    return _summary(change.before, change.attributes_before)
+
+
+def _becomes(change: FileChange) -> str:
+    return _summary(change.after, change.attributes_after)
+
+
+def _summary(content: bytes | None, attributes: Attributes | None) -> str:
+    if content is None or attributes is None:
+        return "absent"
+    access = f"{attributes.mode:04o} {attributes.uid}:{attributes.gid}{' with an ACL' * (ACL in attributes.extended)}"
+    return f"{access}, {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]}"

@@ -3,9 +3,10 @@
 """Reading and atomic writing of the files this collection changes. Private to the collection.
 
 A reader sees the old content or the new content, never half of one: the new content goes to a temporary file in the
-same folder (created 0600 with O_EXCL, so nobody reads a secret in between), gets its owner and mode, is flushed to disk
-and renamed over the old name (rename(2) is atomic). A symbolic link is never followed: what stands behind it is not
-what the administrator named.
+same folder (created 0600 with O_EXCL, so nobody reads a secret in between), gets its owner, ACL, attributes and mode, is
+flushed to disk and renamed over the old name (rename(2) is atomic). So nobody may write more than before at any instant,
+and other names of a file (hard links) keep the old content. A symbolic link is never followed: what stands behind it is
+not what the administrator named.
 """
 
 from __future__ import annotations
@@ -15,34 +16,72 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Callable, Tuple
+from typing import Callable, NamedTuple, Sequence, Tuple, TypeVar
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_attributes import (
+    Attributes,
+    give_attributes,
+    is_immutable,
+    own_attributes,
+    read_attributes,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_errors import cannot
 
-# Around our lines in a file that is not ours.
-BLOCK_BEGIN = b"# BEGIN fleetmfa.ssh"
-BLOCK_END = b"# END fleetmfa.ssh"
+_Read = TypeVar("_Read")
+
+
+class Found(NamedTuple):
+    """A file as it was met."""
+
+    content: bytes
+    attributes: Attributes
+    is_immutable: bool
 
 
 def read_file(path: str) -> bytes | None:
     """Content of a regular file, None if there is none; a symlink or another kind of file is a FleetMfaError."""
+    return _opened(path, _content)
+
+
+def find_file(path: str) -> Found | None:
+    """As read_file(), with what belongs to the file beside its content."""
+    return _opened(
+        path, lambda descriptor: Found(_content(descriptor), read_attributes(descriptor), is_immutable(descriptor))
+    )
+
+
+def _opened(path: str, read: Callable[[int], _Read]) -> _Read | None:
+    """What `read` makes of a regular file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except (OSError, ValueError) as error:
+        raise _why_not_opened(path, error) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FleetMfaError(f"{path} is not a regular file; remove it and run again")
+        return read(descriptor)
     except OSError as error:
-        raise FleetMfaError(_why_not_opened(path, error)) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise cannot("read", path, error) from error
+    finally:
         os.close(descriptor)
-        raise FleetMfaError(f"{path} is not a regular file; remove it and run again")
-    with os.fdopen(descriptor, "rb") as handle:
+
+
+def _content(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb", closefd=False) as handle:
         return handle.read()
 
 
-def _why_not_opened(path: str, error: OSError) -> str:
-    if Path(path).is_symlink():
-        return f"{path} is a symbolic link; replace it by a regular file (or remove it) and run again"
-    return f"cannot open {path}: {error.strerror}"
+def _why_not_opened(path: str, error: OSError | ValueError) -> FleetMfaError:
+    with contextlib.suppress(OSError, ValueError):
+        if stat.S_ISLNK(os.lstat(path).st_mode):
+            return FleetMfaError(_LINK.format(path=path))
+    return cannot("open", path, error)
+
+
+_LINK = "{path} is a symbolic link; replace it by a regular file (or remove it) and run again"
 
 
 class ChangedMeanwhileError(FleetMfaError):
@@ -64,37 +103,36 @@ def identity(path: str) -> Version | None:
 def write_file(
     path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0, only_if: Callable[[], bool] | None = None
 ) -> None:
+    """Write `content` to `path` atomically, with this owner and mode and nothing else; see replace_file()."""
+    replace_file(path, content, Attributes(mode, uid, gid, {}), only_if)
+
+
+def replace_file(path: str, content: bytes, attributes: Attributes, only_if: Callable[[], bool] | None = None) -> None:
     """Write `content` to `path` atomically; on any error the old file stays and no temporary file is left.
 
     `only_if` is asked at the last moment; if it says no, nothing is replaced and a ChangedMeanwhileError raised.
     """
-    if Path(path).is_symlink():
-        raise FleetMfaError(f"{path} is a symbolic link; replace it by a regular file (or remove it) and run again")
     folder, name = os.path.split(path)
     temporary = str(Path(folder) / f".{name}.{secrets.token_hex(6)}.fleetmfa")
     try:
+        if Path(path).is_symlink():
+            raise FleetMfaError(_LINK.format(path=path))
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as handle:
                 handle.write(content)
                 handle.flush()
-                if (os.geteuid(), os.getegid()) != (uid, gid):
-                    os.fchown(descriptor, uid, gid)
-                os.fchmod(descriptor, mode)
+                give_attributes(descriptor, attributes)
                 os.fsync(descriptor)
             if only_if is not None and not only_if():
                 raise ChangedMeanwhileError(f"{path} was changed by somebody else meanwhile; run again")
             os.rename(temporary, path)
         except BaseException:
-            _remove_quietly(temporary)
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
             raise
     except OSError as error:
-        raise FleetMfaError(f"cannot write {path}: {error.strerror}; the old content is in place") from error
-
-
-def _remove_quietly(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+        raise cannot("write", path, error) from error
 
 
 def sync_folder(folder: str | Path) -> None:
@@ -109,46 +147,72 @@ def sync_folder(folder: str | Path) -> None:
 class FileChange:
     """One file from its content before to its content after; `None` means there is no file.
 
-    An existing file keeps its owner and mode, a new one gets root's and `mode`. With `own_folder` the folder is there
-    for this file only: it is made before it, and goes with it if it is empty then.
+    An existing file keeps owner, permissions and extended attributes, a new one is ours and gets `mode`. With `own_folder`
+    the folder is there for this file only: it is made before it, and goes with it if it is empty then.
     """
+
+    makes_folders = False
 
     def __init__(self, path: str, after: bytes | None, mode: int = 0o644, own_folder: bool = False):
         self.path = path
         self.own_folder = own_folder
-        self.before = read_file(path)
         self.after = after
-        self.mode, self.uid, self.gid = mode, os.geteuid(), os.getegid()
-        if self.before is not None:
-            status = os.stat(path, follow_symlinks=False)
-            self.mode, self.uid, self.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+        found = find_file(path)
+        self.before = found and found.content
+        self.attributes_before = found and found.attributes
+        self.attributes_after = self._attributes_after(mode)
+        self._made_folders: list[Path] = []
+        if found is not None and found.is_immutable and self.changed:
+            raise FleetMfaError(
+                f"{path} is immutable or append-only, so it cannot be replaced: somebody means it to stay as it is. "
+                f"`chattr -ia {path}` allows it again"
+            )
+
+    def _attributes_after(self, mode: int) -> Attributes:
+        return self.attributes_before or own_attributes(mode)
 
     @property
     def changed(self) -> bool:
-        return self.before != self.after
+        if self.before is None or self.after is None:
+            return self.before != self.after
+        return (self.before, self.attributes_before) != (self.after, self.attributes_after)
 
     def apply(self) -> None:
-        self._put(self.after)
+        if self.after is None:
+            self._remove()
+        else:
+            self._write(self.after, self.attributes_after)
 
     def revert(self) -> None:
-        self._put(self.before)
-
-    def _put(self, content: bytes | None) -> None:
-        folder = Path(self.path).parent
-        if content is not None:
-            if self.own_folder:
-                folder.mkdir(mode=0o755, exist_ok=True)
-            write_file(self.path, content, self.mode, self.uid, self.gid)
+        """Have the file as it was before, content, owner, permissions and attributes; for one that is, nothing is done."""
+        if self.before is None or self.attributes_before is None:
+            self._remove()
             return
+        found = find_file(self.path)
+        if found is None or found[:2] != (self.before, self.attributes_before):
+            self._write(self.before, self.attributes_before)
+
+    def _write(self, content: bytes, attributes: Attributes) -> None:
+        parent = Path(self.path).parent
         try:
-            os.unlink(self.path)
-        except FileNotFoundError:
-            pass
+            for folder in reversed([parent, *parent.parents] if self.makes_folders else [parent] * self.own_folder):
+                if not folder.is_dir():
+                    folder.mkdir(mode=0o755)
+                    self._made_folders.append(folder)
         except OSError as error:
-            raise FleetMfaError(f"cannot remove {self.path}: {error.strerror}") from error
-        if self.own_folder:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+            raise cannot("make the folder of", self.path, error) from error
+        replace_file(self.path, content, attributes)
+
+    def _remove(self) -> None:
+        if os.path.lexists(self.path):
+            try:
+                os.unlink(self.path)
+            except OSError as error:
+                raise cannot("remove", self.path, error) from error
+        folders = self._made_folders or [Path(self.path).parent] * self.own_folder
+        with contextlib.suppress(OSError):  # somebody else has put something there
+            while folders:
+                folders.pop().rmdir()
 
     def diff(self) -> dict[str, str]:
         """Ansible's diff structure. Only for files without secrets."""
@@ -160,16 +224,33 @@ class FileChange:
         }
 
 
-def apply_all(changes: list[FileChange]) -> None:
-    """Apply every change, or, when one fails, none: those already applied are reverted and the error is raised."""
-    applied: list[FileChange] = []
-    for change in changes:
-        if not change.changed:
-            continue
+def apply_all(changes: Sequence[FileChange]) -> None:
+    """Apply every change, or, when one fails, none: all are reverted then, and the error says what is not as before."""
+    tried: list[FileChange] = []
+    try:
+        for change in changes:
+            if change.changed:
+                tried.append(change)
+                change.apply()
+    except BaseException as error:
+        left = revert_all(tried)
+        if left or isinstance(error, FleetMfaError):
+            raise FleetMfaError(f"{error}; {outcome_of_reverting(left)}") from error
+        raise
+
+
+def revert_all(changes: Sequence[FileChange]) -> list[str]:
+    """Revert every change, the last one first, whether or not others can be; what could not be put back, and why."""
+    left = []
+    for change in reversed(changes):
         try:
-            change.apply()
-        except FleetMfaError:
-            for done in reversed(applied):
-                done.revert()
-            raise
-        applied.append(change)
+            change.revert()
+        except (FleetMfaError, OSError) as error:
+            left.append(str(error))
+    return left
+
+
+def outcome_of_reverting(left: list[str]) -> str:
+    if not left:
+        return "every file is as it was before"
+    return f"NOT PUT BACK, do it by hand: {'; '.join(left)}"

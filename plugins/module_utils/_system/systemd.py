@@ -8,8 +8,9 @@ This file also runs without Ansible, inside the roll-back program.
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from pathlib import Path
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import succeeds
 
 BOOT_UNIT = Path("/etc/systemd/system/fleetmfa-rollback.service")
 BOOT_LINK = Path("/etc/systemd/system/multi-user.target.wants/fleetmfa-rollback.service")
@@ -24,14 +25,6 @@ def is_running() -> bool:
 
 def timer_unit(rollout_id: str) -> str:
     return f"fleetmfa-rollback-{rollout_id}"
-
-
-def succeeds(*command: str) -> bool:
-    try:
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
 
 
 def active_sshd_units() -> list[str]:

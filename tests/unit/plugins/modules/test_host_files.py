@@ -4,9 +4,15 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import os
+import re
 import stat
+import subprocess
 
 import pytest
+
+from ansible_collections.fleetmfa.ssh.tests.support.file_access import ACL, extended, one_user_writes
 
 BLOCK = "# BEGIN fleetmfa.ssh\nours\n# END fleetmfa.ssh\n"
 
@@ -49,14 +55,25 @@ def test_permissions_are_put_right(host_files, tmp_path):
     assert host_files(files)["changed"] and mode(tmp_path / "one") == 0o644
 
 
-def test_diff_shows_text_and_no_program(host_files):
+def test_diff_is_a_line_for_each_file_of_ours_and_whole_for_others(host_files, tmp_path):
     files = [
-        {"path": "one", "content": "text\n"},
-        {"path": "two", "content": base64.b64encode(b"\x00program").decode(), "encoding": "base64"},
+        {"path": "one", "content": "text\n" * 500},
+        {"path": "two", "content": base64.b64encode(b"\x00program").decode(), "encoding": "base64", "mode": "0755"},
+        {"path": "profile", "content": "ours", "block": True},
     ]
-    text, program = host_files(files, diff_mode=True)["diff"]
-    assert (text["before"], text["after"]) == ("", "text\n")
-    assert "program" not in program["after"].replace("(another one)", "")
+    (tmp_path / "profile").write_text("theirs\n")
+    (tmp_path / "one").write_text("older\n")
+    (tmp_path / "one").chmod(0o600)
+    ours, theirs = host_files(files, diff_mode=True)["diff"]
+    uid = f"{os.geteuid()}:{os.getegid()}"
+    one, two = ours["prepared"].splitlines()
+    assert one == (
+        f"{tmp_path}/one: 0600 {uid}, 6 bytes, sha256 {hashlib.sha256(b'older' + bytes([10])).hexdigest()[:16]} -> "
+        f"0644 {uid}, 2500 bytes, sha256 {hashlib.sha256((b'text' + bytes([10])) * 500).hexdigest()[:16]}"
+    )
+    assert two.startswith(f"{tmp_path}/two: absent -> 0755 {uid}, 8 bytes, sha256 ")
+    assert (theirs["before"], theirs["after"]) == ("theirs\n", BLOCK + "theirs\n")
+    assert "-> absent" in host_files(files, diff_mode=True, state="absent")["diff"][0]["prepared"]
 
 
 def test_all_or_none(host_files, tmp_path):
@@ -65,6 +82,82 @@ def test_all_or_none(host_files, tmp_path):
     result = host_files([{"path": "one", "content": "new\n"}, {"path": "folder/", "content": "x"}])
     assert result["failed"]
     assert (tmp_path / "one").read_text() == "old\n"
+
+
+class TestFailuresWhileApplying:
+    """The plan is good; the second file cannot be written, and the first one is as it was, mode and all."""
+
+    @pytest.fixture
+    def in_the_way(self, request, tmp_path):
+        """Where the second file is to be."""
+        commands = {
+            "/proc": (None, None),
+            "read-only mount": ("mount --bind {0} {0}; mount -o remount,bind,ro {0}", "umount {0}"),
+            "immutable folder": ("chattr +i {0}", "chattr -i {0}"),
+            "full disk": ("mount -t tmpfs -o size=8k tmpfs {0}", "umount {0}"),
+            "mounted file": ("echo theirs > {0}/two; mount --bind {0}/two {0}/two", "umount {0}/two"),
+        }
+        begin, end = commands[request.param]
+        folder = tmp_path / "other"
+        folder.mkdir()
+        if begin is None:
+            yield "/proc/nope/two"
+            return
+        done = subprocess.run(["sh", "-ec", begin.format(folder)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(done.stderr)
+        yield str(folder / "two")
+        subprocess.run(["sh", "-ec", end.format(folder)], check=True)
+
+    @pytest.mark.parametrize(
+        ("in_the_way", "told"),
+        [
+            ("/proc", "No such file or directory; make its folder"),
+            ("read-only mount", "Read-only file system; its file system is mounted read-only"),
+            ("immutable folder", "Operation not permitted; .*chattr -i"),
+            ("full disk", "No space left on device; make room"),
+            ("mounted file", "Device or resource busy; something is mounted on it"),
+        ],
+        indirect=["in_the_way"],
+    )
+    @pytest.mark.parametrize("made_before", [False, True], ids=["first is new", "first is changed"])
+    def test_all_or_none(self, run_module, tmp_path, in_the_way, told, made_before):
+        first = tmp_path / "made" / "here" / "one"
+        if made_before:
+            first.parent.mkdir(parents=True)
+            first.write_text("old\n")
+            first.chmod(0o600)
+            os.setxattr(first, "user.note", b"theirs")
+        files = [{"path": str(first), "content": "new\n", "mode": "0755"}]
+        result = run_module("host_files", files=[*files, {"path": in_the_way, "content": "x" * 20_000}])
+        assert result["failed"] and re.search(told, result["msg"]), result["msg"]
+        assert in_the_way in result["msg"] and result["msg"].endswith("every file is as it was before")
+        if made_before:
+            assert (first.read_text(), mode(first), os.listxattr(first)) == ("old\n", 0o600, ["user.note"])
+            assert os.listdir(first.parent) == ["one"]
+        else:
+            assert not (tmp_path / "made").exists()
+
+    @pytest.mark.parametrize("in_the_way", ["immutable folder"], indirect=True)
+    def test_what_cannot_be_removed_leaves_the_others_in_place(self, run_module, tmp_path, in_the_way):
+        subprocess.run(["chattr", "-i", os.path.dirname(in_the_way)], check=True)
+        files = [{"path": str(tmp_path / "one"), "content": "x"}, {"path": in_the_way, "content": "x"}]
+        run_module("host_files", files=files)
+        subprocess.run(["chattr", "+i", os.path.dirname(in_the_way)], check=True)
+        result = run_module("host_files", files=files, state="absent")
+        assert result["failed"] and f"cannot remove {in_the_way}: Operation not permitted" in result["msg"]
+        assert (tmp_path / "one").read_text() == "x"
+
+
+def test_an_acl_on_a_file_of_ours_goes_and_its_other_attributes_stay(host_files, tmp_path):
+    files = [{"path": "guard", "content": "program\n", "mode": "0755"}]
+    host_files(files)
+    guard = tmp_path / "guard"
+    os.setxattr(guard, ACL, one_user_writes(4444))
+    os.setxattr(guard, "user.note", b"theirs")
+    assert host_files(files, check_mode=True)["changed"]
+    assert host_files(files)["changed"] and not host_files(files)["changed"]
+    assert (mode(guard), extended(guard)) == (0o755, {"user.note": b"theirs"})
 
 
 def test_a_symbolic_link_is_refused(host_files, tmp_path):
@@ -113,7 +206,7 @@ class TestBlock:
     def test_a_block_without_end_is_refused(self, host_files, tmp_path):
         (tmp_path / "profile").write_text("# BEGIN fleetmfa.ssh\nhalf\n")
         result = host_files(self.FILES)
-        assert result["failed"] and "has no end" in result["msg"]
+        assert result["failed"] and "do not pair up (lines 1)" in result["msg"]
 
 
 def test_only_beside(host_files, tmp_path):

@@ -84,7 +84,7 @@ SABOTAGE = {
     "def fail(*a): raise RuntimeError('crash')\nstate_dir.write_file = fail",
     "crash while rendering": "from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import key_file_lines\n"
     "def fail(self): raise RuntimeError('crash')\nkey_file_lines.KeyFileLines.render = fail",
-    "no tools": "from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import accounts\naccounts._SYSTEM_PATH = '/x'",
+    "no tools": "from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import commands\ncommands.PATH = '/x'",
 }
 
 

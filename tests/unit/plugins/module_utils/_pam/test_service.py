@@ -98,7 +98,7 @@ def test_new_content_replaces_the_old(service):
 def test_markers_that_do_not_pair_up_are_refused(tmp_path, text):
     (tmp_path / "sshd").write_text(text)
     for plan in (lambda: plan_block(str(tmp_path), "sshd", LINES), lambda: plan_removal(str(tmp_path), "sshd")):
-        with pytest.raises(FleetMfaError, match=r"sshd: the markers .*lines 1"):
+        with pytest.raises(FleetMfaError, match=r"sshd: the marker lines .*lines 1"):
             plan()
     assert (tmp_path / "sshd").read_text() == text
 

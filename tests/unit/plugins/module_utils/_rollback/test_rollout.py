@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import concurrent.futures
 import fcntl
+import json
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
@@ -20,12 +23,14 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
+from ansible_collections.fleetmfa.ssh.tests.support.file_access import ACL, extended, one_user_writes, writers
 
 ROLLOUT_ID = "0123456789abcdef"
 # So long that no timer ends by itself in a test, however slow the machine; `time_is_up` lets it end.
 A_LONG_TIME = 3600
 RUN = Path(__file__).parents[4] / "support/rollout_run.py"
-FOREIGN_UID = 4242 if os.geteuid() == 0 else os.geteuid()
+ROOT = os.geteuid() == 0
+FOREIGN_UID = 4242 if ROOT else os.geteuid()
 
 
 @pytest.fixture(autouse=True)
@@ -36,21 +41,27 @@ def _no_systemd(monkeypatch):
 class Host:
     """A folder that stands for a host: state directory and the files that a roll-out changes."""
 
-    def __init__(self, root: Path):
-        self.state, self.etc = root / "state", root / "etc"
+    def __init__(self, root: Path, state: Path | None = None):
+        self.state, self.etc = state or root / "state", root / "etc"
         (self.etc / "pam.d").mkdir(parents=True)
         (self.etc / "ssh").mkdir()
-        self._write("pam.d/sshd", b"old \xff content\n", 0o640, FOREIGN_UID)
-        self._write("ssh/99-removed.conf", b"", 0o604, os.geteuid())
+        self._write(
+            "pam.d/sshd", b"old \xff content\n", 0o664, FOREIGN_UID, {ACL: one_user_writes(4444)} if ROOT else {}
+        )
+        self._write("ssh/99-removed.conf", b"", 0o604, os.geteuid(), {"user.origin": b"etckeeper"})
         self._write("ssh/.00-made.conf.swp", b"an editor's", 0o600, os.geteuid())
         self.before = self.files()
         self.rollout = Rollout(str(self.state))
 
-    def _write(self, name: str, content: bytes, mode: int, uid: int) -> None:
+    def _write(
+        self, name: str, content: bytes, mode: int, uid: int, attributes: dict[str, bytes] | None = None
+    ) -> None:
         path = self.etc / name
         path.write_bytes(content)
         os.chown(path, uid, -1)
         path.chmod(mode)
+        for attribute, value in (attributes or {}).items():
+            os.setxattr(path, attribute, value)
         os.utime(path, ns=(1, 1_500_000_000_123_456_789))
 
     def files(self) -> dict:
@@ -59,7 +70,7 @@ class Host:
             if path.is_file():
                 status = path.stat()
                 facts = (path.read_bytes(), status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns)
-                found[str(path.relative_to(self.etc))] = facts
+                found[str(path.relative_to(self.etc))] = (*facts, extended(path))
         return found
 
     @property
@@ -268,6 +279,71 @@ def test_failure_in_the_middle_puts_everything_back_at_once(host):
     assert host.rollout.earlier()["reason"] == "failure"
 
 
+def test_applied_files_keep_what_is_not_content(host):
+    before = host.before["pam.d/sshd"]
+    host.run()
+    assert host.files()["pam.d/sshd"][1:4] + host.files()["pam.d/sshd"][5:] == before[1:4] + before[5:]
+
+
+@pytest.fixture
+def other_disk(tmp_path):
+    """A file system for the state directory that has no user attributes."""
+    yield from _mounted(tmp_path / "var", "mount -t ramfs ramfs {0}")
+
+
+def test_attributes_come_back_from_a_disk_that_cannot_hold_them(other_disk, tmp_path):
+    with pytest.raises(OSError, match="not supported"):
+        os.setxattr(other_disk, "user.x", b"x")
+    host = Host(tmp_path, other_disk)
+    assert host.run(timeout=60).returncode == 0
+    assert host.is_applied
+    assert host.boot() == 0
+    assert host.is_as_before
+
+
+def test_content_comes_back_where_an_attribute_cannot_and_nobody_writes_more(host, monkeypatch):
+    """And no ACL, whose mask the group bits of the mode are, leaves the group with more than it had."""
+    host.run()
+    (host.state / "rollout/armed/file-0").chmod(0o600)  # not linked then, but copied
+
+    def refuse(_file, name, _value):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "setxattr", refuse)
+    host.rollout.roll_back(ROLLOUT_ID)
+    restored = host.etc / "pam.d/sshd"
+    assert (restored.read_bytes(), stat.S_IMODE(restored.stat().st_mode)) == (b"old \xff content\n", 0o604)
+    assert not writers(restored)
+
+
+def test_a_snapshot_of_the_first_version_is_put_back(host):
+    """It kept no record of attributes beside the copies."""
+    host.run()
+    path = host.state / "rollout/armed/manifest.json"
+    manifest = json.loads(path.read_bytes())
+    for entry in manifest["files"]:
+        entry.pop("attributes", None)
+    path.write_text(json.dumps(manifest))
+    host.rollout.settle()
+    assert host.is_as_before
+
+
+def test_a_file_that_cannot_be_replaced_keeps_nobody_from_the_way_back(host):
+    """Immutable by the time of the roll-back, or all the time, but not changed: nothing has to be done to it."""
+    target = host.etc / "pam.d/sshd"
+    if subprocess.run(["chattr", "+i", str(host.etc / "ssh")], check=False).returncode:
+        pytest.skip("no chattr on this file system")
+    try:
+        changes = [FileChange(str(target), b"new\n"), FileChange(str(host.etc / "ssh/99-removed.conf"), b"new\n")]
+        with host.rollout.lock(), pytest.raises(
+            FleetMfaError, match="Operation not permitted.*the old configuration is back"
+        ):
+            host.rollout.start(ROLLOUT_ID, changes, 60, sshd=None)
+    finally:
+        subprocess.run(["chattr", "-i", str(host.etc / "ssh")], check=True)
+    assert host.is_as_before
+
+
 def test_a_folder_made_for_a_file_goes_with_it(host):
     change = FileChange(str(host.etc / "ssh/sshd_config.d/00.conf"), b"x\n", own_folder=True)
     with host.rollout.lock():
@@ -299,12 +375,12 @@ def test_nothing_is_changed_where_the_roll_back_program_does_not_start(host, mon
 
 @pytest.fixture
 def tiny_disk(tmp_path):
-    disk = tmp_path / "disk"
+    yield from _mounted(tmp_path / "disk", "mount -t tmpfs -o size=96k tmpfs {0}")
+
+
+def _mounted(disk: Path, command: str) -> Iterator[Path]:
     disk.mkdir()
-    if (
-        os.geteuid()
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(disk)], check=False).returncode
-    ):
+    if not ROOT or subprocess.run(command.format(disk).split(), check=False).returncode:
         pytest.skip("cannot mount a file system here")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import accounts as system_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
@@ -23,9 +25,16 @@ def test_human_accounts(accounts):
     Path("/etc/login.defs").write_text("# UID_MIN 1\nUID_MIN\t20000\nUID_MAX   59999\nUID_MAX\n")
     accounts.add("daemon-like", login_shell="/usr/sbin/nologin")
     accounts.add("no-shell", login_shell="/bin/false")
+    accounts.add("sync-only", login_shell="/bin/sync")
+    accounts.add("copies", login_shell="/usr/bin/rsync")
+    accounts.add("no-shell-named", login_shell="")
     accounts.add("too-low", first_uid=1)
     accounts.add("too-high", first_uid=60000)
-    assert human_accounts() == ["alice", "bob", "carol"]
+    can_log_in = ["alice", "bob", "carol", "copies", "no-shell-named"]
+    assert human_accounts() == can_log_in
+    judged = {account.name for account in login_accounts(SshdConfig("/dev/null"), "mfa-enforced")}
+    assert judged >= {*can_log_in, "too-low", "too-high"}
+    assert not judged & {"daemon-like", "no-shell", "sync-only"}
 
 
 def test_account_exists(accounts):

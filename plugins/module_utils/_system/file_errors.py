@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What the system refuses to do to a file, told so that an operator can act on it. Private to the collection."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+_REMEDIES = {
+    errno.ENOSPC: "make room on its file system",
+    errno.EDQUOT: "raise the quota of its file system",
+    errno.EROFS: "its file system is mounted read-only; mount it writable",
+    errno.EACCES: "become root",
+    errno.EPERM: "become root, and look with lsattr whether it or its folder is immutable (chattr -i allows changes again)",
+    errno.EBUSY: "something is mounted on it; unmount that",
+    errno.EISDIR: "a folder is in its place; move that out of the way",
+    errno.ENOTDIR: "a part of its path is not a folder; move that out of the way",
+    errno.EEXIST: "something else is in its place; move that out of the way",
+    errno.ENOENT: "make its folder, or correct the path",
+}
+
+
+def cannot(do: str, path: str | os.PathLike[str], error: OSError | ValueError) -> FleetMfaError:
+    """The error to raise: `cannot("write", "/etc/x", error)` says what was tried on which file, why not, and what helps."""
+    reason = getattr(error, "strerror", None) or str(error)
+    remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "put that right")
+    return FleetMfaError(f"cannot {do} {os.fspath(path)}: {reason}; {remedy} and run again")
