@@ -105,7 +105,7 @@ def run_playbook(playbook: str | Path, *arguments: str) -> str:
     environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr  # warnings go to the second
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,44 @@ options:
     type: list
     elements: str
     default: []
+  enrollment:
+    description:
+      - Whom the end of the enrollment period may shut out, to be judged before it does. By default what the enrollment policy of the
+        host says, if it has one; give it to judge a policy that is only planned.
+      - Users whose sessions are confined (C(ChrootDirectory), C(PermitTTY no), C(ForceCommand), a login shell that runs no commands, keys
+        with C(restrict) or C(no-pty)) cannot enroll in them. Findings RV(findings) whose id begins with C(sshd_overdue_) name them.
+    type: dict
+    suboptions:
+      overdue:
+        description:
+          - What happens to users who have not validated their key when the period is over, as C(mfa_enrollment_overdue) of role
+            P(fleetmfa.ssh.mfa#role).
+        type: str
+        choices: [allow, enroll_only, deny]
+        default: allow
+      users:
+        description:
+          - Users who get a key, besides those who have one. By default every human account of the host.
+        type: list
+        elements: str
+      exempt_users:
+        description:
+          - Users who never become overdue. Users with a validated key and root do not either.
+        type: list
+        elements: str
+        default: []
+      exempt_groups:
+        description:
+          - Groups whose members never become overdue.
+        type: list
+        elements: str
+        default: []
+      needed_users:
+        description:
+          - Users who must not become overdue in any case, such as the account that Ansible connects with.
+        type: list
+        elements: str
+        default: []
 notes:
   - A second sshd is looked for among the processes and the socket units of the host, best effort. One in a container is not seen, and
     no other SSH server either.
@@ -141,11 +179,35 @@ sshd_calls:
   sample: 5
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
+    OVERDUE_MODES,
+    POLICY_PATH,
+    read_policy,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN, SSHD_CONFIG
+
+ENROLLMENT_OPTIONS = {
+    "overdue": {"type": "str", "choices": list(OVERDUE_MODES), "default": "allow"},
+    "users": {"type": "list", "elements": "str"},
+    "exempt_users": {"type": "list", "elements": "str", "default": []},
+    "exempt_groups": {"type": "list", "elements": "str", "default": []},
+    "needed_users": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def enrollment_of_host() -> dict | None:
+    """What this host's enrollment policy says, if it has one."""
+    if not os.path.exists(POLICY_PATH):
+        return None
+    policy = read_policy()
+    same = ("users", "exempt_users", "exempt_groups", "overdue_group")
+    return {"overdue": policy.enrollment_overdue, **{name: getattr(policy, name) for name in same}}
 
 
 def main() -> None:
@@ -157,13 +219,18 @@ def main() -> None:
             "group": {"type": "str", "default": "mfa-enforced"},
             "state_dir": {"type": "path", "default": "/var/lib/fleetmfa"},
             "assume_enforced": {"type": "list", "elements": "str", "default": []},
+            "enrollment": {"type": "dict", "options": ENROLLMENT_OPTIONS},
         },
         supports_check_mode=True,
     )
     try:
-        report = Audit(module.params).report()
+        planned = module.params["enrollment"]
+        report = Audit({**module.params, "enrollment": planned or enrollment_of_host()}).report()
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
+    for finding in report["findings"] if planned else []:
+        if finding["id"] == "sshd_overdue_not_offered":  # nothing a plan is refused for, so a run has to say it
+            module.warn(f"{finding['id']}: {'; '.join(finding['evidence'])}. {finding['remedy']}")
     module.exit_json(changed=False, **report)
 
 

@@ -66,7 +66,7 @@ class SshdHost:
         return wish
 
     def audit_wish(self, **values) -> dict:
-        wish = {"group": GROUP, "state_dir": str(self.state_dir), "assume_enforced": []}
+        wish = {"group": GROUP, "state_dir": str(self.state_dir), "assume_enforced": [], "enrollment": None}
         wish.update(path=str(self.path), config=str(self.config), sshd=str(self.sshd))
         wish.update(values)
         return wish

@@ -114,10 +114,10 @@ class StateDir:
 
     # Reading
 
-    def users(self) -> list[str]:
-        """Everybody who has a key, pending or validated."""
+    def users(self, *folders: str) -> list[str]:
+        """Everybody who has a key in these folders, by default pending or validated."""
         found: set[str] = set()
-        for folder in KEY_FOLDERS:
+        for folder in folders or KEY_FOLDERS:
             with contextlib.suppress(FileNotFoundError):
                 found.update(name for name in os.listdir(self._folder(folder)) if _is_key_file(name))
         return sorted(found)

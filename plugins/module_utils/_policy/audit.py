@@ -5,14 +5,20 @@
 from __future__ import annotations
 
 import os
-from typing import Iterator, NamedTuple
+from typing import Callable, Iterator, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import key_findings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import (
+    Enrollment,
+    candidates,
+    overdue_findings,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.confinement import Candidate
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding, SshdFindingsError, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import (
     METHOD_KEYWORDS,
@@ -30,6 +36,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon i
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
 
+Enrolling = Callable[[Enrollment, SshdConfig, str, StateDir], "list[Candidate]"]
+
 # The name sshd gives PAM where PAMServiceName says nothing else.
 SHARED_SERVICE = "sshd"
 _EXAMPLES = 5
@@ -46,14 +54,16 @@ _BASELINE = {keyword for keywords in METHOD_KEYWORDS.values() for keyword in key
 class Audit:
     """One reading of a host's sshd policy; reads only."""
 
-    def __init__(self, wish: dict, host: Host | None = None):
+    def __init__(self, wish: dict, host: Host | None = None, enrolling: Enrolling = candidates):
         self.group = wish["group"]
         self.path = wish["path"]
         self.main = wish["config"]
         self.sshd = Sshd(wish["sshd"])
         self.state_dir = StateDir(wish["state_dir"])
         self.assumed = set(wish["assume_enforced"])
+        self.enrollment = Enrollment(**(wish["enrollment"] or {}))
         self._host = host or Host()
+        self._enrolling = enrolling
 
     def report(self) -> dict:
         baseline: dict[str, str] = {}
@@ -102,6 +112,8 @@ class Audit:
             findings += self._of_the_host(reader, [account for account in accounts if self._is_enforced(account)])
         real_members = {account.name for account in accounts if self._is_enforced(account)} - self.assumed
         findings += key_findings(self.state_dir, real_members)
+        enrolling = self._enrolling(self.enrollment, reader.config, self.group, self.state_dir)
+        findings += overdue_findings(reader, self.enrollment, enrolling, self.group)
         return [one.report for one in judged], findings
 
     def _as_assumed(self, account: Account) -> Account:

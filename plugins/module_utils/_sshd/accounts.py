@@ -7,6 +7,7 @@ from __future__ import annotations
 import grp
 import pwd
 from collections import defaultdict
+from typing import Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
@@ -14,39 +15,56 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 
 def login_accounts(config: SshdConfig, group: str) -> list[Account]:
-    """Accounts with a shell, and every member of `group`; groups as NSS knows them.
-
-    Groups are read once and turned round, not looked up for each user: that is what takes seconds with many users. Groups
-    that the configuration names are asked for by name as well, because a directory service need not list its groups.
-    """
-    groups = {found.gr_name: found for found in grp.getgrall()}
-    for name in {group, *_groups_named(config)} - set(groups):
-        try:
-            groups[name] = grp.getgrnam(name)
-        except KeyError:
-            continue
-    members, by_id = defaultdict(set), defaultdict(set)
-    for found in groups.values():
-        by_id[found.gr_gid].add(found.gr_name)
-        for user in found.gr_mem:
-            members[user].add(found.gr_name)
-    accounts = [(_account(entry, members, by_id), has_login_shell(entry)) for entry in _entries(members, group)]
+    """Accounts with a shell, and every member of `group`; groups as NSS knows them."""
+    groups = _Groups(config, group)
+    entries = _entries(pwd.getpwall(), groups.members_of(group))
+    accounts = [(groups.account(entry), has_login_shell(entry)) for entry in entries]
     return [account for account, can_log_in in accounts if can_log_in or group in account.groups]
 
 
-def _entries(members: dict[str, set[str]], group: str) -> list[pwd.struct_passwd]:
-    entries = {entry.pw_name: entry for entry in pwd.getpwall()}
-    for user in {user for user, groups in members.items() if group in groups} - set(entries):
+def named_accounts(config: SshdConfig, group: str, names: Iterable[str]) -> list[tuple[Account, pwd.struct_passwd]]:
+    """The accounts of these names that this host has, whatever their shell."""
+    groups = _Groups(config, group)
+    return [(groups.account(entry), entry) for entry in _entries((), names)]
+
+
+class _Groups:
+    """Groups are read once and turned round, not looked up for each user: that is what takes seconds with many users.
+
+    Groups that the configuration names are asked for by name as well, because a directory service need not list its groups.
+    """
+
+    def __init__(self, config: SshdConfig, group: str):
+        groups = {found.gr_name: found for found in grp.getgrall()}
+        for name in {group, *_groups_named(config)} - set(groups):
+            try:
+                groups[name] = grp.getgrnam(name)
+            except KeyError:
+                continue
+        self._of_user: dict[str, set[str]] = defaultdict(set)
+        self._by_id: dict[int, set[str]] = defaultdict(set)
+        for found in groups.values():
+            self._by_id[found.gr_gid].add(found.gr_name)
+            for user in found.gr_mem:
+                self._of_user[user].add(found.gr_name)
+
+    def members_of(self, group: str) -> set[str]:
+        return {user for user, groups in self._of_user.items() if group in groups}
+
+    def account(self, entry: pwd.struct_passwd) -> Account:
+        own = self._of_user.get(entry.pw_name, set()) | self._by_id.get(entry.pw_gid, set())
+        return Account(entry.pw_name, entry.pw_uid, frozenset(own))
+
+
+def _entries(known: Iterable[pwd.struct_passwd], names: Iterable[str]) -> list[pwd.struct_passwd]:
+    """The entries that are known, and those of names that a directory service need not list."""
+    entries = {entry.pw_name: entry for entry in known}
+    for user in set(names) - set(entries):
         try:
             entries[user] = pwd.getpwnam(user)
-        except KeyError:
+        except (KeyError, ValueError):
             continue
     return list(entries.values())
-
-
-def _account(entry: pwd.struct_passwd, members: dict, by_id: dict) -> Account:
-    groups = frozenset(members[entry.pw_name] | by_id[entry.pw_gid])
-    return Account(entry.pw_name, entry.pw_uid, groups)
 
 
 def _groups_named(config: SshdConfig) -> set[str]:

@@ -69,6 +69,20 @@ CATALOGUE = {
     "sshd_group_missing": ("medium", "Create the enforced group, or mend its name in the Match line: nobody is asked."),
     "sshd_not_reloaded": ("medium", "Reload sshd through its unit: it still serves the configuration it started with."),
     "sshd_changes_others": ("critical", "Set below Match Group only what is for enforced users, and nothing else."),
+    "sshd_overdue_cannot_enroll": (
+        "critical",
+        "Exempt these users (mfa_exempt_users, mfa_exempt_groups), validate their keys for them (playbook validate), or set "
+        "mfa_enrollment_overdue to deny or allow: after the deadline they could neither enroll nor do anything else.",
+    ),
+    "sshd_overdue_needed": (
+        "critical",
+        "Name the account in mfa_exempt_users, or set mfa_enrollment_overdue to allow: it is needed and is not to enroll.",
+    ),
+    "sshd_overdue_not_offered": (
+        "high",
+        "Tell these users, validate their keys for them (playbook validate) or exempt them before the deadline: their "
+        "sessions offer no enrollment.",
+    ),
     "key_missing": (
         "critical",
         "Provision and validate a key for the user, or take the user out of the enforced group.",

@@ -98,6 +98,12 @@ def login(reader: PolicyReader, account: Account, connection: Connection) -> Log
     return Login(account, connection, reader.settings(account, connection))
 
 
+def deciding_line(config: SshdConfig, one: Login, keyword: str) -> str:
+    """The line that says what sshd answered for this login, as evidence."""
+    line = setter(config, keyword, one.account, one.connection)
+    return line.where if line else f"{keyword} {one.value(keyword, '')} (default or command line)"
+
+
 def findings_of_enforced(
     config: SshdConfig, one: Login, planned_files: frozenset[str] = frozenset()
 ) -> Iterator[Finding]:
@@ -106,9 +112,7 @@ def findings_of_enforced(
         return  # shut out by name (AllowUsers and the like), which is what the administrator said
 
     def told(finding: str, keyword: str) -> Finding:
-        line = setter(config, keyword, one.account, one.connection)
-        said = line.where if line else f"{keyword} {one.value(keyword, '')} (default or command line)"
-        return Finding(finding, (said,))
+        return Finding(finding, (deciding_line(config, one, keyword),))
 
     if one.value("usepam") != "yes":
         yield told("sshd_pam_disabled", "usepam")

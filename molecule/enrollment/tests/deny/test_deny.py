@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from lab.logins import client_options, login, run_client
 
+CONVERGE = Path(__file__).parents[2] / "converge.yml"
 POLICY = "/etc/fleetmfa/policy.conf"
 
 
@@ -26,6 +28,15 @@ def test_who_let_the_time_pass_is_denied(server, root):
     attempt = login(server, "late")
     assert not attempt.allowed and not attempt.asked
     assert "Permission denied" in run_client(["ssh", *client_options(server), f"late@{server.address}"]).output
+
+
+def test_who_could_not_even_see_the_offer_is_denied_and_was_told_of(server, root, playbook):
+    """boxed may only transfer files: no session of this user offers enrollment, so the run says so."""
+    assert "boxed" in overdue(root)
+    assert not run_client(["sftp", *client_options(server), "-b", "/dev/null", f"boxed@{server.address}"]).allowed
+    output = playbook(CONVERGE, "--check", "--limit", server.name, "-e", "mfa_enrollment_overdue=deny")
+    said = " ".join(output.split())
+    assert "sshd_overdue_not_offered: boxed: /etc/ssh/sshd_config:" in said and "forcecommand internal-sftp" in said
 
 
 @pytest.mark.parametrize("user", ["later", "files"])
