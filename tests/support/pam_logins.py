@@ -7,33 +7,16 @@ A login stops at its prompt until it is answered, so a test decides what happens
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
 import multiprocessing
 import os
 from pathlib import Path
 
-SUCCESS, CONVERSATION_ERROR = 0, 19
+from ansible_collections.fleetmfa.ssh.tests.support import libpam
+
 SERVICE = "guarded"
 TIMEOUT = 30
 
 _fork = multiprocessing.get_context("fork")
-_libpam = ctypes.CDLL(ctypes.util.find_library("pam") or "libpam.so.0")
-_libc = ctypes.CDLL(None)
-_libc.calloc.restype = _libc.strdup.restype = ctypes.c_void_p
-
-
-class _Response(ctypes.Structure):
-    _fields_ = [("text", ctypes.c_void_p), ("code", ctypes.c_int)]
-
-
-_Converse = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p
-)
-
-
-class _Conversation(ctypes.Structure):
-    _fields_ = [("converse", _Converse), ("data", ctypes.c_void_p)]
 
 
 class PamLogin:
@@ -66,7 +49,7 @@ class PamLogin:
         if self._result is None:
             self._next()
         self._process.join(TIMEOUT)
-        return self._result == SUCCESS
+        return self._result == libpam.SUCCESS
 
     def _next(self):
         if not self._pipe.poll(TIMEOUT):
@@ -78,22 +61,9 @@ class PamLogin:
 
 
 def _authenticate(pipe, confdir: str, user: str, environment: tuple[str, ...]) -> None:
-    def converse(_count, _messages, responses, _data):
+    def answer() -> str:
         pipe.send("prompt")
-        answer = pipe.recv()
-        reply = _libc.calloc(1, ctypes.sizeof(_Response))
-        ctypes.cast(reply, ctypes.POINTER(_Response))[0].text = _libc.strdup(answer.encode())
-        responses[0] = reply
-        return SUCCESS
+        return pipe.recv()
 
-    handle = ctypes.c_void_p()
-    conversation = _Conversation(_Converse(converse), None)
-    result = _libpam.pam_start_confdir(
-        SERVICE.encode(), user.encode(), ctypes.byref(conversation), confdir.encode(), ctypes.byref(handle)
-    )
-    for setting in environment:
-        _libpam.pam_putenv(handle, setting.encode())
-    if result == SUCCESS:
-        result = _libpam.pam_authenticate(handle, 0)
-    pipe.send(result)
+    pipe.send(libpam.call("pam_authenticate", confdir, SERVICE, user, answer, environment))
     os._exit(0)

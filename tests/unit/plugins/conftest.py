@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetmfa.ssh.tests.support import libpam
+
 _CLONE_NEWNS = 0x00020000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
 _ACCOUNT_FILES = (
@@ -99,31 +101,8 @@ def accounts(tmp_path):
         os.close(before)
 
 
-class _Message(ctypes.Structure):
-    _fields_ = [("msg_style", ctypes.c_int), ("msg", ctypes.c_char_p)]
-
-
-class _Response(ctypes.Structure):
-    _fields_ = [("resp", ctypes.c_void_p), ("resp_retcode", ctypes.c_int)]
-
-
-_CONVERSATION = ctypes.CFUNCTYPE(
-    ctypes.c_int,
-    ctypes.c_int,
-    ctypes.POINTER(ctypes.POINTER(_Message)),
-    ctypes.POINTER(ctypes.POINTER(_Response)),
-    ctypes.c_void_p,
-)
-
-
-class _Conv(ctypes.Structure):
-    _fields_ = [("conv", _CONVERSATION), ("appdata_ptr", ctypes.c_void_p)]
-
-
 class PamLogin:
     """Asks the real PAM module, with the line that the collection writes, whether an answer lets a user in."""
-
-    PROMPT_ECHO_OFF = 1
 
     def __init__(self, keys, folder):
         self.folder = folder
@@ -131,37 +110,19 @@ class PamLogin:
         line = f"auth required pam_google_authenticator.so secret={keys}/${{USER}} user=root noskewadj\n"
         (folder / "token").write_text(line)
         (folder / "other").write_text("auth required pam_deny.so\n")
-        self._pam = ctypes.CDLL("libpam.so.0")
-        self._libc = ctypes.CDLL(None)
-        self._libc.calloc.restype = self._libc.strdup.restype = ctypes.c_void_p
         self.asked = False
 
     def __call__(self, user, answer, before_answer=None):
         """Whether the login succeeds; `before_answer` is called while the prompt is open."""
         self.asked = False
 
-        def converse(count, messages, responses, _data):
-            array = self._libc.calloc(count, ctypes.sizeof(_Response))
-            replies = ctypes.cast(array, ctypes.POINTER(_Response))
-            for index in range(count):
-                if messages[index].contents.msg_style == self.PROMPT_ECHO_OFF:
-                    self.asked = True
-                    if before_answer:
-                        before_answer()
-                    replies[index].resp = self._libc.strdup(answer.encode())
-            responses[0] = replies
-            return 0
+        def converse():
+            self.asked = True
+            if before_answer:
+                before_answer()
+            return answer
 
-        conversation = _Conv(_CONVERSATION(converse), None)
-        handle = ctypes.c_void_p()
-        started = self._pam.pam_start_confdir(
-            b"token", user.encode(), ctypes.byref(conversation), os.fsencode(self.folder), ctypes.byref(handle)
-        )
-        assert started == 0, f"pam_start_confdir: {started}"
-        try:
-            return self._pam.pam_authenticate(handle, 0) == 0
-        finally:
-            self._pam.pam_end(handle, 0)
+        return libpam.call("pam_authenticate", self.folder, "token", user, converse) == libpam.SUCCESS
 
 
 @pytest.fixture
