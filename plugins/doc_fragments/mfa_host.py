@@ -19,7 +19,8 @@ options:
   group:
     description:
       - The local group whose members are asked for a token at login. It is created if it is missing.
-      - A user of whom this call decides is a member exactly if the key is validated and the user is not exempt.
+      - A user of whom this call decides is a member exactly if the key is validated and the user is not exempt. A member
+        whose key is lost stays a member, and is denied, until an operator says otherwise.
       - sshd and PAM have to name the same group, else its members are not asked.
     type: str
     default: mfa-enforced

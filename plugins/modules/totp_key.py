@@ -18,6 +18,8 @@ description:
     file, and writing an old state again would make a used token valid and bring spent recovery codes back.
   - A pending key changes nothing at login. A user is asked for a token once the key is validated, by two tokens
     (M(fleetmfa.ssh.totp_validate)) or by O(keys[].state=validated).
+  - A member who has lost the validated key stays a member, so every login is denied. Only O(keys[].state=absent) and
+    the exempt lists take somebody out of the enforced group.
   - All entries are checked before anything is written. If one is bad, nothing is changed and the error names all of
     them.
 options:
@@ -36,12 +38,13 @@ options:
       state:
         description:
           - V(present) a key exists, and whatever state it has is kept; a new one is pending.
-          - V(pending) the user has a pending key only and is not enforced. A validated key is demoted.
+          - V(pending) the user has a pending key only and is not enforced. Refused for a user with a validated key, who
+            would be let in without a token.
           - V(validated) the user has a validated key and is enforced, without having given two tokens. If the user's
             app does not hold the key, the user is locked out. It needs O(keys[].secret) or a pending key.
           - V(rotated) a new key is pending. A validated key stays enforced until the new one is validated and replaces
-            it.
-          - V(absent) the user has no key and is not enforced.
+            it. A member of the enforced group who has lost the validated key stays denied until then.
+          - V(absent) the user has no key and is not enforced. The only state that releases a user.
         type: str
         choices: [present, pending, validated, rotated, absent]
         default: present
@@ -85,6 +88,16 @@ options:
         neither named in O(keys) or O(users) nor exempt, with O(keys[].state=present).
     type: bool
     default: false
+  other_members:
+    description:
+      - What to do about a member of the enforced group whom this call does not name and who has no sound validated key,
+        because the file was lost or the account was renamed. Every login of such a user is denied, and nothing but
+        O(keys[].state=absent) or an exemption releases the user.
+      - V(error) nothing is changed, and the error names each of them. V(report) the call goes on; they are returned in
+        RV(denied_users) and warned of, as where one user is put right among several.
+    type: str
+    choices: [error, report]
+    default: error
   issuer:
     description: Who issues the keys, as the authenticator app shows it. No colon.
     type: str
@@ -168,6 +181,14 @@ EXAMPLES = r"""
       - user: alice
         state: rotated
 
+- name: The key file of Dave is gone, and his app still holds the key
+  fleetmfa.ssh.totp_key:
+    keys:
+      - user: dave
+        state: validated
+        secret: "{{ vault_totp_dave }}"
+    other_members: report
+
 - name: Carol has left
   fleetmfa.ssh.totp_key:
     keys:
@@ -211,15 +232,20 @@ unknown_users:
   returned: success
   type: list
   elements: str
+denied_users:
+  description: Members of the enforced group without a sound validated key, whose every login is denied. Also warned of.
+  returned: success
+  type: list
+  elements: str
 """
 
 import time
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import STATES, KeyDefaults, KeyEntry
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KEPT, STATES, KeyDefaults, KeyEntry
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeySettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, plan
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts
 
@@ -242,6 +268,7 @@ ARGUMENTS = {
     "users": {"type": "list", "elements": "str", "default": []},
     "unknown_users": {"type": "str", "choices": ["error", "skip"], "default": "error"},
     "human_accounts": {"type": "bool", "default": False},
+    "other_members": {"type": "str", "choices": ["error", "report"], "default": "error"},
     "issuer": {"type": "str", "default": "SSH"},
     "digits": {"type": "int", "default": 6},
     "period": {"type": "int", "default": 30},
@@ -265,18 +292,23 @@ def manage(module: SecretModule) -> dict:
     entries = wanted_entries(module, host)
     unknown = [entry for entry in entries if module.params["unknown_users"] == "skip" and entry.lacks_account]
     entries = [entry for entry in entries if entry not in unknown]
-    plans = plan(entries, host)
+    refuse_others = module.params["other_members"] == "error"
+    plans = plan(entries, host, refuse_others)
     changed = any(one.changed for one in plans) or not host.group.exists or not host.state_dir.is_prepared
     if changed and not module.check_mode:
         with host.state_dir.lock():
-            plans = plan(entries, host)  # once more, now that nobody else changes keys
+            plans = plan(entries, host, refuse_others)  # once more, now that nobody else changes keys
             apply(plans, host)
+    denied = denied_users(plans, host)
+    for user, why in denied.items():
+        module.warn(f"user {user}: every login is denied, because the validated key is not sound: {why}")
     words = {one.user: one.differences(host.group.name) for one in plans if one.changed}
     diff = "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words.items())
     return {
         "changed": changed,
         "users": [one.result() for one in plans],
         "unknown_users": [entry.user for entry in unknown],
+        "denied_users": list(denied),
         "diff": {"prepared": diff},
     }
 
@@ -291,9 +323,10 @@ def wanted_entries(module: SecretModule, host: Host) -> list[KeyEntry]:
     wishes = list(params["keys"])
     named = {wish["user"] for wish in wishes}
     wishes += [{"user": user} for user in params["users"] if user not in named]
+    named.update(params["users"])
     if params["human_accounts"]:
-        named.update(params["users"])
         wishes += [{"user": user} for user in human_accounts() if user not in named and user not in host.exempt]
+    wishes += [{"user": user, "state": KEPT} for user in sorted(host.group.members - named) if user in host.exempt]
     now = time.time()
     return [KeyEntry(wish, defaults, now, module.no_log_values.update) for wish in wishes]
 

@@ -17,6 +17,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import che
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
 
 STATES = ("present", "pending", "validated", "rotated", "absent")
+# Not for an operator: the keys stay as they are, and only membership is decided.
+KEPT = "kept"
 MAXIMUM_RECOVERY_CODES = 100
 
 
@@ -70,7 +72,12 @@ class KeyEntry:
     @property
     def lacks_account(self) -> bool:
         """Whether the key is for an account that this host does not have. One that shall be absent needs none."""
-        return self.state != "absent" and not account_exists(self.user)
+        return self.state not in ("absent", KEPT) and not account_exists(self.user)
+
+    @property
+    def is_known_new_key(self) -> bool:
+        """Whether somebody knows the pending key: one that the host makes is seen by its user only, after a login."""
+        return self.state == "rotated" and self._secret is not None
 
     def check(self) -> None:
         """Refuse what is wrong whatever the host holds."""
@@ -88,6 +95,14 @@ class KeyEntry:
         """The keys the user shall have, given those there are. Wanted of the result is the result again."""
         if self.state == "absent":
             return Keys()
+        if self.state == KEPT:
+            return now
+        if self.state == "pending" and now.validated:
+            raise FleetMfaError(
+                "state pending: the user has a validated key, which does not become pending again, since the user "
+                "would be let in without a token; use present to keep it, rotated for a new key, or absent to release "
+                "the user"
+            )
         chosen = self._with_given(now) if self._secret is not None else self._without_given(now)
         return Keys(*(key and self._merged(key, moved=key is not before) for key, before in zip(chosen, now)))
 
@@ -100,8 +115,6 @@ class KeyEntry:
         given = next(filter(self._is_given, (now.validated, now.pending)), None) or self._new_key()
         if self.state == "validated":
             return Keys(validated=given)
-        if self.state == "pending":
-            return Keys(pending=given)
         if now.validated and self._is_given(now.validated):
             return Keys(validated=given)
         return Keys(pending=given, validated=now.validated)
@@ -109,8 +122,6 @@ class KeyEntry:
     def _without_given(self, now: Keys) -> Keys:
         if self.state == "rotated":
             return Keys(pending=self._new_key(), validated=now.validated)
-        if self.state == "pending":
-            return Keys(pending=now.pending or now.validated or self._new_key())
         if self.state == "validated":
             return now if now.validated else Keys(validated=self._proven_by_operator(now.pending))
         return now if now.pending or now.validated else Keys(pending=self._new_key())

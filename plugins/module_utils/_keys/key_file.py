@@ -179,6 +179,11 @@ class KeyFile:
     def problems(self) -> list[str]:
         return self._lines.problems()
 
+    @property
+    def denials(self) -> list[str]:
+        """Those of the problems that make the PAM module deny every login, or every token."""
+        return [problem for problem in self.problems if "denied" in problem or problem.startswith("line 1:")]
+
     def same_key(self, other: KeyFile | None) -> bool:
         """Whether one entry of an authenticator app serves both: the same secret counted in the same steps."""
         return other is not None and self.is_key(other.secret, other.period)

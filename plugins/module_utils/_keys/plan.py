@@ -9,13 +9,14 @@ a validated key file (that would be a lock-out), and the next run finishes what 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Iterable
+from typing import Any, Container, Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyEntry, Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, differences
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
 
 _ERRORS_SHOWN = 20
 
@@ -30,8 +31,29 @@ class UserPlan:
         self.after = entry.wanted(self.before)
         self.exempt = self.user in host.exempt
         self.was_enforced = self.user in members
-        self.enforced = self.after.validated is not None and not self.exempt
+        self.enforced = self._is_enforced_then()
         self._unsafe = [name for name in ("pending", "keys") if host.state_dir.access_problem(name, self.user)]
+
+    def _is_enforced_then(self) -> bool:
+        """Nobody leaves the group but by an explicit word: a member who has lost the key stays denied."""
+        if self.exempt or self.entry.state == "absent":
+            return False
+        return self.was_enforced or self.after.validated is not None
+
+    @property
+    def why_denied(self) -> str | None:
+        """Why every login will be denied, None if none will."""
+        if not self.enforced:
+            return None
+        if self.after.validated is None:
+            return "there is none"
+        return "; ".join(self.after.validated.denials) or None
+
+    def refuse_denied(self, host: Host) -> None:
+        """A known new key for a member who has lost the old one is fine: it is denied until that one is validated."""
+        why = self.why_denied
+        if why and not self.entry.is_known_new_key:
+            raise FleetMfaError(_denied(host.group.name, why))
 
     @property
     def changed(self) -> bool:
@@ -47,6 +69,8 @@ class UserPlan:
             state_dir.converge_validated(self.user, lambda _current: None)
         if not self.after.pending:
             state_dir.remove_pending(self.user)
+        if self.entry.state == "absent":
+            state_dir.forget_logins(self.user)
 
     def _wanted_validated(self, current: KeyFile | None) -> KeyFile | None:
         return self.entry.wanted(Keys(self.before.pending, current)).validated
@@ -69,12 +93,21 @@ class UserPlan:
             "changed": self.changed,
             "enforced": self.enforced,
             "exempt": self.exempt,
-            "problems": [problem for key in self.after if key for problem in key.problems],
+            "problems": self._problems(),
         }
 
+    def _problems(self) -> list[str]:
+        found = [problem for key in self.after if key for problem in key.problems]
+        if self.enforced and self.after.validated is None:
+            found.append("every login is denied until the pending key is validated")
+        return found
 
-def plan(entries: list[KeyEntry], host: Host) -> list[UserPlan]:
-    """Check every entry and find what has to change; one error names everything that is wrong."""
+
+def plan(entries: list[KeyEntry], host: Host, refuse_others: bool = True) -> list[UserPlan]:
+    """Check every entry and find what has to change; one error names everything that is wrong.
+
+    With `refuse_others` it names the members without a sound key, too, of whom no entry speaks.
+    """
     host.state_dir.check()
     members = host.group.members
     times_named = Counter(entry.user for entry in entries)
@@ -84,8 +117,12 @@ def plan(entries: list[KeyEntry], host: Host) -> list[UserPlan]:
             _check_user(entry, times_named)
             entry.check()
             plans.append(UserPlan(entry, host, members))
+            plans[-1].refuse_denied(host)
         except FleetMfaError as error:
             errors.append(f"user {entry.user[:40]!r}: {error}")
+    if refuse_others:
+        others = _denied_members(host, except_for=times_named)
+        errors += [f"user {user[:40]!r}: {_denied(host.group.name, why)}" for user, why in others.items()]
     if errors:
         raise FleetMfaError(_all_in_one(errors))
     return plans
@@ -103,6 +140,30 @@ def apply(plans: Iterable[UserPlan], host: Host) -> None:
     host.group.update(join=[one.user for one in plans if one.enforced])
 
 
+def denied_users(plans: list[UserPlan], host: Host) -> dict[str, str]:
+    """Whose every login is denied once the plans are applied, and why."""
+    named = {one.user: one.why_denied for one in plans}
+    found = {**named, **_denied_members(host, except_for=named)}
+    return {user: why for user, why in found.items() if why}
+
+
+def _denied_members(host: Host, except_for: Container[str]) -> dict[str, str]:
+    """Members of the enforced group whose every login is denied, and why. Who is exempt is about to leave it, and an
+    account that this host does not have cannot log in: it stays a member, since a directory may answer tomorrow."""
+    others = [user for user in sorted(host.group.members) if user not in except_for and user not in host.exempt]
+    reasons = {user: host.state_dir.why_denied(user) for user in others if account_exists(user)}
+    return {user: why for user, why in reasons.items() if why}
+
+
+def _denied(group: str, why: str) -> str:
+    return (
+        f"a member of {group} without a sound validated key ({why}), so every login is denied, and stays so. In keys, "
+        "give the user state validated with a secret that the user's app holds or will hold; or rotated with a new "
+        "secret, to be validated by two tokens; or absent, which lets the user in without a token. "
+        "(present corrects owner and mode.)"
+    )
+
+
 def _check_user(entry: KeyEntry, times_named: Counter) -> None:
     check_user_name(entry.user)
     if times_named[entry.user] > 1:
@@ -114,7 +175,7 @@ def _check_user(entry: KeyEntry, times_named: Counter) -> None:
 def _all_in_one(errors: list[str]) -> str:
     unique = list(dict.fromkeys(errors))
     more = f"; and {len(unique) - _ERRORS_SHOWN} more" if len(unique) > _ERRORS_SHOWN else ""
-    return f"nothing was changed, because of {len(unique)} bad entries: {'; '.join(unique[:_ERRORS_SHOWN])}{more}"
+    return f"nothing was changed, because of {len(unique)} errors: {'; '.join(unique[:_ERRORS_SHOWN])}{more}"
 
 
 def _differences(name: str, before: KeyFile | None, after: KeyFile | None) -> list[str]:

@@ -30,6 +30,16 @@ def report(user: str, host: Host, members: set[str], expected: dict[str, Any], n
         problems.append(
             f"a member of {host.group.name} without a validated key that can be read: every login is denied"
         )
+    if (
+        keys.pending
+        and not keys.validated
+        and not (user in members or user in host.exempt)
+        and host.state_dir.was_asked(user)
+    ):
+        problems.append(
+            "asked for a token before, and let in without one now: the validated key was lost, and version 0.1.0 released "
+            "the user; make the key validated again, or give state absent if that was meant (docs/lost_keys.md)"
+        )
     return {
         "user": user,
         "account_exists": account_exists(user),

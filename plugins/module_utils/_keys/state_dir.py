@@ -151,7 +151,24 @@ class StateDir:
             return "the file is not root's own, mode 0600 or 0400: every login is denied"
         return None
 
+    def why_denied(self, user: str) -> str | None:
+        """Why no token of this user is taken; None if the user has a sound validated key."""
+        try:
+            key = self.validated(user)
+        except FleetMfaError as error:
+            return str(error)
+        if key is None:
+            return f"{self._file('keys', user)} does not exist"
+        return self.access_problem("keys", user) or "; ".join(key.denials) or None
+
+    def was_asked(self, user: str) -> bool:
+        """Whether the guard has a record of logins with a key that was never taken away on purpose."""
+        return os.path.lexists(self._file("guard", user))
+
     # Writing
+
+    def forget_logins(self, user: str) -> None:
+        _unlink(self._file("guard", user))
 
     def save_pending(self, user: str, key: KeyFile) -> None:
         self._write("pending", user, key)
@@ -194,7 +211,7 @@ class StateDir:
     def _forget_logins_with(self, user: str, replaced: KeyFile | None, key: KeyFile | None) -> None:
         """The guard's record of attempts and claims is one of a key; prompts open with the old key are refused then."""
         if replaced is not None and not replaced.same_key(key):
-            _unlink(self._file("guard", user))
+            self.forget_logins(user)
 
     def _await_login(self, user: str) -> None:
         """Until no login is about to replace the file: the PAM module makes NAME~XXXXXX before it looks at NAME."""

@@ -34,5 +34,5 @@ def _findings_of(state_dir: StateDir, user: str) -> Iterator[Finding]:
     if access:
         yield Finding("key_unreadable", (f"{user}: {path}: {access}",))
     for problem in key.problems:
-        finding = "key_dead" if "denied" in problem or problem.startswith("line 1:") else "key_malformed"
+        finding = "key_dead" if problem in key.denials else "key_malformed"
         yield Finding(finding, (f"{user}: {path}: {problem}",))

@@ -165,7 +165,11 @@ class Desk:
 
     def _may_have_a_key(self) -> bool:
         users = human_accounts() if self._policy.users is None else self._policy.users
-        return self._user in users and not self._exempt()
+        return self._user in users and not self._exempt() and not self._lost_the_key()
+
+    def _lost_the_key(self) -> bool:
+        """Denied at login, and so in a session that is; whoever is in it may be anybody, and gets a key from an operator."""
+        return self._user in EnforcedGroup(self._policy.group).members and self._state.validated(self._user) is None
 
     def _exempt(self) -> bool:
         return is_exempt(self._user, self._policy.exempt_users, self._policy.exempt_groups)
