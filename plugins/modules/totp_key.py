@@ -52,7 +52,11 @@ options:
         description:
           - The secret in base32, upper or lower case, with blanks or dashes between groups; 128 to 1024 bits. The same
             secret on all hosts makes one QR code serve them all.
-          - Without it the host generates one of 160 bits, and nobody knows it until the user enrolls on that host.
+          - A given secret may be validated on another host, so no host shows it. The user needs an enrollment sheet
+            (M(fleetmfa.ssh.enrollment_sheets)), and C(mfa-enroll) asks for two tokens only. That holds from the first run
+            that gives it, also for a key that the host had generated.
+          - Without it the host generates one of 160 bits, and nobody knows it until the user enrolls on that host, which
+            shows it to the user until it is validated for the first time.
           - A secret that differs from the validated one becomes a pending key beside it, and the validated one stays
             enforced; with O(keys[].state=validated) it replaces it at once.
         type: str

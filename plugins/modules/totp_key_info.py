@@ -125,8 +125,17 @@ users:
     rotation_pending:
       description: Whether a new key waits beside the validated one.
       type: bool
+    pending_origin:
+      description:
+        - Where the pending key came from. V(host) if this host made it, V(operator) if its secret was given to
+          M(fleetmfa.ssh.totp_key).
+        - V(null) if there is none, or if it is not known, which is one of RV(users[].problems).
+      type: str
+      sample: host
     problems:
-      description: What makes the PAM module deny or ignore something, by line number, without contents.
+      description:
+        - What makes the PAM module deny or ignore something, by line number, without contents.
+        - Also a pending key whose origin is not known, as version 0.1.0 left them.
       type: list
       elements: str
     differs:

@@ -12,6 +12,7 @@ import time
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import Policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import made_here
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -41,16 +42,19 @@ def policy(tmp_path, **changed) -> Policy:
     return Policy(**{**values, **changed})
 
 
-def pending_key(user: str, since: float | None = None) -> KeyFile:
-    return KeyFile.create(SECRET, KeySettings(), "SSH", user, CODES, time.time() if since is None else since)
+def pending_key(user: str, since: float | None = None, origin: dict | None = None, secret: str = SECRET) -> KeyFile:
+    """A key that this host has made, or one of another origin."""
+    key = KeyFile.create(secret, KeySettings(), "SSH", user, CODES, time.time() if since is None else since)
+    return key.with_meta(**(made_here() if origin is None else origin))
 
 
-def provision(tmp_path, *users: str, since: float | None = None) -> StateDir:
+def provision(tmp_path, *users: str, **key) -> StateDir:
+    """Give these users a pending key; `key` as for `pending_key`."""
     state = StateDir(str(tmp_path / "state"))
     with state.lock():
         state.prepare()
         for user in users:
-            state.save_pending(user, pending_key(user, since))
+            state.save_pending(user, pending_key(user, **key))
     return state
 
 

@@ -13,6 +13,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
     KeySettings,
     generate_recovery_codes,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import given_by_operator, made_here
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, decode_secret, generate_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
 
@@ -104,11 +105,17 @@ class KeyEntry:
                 "the user"
             )
         chosen = self._with_given(now) if self._secret is not None else self._without_given(now)
-        return Keys(*(key and self._merged(key, moved=key is not before) for key, before in zip(chosen, now)))
+        pending, validated = (key and self._merged(key) for key in chosen)
+        if pending and chosen.pending is not now.pending:
+            pending = pending.with_meta(since=int(self._now))
+        if validated and chosen.validated is not now.validated:
+            validated = validated.with_meta(since=int(self._now), was_validated=True)
+        return Keys(pending, validated)
 
-    def _merged(self, key: KeyFile, moved: bool) -> KeyFile:
+    def _merged(self, key: KeyFile) -> KeyFile:
         merged = key.merged(self._defaults.settings, self._issuer, self._account)
-        return merged.with_meta(since=int(self._now)) if moved else merged
+        given = self._secret is not None and self._is_given(key)
+        return merged.with_meta(**given_by_operator()) if given else merged
 
     def _with_given(self, now: Keys) -> Keys:
         """The given key is the user's key; a validated other one stays enforced until this one is validated, too."""
@@ -144,9 +151,10 @@ class KeyEntry:
             if codes is None:
                 codes = generate_recovery_codes(self._defaults.recovery_code_count)
             self._hide([secret, *codes])
-            self._new = KeyFile.create(
+            new = KeyFile.create(
                 secret, self._defaults.settings, self._issuer, self._account, codes, self._now, self._defaults.period
             )
+            self._new = new if self._secret else new.with_meta(**made_here())
         return self._new
 
 

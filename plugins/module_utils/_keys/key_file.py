@@ -152,6 +152,17 @@ class KeyFile:
         return str(self.meta.get("account", ""))
 
     @property
+    def origin(self) -> str | None:
+        """Who made the secret up, see `_keys/origin.py`; None if nobody wrote it down."""
+        origin = self.meta.get("origin")
+        return origin if isinstance(origin, str) else None
+
+    @property
+    def was_validated(self) -> bool:
+        """Whether the key has ever been validated on this host, even if it is pending again."""
+        return bool(self.meta.get("was_validated"))
+
+    @property
     def since(self) -> int | None:
         since = self.meta.get("since")
         return since if isinstance(since, int) else None
@@ -243,6 +254,7 @@ class KeyFile:
         return {
             "issuer": self.issuer,
             "account": self.account,
+            "origin": self.origin or "unknown",
             "period": self.period,
             "window": self.window,
             "rate limit": limit,

@@ -11,6 +11,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import UNKNOWN_ORIGIN, is_of_unknown_origin
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import wait_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
@@ -24,6 +25,9 @@ def report(user: str, host: Host, members: set[str], expected: dict[str, Any], n
     problems: list[str] = []
     keys = Keys(*(_read(host, folder, user, problems) for folder in ("pending", "keys")))
     current = keys.validated or keys.pending
+    unknown = keys.pending is not None and is_of_unknown_origin(keys.pending)
+    if unknown:
+        problems.append(f"pending/{user}: {UNKNOWN_ORIGIN}")
     wait = wait_seconds(keys.pending, now) if keys.pending else 0
     limited_until = keys.validated and keys.validated.rate_limited_until(now)
     if user in members and not keys.validated:
@@ -54,6 +58,7 @@ def report(user: str, host: Host, members: set[str], expected: dict[str, Any], n
         "rate_limited_until": _utc(limited_until),
         "validation_refused_until": _utc(int(now) + wait if wait else None),
         "rotation_pending": None not in keys,
+        "pending_origin": keys.pending.origin if keys.pending and not unknown else None,
         "problems": problems,
         "differs": sorted({name for key in keys if key for name in _differing(key, expected)}),
     }

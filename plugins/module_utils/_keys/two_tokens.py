@@ -71,7 +71,7 @@ def validate(state_dir: StateDir, user: str, first: str, second: str, now: float
             raise refusals[0]
         pair = pairs[refusals.index(None)]
         drift = drift_seconds(pair[1], now, key.period)
-        proven = key.with_burnt(pair).with_meta(since=int(now), drift_seconds=drift, tries=None)
+        proven = key.with_burnt(pair).with_meta(since=int(now), drift_seconds=drift, tries=None, was_validated=True)
         state_dir.promote(user, proven)
         return Validation(*pair, drift)
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the fleetmfa.ssh authors
-"""Whether the key files of enforced users let them pass: findings, never a line of a file. Private to the collection."""
+"""Whether the key files let enforced users pass and betray nobody: findings, never a line of a file. Private."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import is_of_unknown_origin
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
 
@@ -16,6 +18,9 @@ def key_findings(state_dir: StateDir, enforced: Iterable[str]) -> Iterator[Findi
         state_dir.check()
     except FleetMfaError as error:
         yield Finding("key_folder_open", (str(error),))
+    else:
+        for user in state_dir.users():
+            yield from _findings_of_pending(state_dir, user)
     for user in sorted(enforced):
         yield from _findings_of(state_dir, user)
 
@@ -36,3 +41,11 @@ def _findings_of(state_dir: StateDir, user: str) -> Iterator[Finding]:
     for problem in key.problems:
         finding = "key_dead" if problem in key.denials else "key_malformed"
         yield Finding(finding, (f"{user}: {path}: {problem}",))
+
+
+def _findings_of_pending(state_dir: StateDir, user: str) -> Iterator[Finding]:
+    pending = None
+    with contextlib.suppress(FleetMfaError):  # unreadable to us is unreadable to the enrollment door
+        pending = state_dir.pending(user)
+    if pending is not None and is_of_unknown_origin(pending):
+        yield Finding("key_origin_unknown", (f"{user}: {state_dir.path}/pending/{user}",))

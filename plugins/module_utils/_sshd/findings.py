@@ -90,6 +90,10 @@ CATALOGUE = {
     "key_unreadable": ("critical", "Give the file to root, mode 0600 or 0400; the PAM module refuses anything else."),
     "key_malformed": ("high", "Rotate the key (totp_key): behind a malformed line recovery codes are dead."),
     "key_dead": ("critical", "Rotate the key (totp_key): the PAM module denies every login with this file."),
+    "key_origin_unknown": (
+        "high",
+        "Give the secret to totp_key if the key is yours, else rotate it; if the log says it was shown, rotate it everywhere.",
+    ),
     "key_folder_open": (
         "critical",
         "Give the folder and what stands above it to root, with no write permission for others.",

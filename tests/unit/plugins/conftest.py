@@ -84,6 +84,7 @@ def accounts(tmp_path):
             shutil.copytree(source, copy / name, symlinks=True)
         elif source.exists():
             shutil.copy2(source, copy / name)
+    (copy / "machine-id").write_text("0123456789abcdef" * 2 + "\n")
     before = os.open("/proc/self/ns/mnt", os.O_RDONLY)
     try:
         _libc("unshare", _CLONE_NEWNS)

@@ -31,6 +31,26 @@ def test_from_the_first_login_to_a_login_with_a_token(server, open_session, stat
     assert not login(server, "ann", [codes[0]]).allowed
 
 
+def test_a_key_on_a_sheet_is_validated_and_never_shown(server, open_session, state_of, keys):
+    totp = keys["sheet"].totp
+    session = open_session("sheet")
+    session.wait_for(OFFER)
+    session.enter("n")
+    session.wait_for("Later, then")
+    session.enter("clear; mfa-enroll show")
+    session.wait_for("This host does not show your key")
+    session.enter("clear; mfa-enroll")
+    session.wait_for("app's entry for the key that your administrator gave you")
+    session.enter()
+    session.wait_for("First token:")
+    session.settle()
+    assert session.qr_text() == ""
+    session.keep(session.two_tokens(totp))
+    assert totp.secret[:8].encode() not in session.received and state_of("sheet") == {"validated"}
+    attempt = login(server, "sheet", [totp.at(time.time() + 30)])
+    assert attempt.asked and attempt.allowed
+
+
 def test_both_tokens_are_used_up(server, open_session):
     session = open_session("walker")
     totp = session.to_the_qr_code()

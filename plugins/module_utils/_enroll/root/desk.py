@@ -16,21 +16,24 @@ from typing import Any
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.audit import audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import is_overdue, settle_overdue
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import Policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.proof import spend_token, spend_token_or_code
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import (
     KeyFile,
     KeySettings,
     generate_recovery_codes,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import (
+    is_of_unknown_origin,
+    made_here,
+    may_be_shown,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import generate_secret, matching_steps
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import generate_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
     TokenRefused,
     check_first,
-    token_digits,
-    tries_with,
     validate,
-    wait_seconds,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
@@ -41,8 +44,21 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 LOCK_SECONDS = 5
 
 # Each request and the values it comes with.
-REQUESTS = {"status": (), "key": (), "first": ("token",), "validate": ("first", "second"), "recovery_codes": ("token",)}
-ROOT_LEAVES_TO_OPERATORS = ("key", "first", "validate")
+REQUESTS = {
+    "status": (),
+    "key": (),
+    "new_key": ("token",),
+    "first": ("token",),
+    "validate": ("first", "second"),
+    "recovery_codes": ("token",),
+}
+SHOWS_A_KEY = ("key", "new_key")
+_NOT_SHOWN = {
+    "none": ("no_pending_key", "there is no pending key, and none may be made"),
+    "given": ("key_given", "a key is shown only by the host that made it, before it is validated"),
+    "for_token": ("token_needed", "a key that will replace the validated one is shown for a token of that one"),
+}
+ROOT_LEAVES_TO_OPERATORS = (*SHOWS_A_KEY, "first", "validate")
 
 
 class Desk:
@@ -67,18 +83,19 @@ class Desk:
             with self._state.lock(LOCK_SECONDS):
                 return getattr(self, request)(**values)
         except TokenRefused as refusal:
-            audit(self._user, f"token refused ({refusal.reason})")
+            what = "key not shown" if request in SHOWS_A_KEY else "token refused"
+            audit(self._user, f"{what} ({refusal.reason})")
             return {"refused": refusal.reason, "seconds": refusal.seconds}
 
     def status(self) -> dict[str, Any]:
         """What is known of the user's key. It also puts right the group of overdue users, for this user."""
-        # In this order: a key that is validated at this moment is seen twice rather than not at all.
-        pending, validated = self._state.pending(self._user), self._state.validated(self._user)
+        pending, validated = self._keys()
         period = self._policy.period_of(self._user, pending.since if pending else None)
         today = datetime.date.fromtimestamp(self._now)
         overdue = is_overdue(self._policy, self._state, self._user, today)
         settle_overdue(self._policy, self._user, overdue)
         key = validated or pending
+        way = self._way_to_see(pending, validated)
         return {
             "user": self._user,
             "pending": pending is not None,
@@ -86,7 +103,9 @@ class Desk:
             "since": key.since if key else None,
             "enforced": self._user in EnforcedGroup(self._policy.group).members,
             "exempt": self._exempt(),
-            "may_enroll": pending is not None or (validated is None and self._may_have_a_key()),
+            "may_enroll": way != "none",
+            "key": way,
+            "period": pending.period if pending else self._policy.period,
             "recovery_codes": len(validated.recovery_codes) if validated else 0,
             "open": bool(period and period.is_open(today)),
             "deadline": period.deadline.isoformat() if period else None,
@@ -97,9 +116,38 @@ class Desk:
 
     def key(self) -> dict[str, Any]:
         """The pending key, made now if there is none. A validated key is never shown."""
+        way = self._way_to_see(*self._keys())
+        if way != "shown":
+            raise TokenRefused(*_NOT_SHOWN[way])
+        return self._shown()
+
+    def new_key(self, token: str) -> dict[str, Any]:
+        """The pending key that will replace the validated one, for a token or a recovery code: one factor is not enough."""
+        way = self._way_to_see(*self._keys())
+        if way in ("none", "given"):
+            raise TokenRefused(*_NOT_SHOWN[way])
+        spend_token_or_code(self._state, self._user, token, self._now)
+        return self._shown()
+
+    def _keys(self) -> tuple[KeyFile | None, KeyFile | None]:
+        # In this order: a key that is validated at this moment is seen twice rather than not at all.
+        return self._state.pending(self._user), self._state.validated(self._user)
+
+    def _way_to_see(self, pending: KeyFile | None, validated: KeyFile | None) -> str:
+        """The pending key is `shown`, or shown `for_token`; it is `given`, so that its holder has it; there is `none`."""
+        may_make = self._may_have_a_key()
+        if pending is None:
+            return "shown" if validated is None and may_make else "none"
+        if not may_be_shown(pending) and not (is_of_unknown_origin(pending) and may_make):
+            return "given"
+        if self._lost_the_key():
+            return "none"
+        return "shown" if validated is None else "for_token"
+
+    def _shown(self) -> dict[str, Any]:
         key = self._state.pending(self._user)
-        if key is None:
-            key = self._new_key()
+        if key is None or not may_be_shown(key):
+            key = self._made_in_place_of(key)
         audit(self._user, "pending key shown")
         return {"secret": key.secret_text, "issuer": key.issuer, "account": key.account, "period": key.period}
 
@@ -118,36 +166,13 @@ class Desk:
 
     def recovery_codes(self, token: str) -> dict[str, Any]:
         """New recovery codes in place of the old ones, for one valid token, which is used up by this."""
-        step = self._judge(token)
-        if not self._state.claim_step(self._user, step):
-            raise TokenRefused("already_used", "the token was used before")
+        spend_token(self._state, self._user, token, self._now)
         codes = generate_recovery_codes(self._policy.recovery_codes)
-        self._state.converge_validated(self._user, lambda key: _renewed(key, step, codes))
+        self._state.converge_validated(self._user, lambda key: key and key.with_recovery_codes(codes))
         audit(self._user, f"{len(codes)} new recovery codes made")
         return {"recovery_codes": codes}
 
-    def _judge(self, token: str) -> int:
-        """The step of a token that a login would take now."""
-        digits = token_digits(token)
-        key = self._state.validated(self._user)
-        if key is None or key.secret is None:
-            raise TokenRefused("no_validated_key", "there is no validated key")
-        wait = wait_seconds(key, self._now)
-        if wait:
-            raise TokenRefused("too_many_tries", "too many wrong tokens", wait)
-        steps = matching_steps(key.secret, digits, key.accepted_steps(self._now))
-        unused = [step for step in steps if step not in key.used_steps]
-        if unused:
-            return unused[0]
-        if steps:
-            raise TokenRefused("already_used", "the token was used before")
-        tries = tries_with(key, self._now)
-        self._state.converge_validated(self._user, lambda key: key and key.with_meta(tries=tries))
-        raise TokenRefused("wrong", "the token is wrong")
-
-    def _new_key(self) -> KeyFile:
-        if self._state.validated(self._user) is not None or not self._may_have_a_key():
-            raise TokenRefused("no_pending_key", "there is no pending key, and none may be made")
+    def _made_in_place_of(self, unknown: KeyFile | None) -> KeyFile:
         policy = self._policy
         key = KeyFile.create(
             secret=generate_secret(),
@@ -157,10 +182,12 @@ class Desk:
             recovery_codes=generate_recovery_codes(policy.recovery_codes),
             now=self._now,
             period=policy.period,
-        )
+        ).with_meta(**made_here())
+        if unknown is not None:
+            key = key.with_meta(since=unknown.since)  # nobody gains time to enroll by asking
         self._state.prepare()
         self._state.save_pending(self._user, key)
-        audit(self._user, "pending key made")
+        audit(self._user, "pending key of unknown origin replaced by one made here" if unknown else "pending key made")
         return key
 
     def _may_have_a_key(self) -> bool:
@@ -184,10 +211,6 @@ class Desk:
             return False
         audit(self._user, f"joined {self._policy.group}: asked for a token from the next login on")
         return True
-
-
-def _renewed(key: KeyFile | None, step: int, codes: list[str]) -> KeyFile | None:
-    return key and key.with_burnt([step]).with_recovery_codes(codes)
 
 
 def _checked(question: Any) -> tuple[str, dict[str, str]]:

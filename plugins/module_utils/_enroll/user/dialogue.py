@@ -17,6 +17,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import otp
 
 # After these the first token is worth nothing any more.
 _START_AGAIN = ("order", "too_far_apart", "clock_off", "wrong")
+# No other token can mend these.
+_FINAL = ("too_many_tries", "no_pending_key", "no_validated_key", "key_given", "token_needed")
+
+
+_NO_SHEET = "Without the sheet, ask your administrator for it, or for a new key."
 
 
 class Stopped(Exception):
@@ -38,6 +43,9 @@ def refusal_text(refusal: Refused) -> str:
         "already_used": "That token was used before. Wait until the app shows the next one.",
         "too_many_tries": f"Too many wrong tokens. Your key stays as it is; try again in {_duration(seconds)}.",
         "no_pending_key": "There is no key for you to validate on this host. Please ask your administrator for one.",
+        "key_given": "This host does not show your key: your administrator has given it to you, on a sheet, or it is in "
+        f"your app already. {_NO_SHEET}",
+        "token_needed": "Your key is validated, so a new one is shown for a token only. Please run mfa-enroll again.",
         "no_validated_key": "You have no validated key on this host, so there are no recovery codes. "
         "Run mfa-enroll to enroll.",
     }
@@ -56,17 +64,53 @@ def enroll(terminal: Terminal, door: Door, status: dict[str, Any], host: str) ->
     terminal.show(_welcome(status, host))
     if terminal.ask("Press Enter to begin, or q and Enter to leave: ").lower().startswith("q"):
         raise Left
-    period = show_key(terminal, door)
-    result = _two_tokens(terminal, door, period)
+    show_key(terminal, door, status)
+    result = _two_tokens(terminal, door, status["period"])
     return {**result, "codes_kept": keep_codes(terminal, result["recovery_codes"])}
 
 
-def show_key(terminal: Terminal, door: Door) -> int:
-    """Show the pending key; its period."""
-    key = _asked(door, "key")
+def show_key(terminal: Terminal, door: Door, status: dict[str, Any]) -> None:
+    """Show the pending key, or say where the user has it from."""
+    if status["key"] == "given":
+        terminal.show(_key_is_given())
+        return
+    key = _key_for_token(terminal, door) if status["key"] == "for_token" else _asked(door, "key")
     uri = otpauth_uri(key["secret"], key["issuer"], key["account"], period=key["period"])
     terminal.show(KeyPage(uri, key["secret"], key["issuer"], key["account"], terminal.traits))
-    return key["period"]
+
+
+def _key_for_token(terminal: Terminal, door: Door) -> dict[str, Any]:
+    terminal.show(
+        TextPage(
+            "A new key in place of the one you have",
+            "",
+            "To see it, type a token of the key you have, or one of your recovery codes if the phone is gone. It is used "
+            "up by this: the next login needs a newer token, or another code.",
+        )
+    )
+    while True:
+        try:
+            return _asked(door, "new_key", token=terminal.ask("Token or recovery code: "))
+        except Refused as refusal:
+            terminal.say(refusal_text(refusal))
+
+
+def _key_is_given() -> TextPage:
+    return TextPage(
+        "The key that your administrator has given you",
+        "",
+        "It is on the sheet with the QR code, and perhaps in your app already, from another host. This host does not "
+        f"show it. {_NO_SHEET}",
+        "",
+        "Scan the sheet's QR code if you have not done so. Then type the token that the app shows.",
+    )
+
+
+_FIRST_STEP = {
+    "shown": "You scan a QR code with the app, or type a key into it.",
+    "for_token": "You type a token of the old key, then scan the QR code of the new one.",
+    "given": "You open the app's entry for the key that your administrator gave you.",
+}
 
 
 def _welcome(status: dict[str, Any], host: str) -> TextPage:
@@ -76,7 +120,7 @@ def _welcome(status: dict[str, Any], host: str) -> TextPage:
         "When you have finished this, a login to this host asks you for a token: six digits that an authenticator app on "
         "your phone shows, new ones every half a minute.",
         "",
-        "  1. You scan a QR code with the app, or type a key into it.",
+        f"  1. {_FIRST_STEP[status['key']]}",
         "  2. You type two tokens, one after the other, to prove that it works.",
         "  3. You get recovery codes, for the day the phone is lost.",
         "",
@@ -126,11 +170,11 @@ def _first_token(terminal: Terminal, door: Door) -> str:
 
 
 def _asked(door: Door, request: str, **values: str) -> dict[str, Any]:
-    """The desk's answer; refusals that no other token can mend end the dialogue."""
+    """The desk's answer; a final refusal ends the dialogue."""
     try:
         return door.ask(request, **values)
     except Refused as refusal:
-        if refusal.reason in ("too_many_tries", "no_pending_key"):
+        if refusal.reason in _FINAL:
             raise Stopped(refusal_text(refusal)) from refusal
         raise
 

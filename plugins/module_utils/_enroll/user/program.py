@@ -114,6 +114,8 @@ def _why_not(status: dict[str, Any]) -> str:
         return "your key is validated on this host already; for a new device, please ask your administrator"
     if status["exempt"]:
         return "your account is exempt on this host: it needs no key"
+    if status["enforced"]:
+        return "your key on this host is lost; please ask your administrator, who can give you a new one"
     return f"no key is meant for {status['user']} on this host"
 
 
@@ -147,8 +149,10 @@ def _show(door: Door, plain: bool) -> int:
     status = door.ask("status")
     if not status["pending"]:
         return _failed("there is no pending key to show; a validated key is never shown")
+    if status["key"] == "given":
+        raise Refused("key_given")
     with open_terminal(plain) as terminal:
-        show_key(terminal, door)
+        show_key(terminal, door, status)
         terminal.ask("Press Enter to leave: ")
     return DONE
 

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import may_be_shown
 
 OLD, NEW = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "KRUGKIDROVUWG2ZAKRUGKIDROVUWG2ZA"
 
@@ -124,6 +127,52 @@ def test_present_keeps_what_is_validated_and_its_recovery_codes(host, pam_login)
     assert not pam_login("alice", token)
     assert not pam_login("alice", "10000001")
     assert pam_login("alice", "20000002")
+
+
+def origins(host):
+    """Of the pending and the validated key: origin, and whether it was ever validated."""
+    keys = host.state_dir.pending("alice"), host.state_dir.validated("alice")
+    return [key and (key.origin, key.was_validated) for key in keys]
+
+
+def test_the_origin_of_a_key(host):
+    """The host's own as long as no run gives its secret."""
+    host.four_steps("totp_key", keys=[{"user": "alice"}])
+    assert origins(host) == [("host", False), None]
+    assert may_be_shown(host.state_dir.pending("alice"))
+    since = host.state_dir.pending("alice").since
+    given = {"user": "alice", "secret": host.state_dir.pending("alice").secret_text}
+    result = host.four_steps("totp_key", keys=[given])
+    assert result["diff"]["prepared"] == "alice: pending key: origin host -> operator\n"
+    assert origins(host) == [("operator", False), None] and host.state_dir.pending("alice").since == since
+    assert not host.totp_key({"user": "alice"})["changed"], "once given is given"
+    host.totp_key({"user": "alice", "state": "rotated"})
+    assert origins(host) == [("host", False), None]
+
+
+@pytest.mark.parametrize("secret", [{}, {"secret": OLD}])
+def test_a_validated_key_is_never_one_to_show_again(host, secret):
+    host.totp_key({"user": "alice", **secret})
+    origin = origins(host)[0][0]
+    host.four_steps("totp_key", keys=[{"user": "alice", "state": "validated"}])
+    assert origins(host) == [None, (origin, True)] and not may_be_shown(host.state_dir.validated("alice"))
+
+
+def without_origin(path):
+    """As 0.1.0 wrote it."""
+    before = path.read_text()
+    path.write_text(re.sub(r'"(origin|machine)": [^,}]+, ', "", before))
+    assert path.read_text() != before and "origin" not in path.read_text()
+
+
+@pytest.mark.parametrize("state", ["present", "pending"])
+def test_a_key_of_0_1_0_is_the_operators_when_a_run_gives_it(host, state):
+    host.totp_key({"user": "alice", "secret": OLD})
+    without_origin(host.path / "pending" / "alice")
+    assert not host.totp_key({"user": "alice"})["changed"], "nobody knows whose it is"
+    result = host.four_steps("totp_key", keys=[{"user": "alice", "secret": OLD.lower(), "state": state}])
+    assert result["diff"]["prepared"] == "alice: pending key: origin unknown -> operator\n"
+    assert origins(host) == [("operator", False), None]
 
 
 def test_rotation_keeps_the_old_key_at_work(host, pam_login):

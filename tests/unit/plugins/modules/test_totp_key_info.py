@@ -24,7 +24,7 @@ def test_no_key(host):
         "user": "alice", "account_exists": True, "state": "none", "enforced": False, "exempt": False, "since": None,
         "last_mfa_login": None, "recovery_codes_left": 0, "clock_drift_seconds": None, "rate_limited": False,
         "rate_limited_until": None, "validation_refused_until": None, "rotation_pending": False, "problems": [],
-        "differs": [],
+        "differs": [], "pending_origin": None,
     }  # fmt: skip
 
 
@@ -42,6 +42,19 @@ def test_pending_and_validated(host):
     assert (users["carol"]["state"], users["carol"]["exempt"]) == ("none", True)
     since = time.mktime(time.strptime(users["alice"]["since"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
     assert abs(since - time.time()) < 60
+
+
+def test_the_origin_of_a_pending_key(host):
+    host.totp_key({"user": "alice"}, {"user": "bob", "secret": OLD})
+    assert (info(host, "alice")["pending_origin"], info(host, "bob")["pending_origin"]) == ("host", "operator")
+    path = host.path / "pending" / "bob"
+    path.write_text(path.read_text().replace('"origin": "operator", ', ""))
+    after = info(host, "bob")
+    assert (
+        after["pending_origin"] is None and "pending/bob: it is not known who else has this key" in after["problems"][0]
+    )
+    host.totp_key({"user": "bob", "secret": OLD})
+    assert info(host, "bob")["problems"] == []
 
 
 def test_after_logins(host, pam_login):

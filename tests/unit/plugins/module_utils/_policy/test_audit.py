@@ -10,6 +10,7 @@ import time
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import given_by_operator
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
@@ -19,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
+from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import SECRET, provision
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
     ALICE,
     BOB,
@@ -217,6 +219,16 @@ def test_key_files(host):
     host.state_dir.chmod(0o700)
     key.unlink()
     assert "key_missing" in ids(audit(host))
+
+
+@pytest.mark.parametrize(("origin", "found"), [({}, True), (given_by_operator(), False)])
+def test_a_pending_key_of_unknown_origin(host, tmp_path, origin, found):
+    """Of everybody: who is not enforced is whom a thief with one factor comes as."""
+    host.write(DEBIAN, {"00-fleetmfa.conf": POLICY})
+    provision(tmp_path, "bob", origin=origin)
+    report = audit(host)
+    assert ("key_origin_unknown" in ids(report)) == found
+    assert SECRET not in str(report)
 
 
 def test_no_secret_in_a_report(host):

@@ -15,7 +15,8 @@ import time
 import pyotp
 import pytest
 
-from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import CODES, SECRET
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import given_by_operator
+from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import CODES, SECRET, pending_key, provision
 from dev.terminal_window import Window
 
 # Only the connection is the user's own, since the Python of a test environment may be one that users cannot read.
@@ -35,6 +36,7 @@ class UsersDoor(Door):
 raise SystemExit(main({arguments!r}, UsersDoor({door!r})))
 """
 TOTP = pyotp.TOTP(SECRET)
+NEW = "KRUGKIDROVUWG2ZAKRUGKIDROVUWG2ZA"
 
 
 @pytest.fixture
@@ -215,6 +217,48 @@ def test_show_shows_a_pending_key_only(window):
     other = window("show", user="carol")
     assert other.wait_for_end() == 1
     assert "no pending key to show" in other.text
+
+
+@pytest.mark.parametrize("plain", [(), ("--plain",)])
+def test_a_key_that_the_operator_gave_is_not_shown(window, tmp_path, plain):
+    provision(tmp_path, "alice", origin=given_by_operator())
+    one = window(*plain)
+    one.wait_for("the key that your administrator gave you")
+    one.enter()
+    one.wait_for("First token:")
+    one.settle(0.3)
+    assert one.qr_text() == "" and "Without the sheet, ask your administrator" in " ".join(one.text.split())
+    type_both(one)
+    one.wait_for("when you have kept them")
+    assert SECRET[:4].encode() not in one.received and b"otpauth" not in one.received
+
+
+def test_show_says_where_a_given_key_is(window, tmp_path):
+    provision(tmp_path, "alice", origin=given_by_operator())
+    one = window("show")
+    assert one.wait_for_end() == 1
+    assert "Without the sheet, ask your administrator" in one.text.replace("\n", "")
+
+
+@pytest.mark.parametrize("action", ["enroll", "show"])
+def test_a_new_key_is_shown_for_what_a_login_would_take(window, tmp_path, action):
+    state = provision(tmp_path, "alice")
+    old = pending_key("alice").with_recovery_codes(["34567890"])
+    with state.lock():
+        state.converge_validated("alice", lambda _current: old)
+    provision(tmp_path, "alice", secret=NEW)
+    one = window(action)
+    if action == "enroll":
+        one.wait_for("then scan the QR code of the new one")
+        one.enter()
+    one.wait_for("Token or recovery code:")
+    one.enter("98765432")
+    one.wait_for("That token is wrong")
+    assert one.qr_text() == ""
+    one.enter("3456 7890")
+    one.wait_for("First token:" if action == "enroll" else "Press Enter to leave")
+    one.settle(0.3)
+    assert NEW in one.qr_text()
 
 
 def test_who_has_no_reason_to_enroll_is_told_why(window):

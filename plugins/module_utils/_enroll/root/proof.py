@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""How a user shows to hold the validated key: by a token of it, or a recovery code, which is used up. Private.
+
+Wrong ones are limited as at a validation, and the count is on disk before the answer is given. The caller holds the lock.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import matching_steps
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
+    TokenRefused,
+    token_digits,
+    tries_with,
+    wait_seconds,
+)
+
+
+def spend_token_or_code(state: StateDir, user: str, answer: str, now: float) -> None:
+    """What a login would take: the phone may be lost, which is why there is a new key."""
+    code = "".join(answer.split())
+    if re.fullmatch(r"[0-9]{8}", code):
+        _spend_code(state, user, code, now)
+    else:
+        spend_token(state, user, answer, now)
+
+
+def spend_token(state: StateDir, user: str, token: str, now: float) -> None:
+    """Take a token that a login would take now, so that neither a login nor another request can."""
+    digits = token_digits(token)
+    key = _judgeable(state, user, now)
+    steps = matching_steps(key.secret, digits, key.accepted_steps(now))
+    if not steps:
+        raise _counted_as_wrong(state, user, key, now)
+    unused = [step for step in steps if step not in key.used_steps]
+    if not unused or not state.claim_step(user, unused[0]):
+        raise _used_before()
+    state.converge_validated(user, lambda key: key and key.with_burnt(unused[:1]))
+
+
+def _spend_code(state: StateDir, user: str, code: str, now: float) -> None:
+    key = _judgeable(state, user, now)
+    if code not in key.recovery_codes:
+        raise _counted_as_wrong(state, user, key, now)
+    seen = []
+
+    def without_code(key: KeyFile | None) -> KeyFile | None:
+        if key is None or code not in key.recovery_codes:
+            return key
+        seen.append(key)
+        return key.with_recovery_codes(other for other in key.recovery_codes if other != code)
+
+    state.converge_validated(user, without_code)
+    if not seen:
+        raise _used_before()  # by a login, since we looked
+
+
+def _judgeable(state: StateDir, user: str, now: float) -> KeyFile:
+    key = state.validated(user)
+    if key is None or key.secret is None:
+        raise TokenRefused("no_validated_key", "there is no validated key")
+    wait = wait_seconds(key, now)
+    if wait:
+        raise TokenRefused("too_many_tries", "too many wrong tokens", wait)
+    return key
+
+
+def _counted_as_wrong(state: StateDir, user: str, key: KeyFile, now: float) -> TokenRefused:
+    tries = tries_with(key, now)
+    state.converge_validated(user, lambda key: key and key.with_meta(tries=tries))
+    return TokenRefused("wrong", "the token is wrong")
+
+
+def _used_before() -> TokenRefused:
+    return TokenRefused("already_used", "the token was used before")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Where a key came from, which decides whether this host may show it. Private to the collection.
+
+A key that the operator gave lies on other hosts too, and may be validated there: whoever gets into this one with a single
+factor must not learn it here. So a host shows only what it made itself and what has never been validated. Everything
+else stays hidden: a key of another origin, one without any (0.1.0 recorded none), one that came with a copied disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+
+HOST, OPERATOR = "host", "operator"
+MACHINE_ID = "/etc/machine-id"
+
+UNKNOWN_ORIGIN = (
+    "it is not known who else has this key: it was made by version 0.1.0, which did not record that, or on another "
+    "machine; give its secret in `keys` if it is yours, or make a new one (state rotated)"
+)
+
+
+def made_here() -> dict[str, Any]:
+    """What is recorded in a key whose secret this host has made up."""
+    return {"origin": HOST, "machine": _this_machine()}
+
+
+def given_by_operator() -> dict[str, Any]:
+    """What is recorded in a key whose secret a run of Ansible has given."""
+    return {"origin": OPERATOR, "machine": None}
+
+
+def may_be_shown(key: KeyFile) -> bool:
+    return key.origin == HOST and _is_of_this_machine(key) and not key.was_validated
+
+
+def is_of_unknown_origin(key: KeyFile) -> bool:
+    """Whether nobody can tell any more who else has this key, and nobody has proven to hold it."""
+    return not key.was_validated and (key.origin is None or (key.origin == HOST and not _is_of_this_machine(key)))
+
+
+def _is_of_this_machine(key: KeyFile) -> bool:
+    here = _this_machine()
+    return here is not None and key.meta.get("machine") == here
+
+
+def _this_machine() -> str | None:
+    """None where there is no machine-id(5) yet, as in the image that machines are cloned from."""
+    try:
+        found = Path(MACHINE_ID).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return hashlib.sha256(f"fleetmfa {found}".encode()).hexdigest()[:16] if len(found) == 32 else None
