@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -84,3 +85,16 @@ def site(server):
         return done.returncode == 0, done.stdout + done.stderr
 
     return run
+
+
+@pytest.fixture
+def policy_findings(server):
+    """The ids of what sshd_policy_info holds against this server."""
+
+    def ask():
+        command = ["ansible", "-i", str(INVENTORY), server.name, "-m", "fleetmfa.ssh.sshd_policy_info", "--become"]
+        environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, check=True, env=environment)
+        return {finding["id"] for finding in json.loads(done.stdout.partition(" => ")[2])["findings"]}
+
+    return ask

@@ -54,6 +54,15 @@ options:
       - A file of that name which this module did not write is never replaced.
     type: bool
     default: false
+  base_service:
+    description:
+      - With O(own_service=true), the service that these users are sent to without it, whose rules have to go on holding for them.
+      - The new service has to run every C(account), C(password) and C(session) line of it and nothing else, and its C(auth) lines behind
+        lines of its own, which an C(include) of each type does. Otherwise it is refused.
+      - A wrong name lets users in whom the rules of the right service shut out. RV(fleetmfa.ssh.sshd_policy_info#module:pam_services) tells
+        the right one.
+    type: str
+    default: sshd
   group:
     description:
       - The enforced group, whose members have to be asked for a token. Others must not notice anything.

@@ -134,10 +134,20 @@ capabilities:
   returned: success
   type: dict
   sample: {pam_service_name: false, separate_challenge_response: false}
+pam_services:
+  description:
+    - The PAM services that sshd sends users to without our drop-in, those of users of tomorrow included. One, C(sshd), unless
+      C(PAMServiceName) says something else.
+    - Empty where sshd refuses its configuration.
+  returned: success
+  type: list
+  elements: str
+  sample: [sshd]
 pam_rules_by_name:
   description:
-    - The lines of PAM service C(sshd) that go by the name of the service (C(pam_time), C(pam_group), C(pam_sss) and the like). What their
-      rules say of C(sshd) does not hold for users that C(PAMServiceName) sends to another service.
+    - The lines of RV(pam_services) that go by the name of the service (C(pam_time), C(pam_group), C(pam_sss) and the like), or may (it
+      is assumed of a module that is not known). What their rules say of a service does not hold for users that C(PAMServiceName) sends
+      to another.
   returned: success
   type: list
   elements: str

@@ -151,8 +151,9 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import rules_kept
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import SshdFindingsError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, plan_sshd_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, Host, plan_sshd_totp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import apply_and_reload
 
 
@@ -164,7 +165,7 @@ def main() -> None:
     )
     reloaded = False
     try:
-        changes, sshd = plan_sshd_totp(module.params)
+        changes, sshd = plan_sshd_totp(module.params, Host(pam=rules_kept))
         changed = [change for change in changes if change.changed]
         if changed and not module.check_mode:
             reloaded = apply_and_reload(changed, module.params["config"], sshd.binary, module.params["reload"])

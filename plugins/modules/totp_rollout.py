@@ -74,6 +74,12 @@ options:
         description: Whether O(pam[].content) is a service of its own that only enforced users are sent to (C(PAMServiceName)).
         type: bool
         default: false
+      base_service:
+        description:
+          - With O(pam[].own_service=true), the service that these users are sent to without it, whose rules have to go on holding.
+          - It is checked that sshd without us sends them there.
+        type: str
+        default: sshd
       guard:
         description: Path of the exactly-once guard that has to agree before and after the token.
         type: path

@@ -106,6 +106,10 @@ class PamConfig:
             self._folders.extend(VENDOR_CONFDIRS)
         self._overlay = {os.path.join(self.confdir, name): text for name, text in (overlay or {}).items()}
 
+    def overlaid(self, overlay: Mapping[str, str | None]) -> PamConfig:
+        """The same with these texts (by name or by path) in place of files."""
+        return PamConfig(self.confdir, {**self._overlay, **overlay})
+
     def auth_stack(self, service: str) -> Stack:
         name = os.path.basename(service).lower()
         own: list[Line] = []

@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the fleetmfa.ssh authors
-"""The lines of a PAM service that go by the name of the service, and say something else under another. Private."""
+"""The lines of a PAM service that go by the name of the service, or may, and say something else under another. Private."""
 
 from __future__ import annotations
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
 
-# time.conf(5) and group.conf(5) name services; so do the HBAC rules of FreeIPA and the GPO map of Active Directory
-# (sssd-ipa(5), sssd-ad(5)), and pam_authz_search of nslcd.conf(5).
-_NAMING = frozenset(("pam_time.so", "pam_group.so", "pam_sss.so", "pam_sss_gss.so", "pam_ldap.so"))
+# Modules that do the same whatever the service is called. Any other may not: time.conf(5) and group.conf(5) name services,
+# so do the HBAC rules of FreeIPA and the GPO map of Active Directory (sssd-ipa(5), sssd-ad(5)) and pam_authz_search of
+# nslcd.conf(5); pam_slurm_adopt does nothing but for `sshd`; a program of pam_exec finds the name in PAM_SERVICE.
+_NAMELESS = frozenset((
+    "pam_access.so", "pam_apparmor.so", "pam_cap.so", "pam_cracklib.so", "pam_debug.so", "pam_deny.so", "pam_echo.so",
+    "pam_env.so", "pam_faildelay.so", "pam_faillock.so", "pam_ftp.so", "pam_google_authenticator.so", "pam_issue.so",
+    "pam_keyinit.so", "pam_krb5.so", "pam_lastlog.so", "pam_lastlog2.so", "pam_limits.so", "pam_localuser.so",
+    "pam_loginuid.so", "pam_mail.so", "pam_mkhomedir.so", "pam_motd.so", "pam_namespace.so", "pam_nologin.so",
+    "pam_oath.so", "pam_passwdqc.so", "pam_permit.so", "pam_pwhistory.so", "pam_pwquality.so", "pam_rhosts.so",
+    "pam_rootok.so", "pam_securetty.so", "pam_selinux.so", "pam_sepermit.so", "pam_shells.so", "pam_systemd.so",
+    "pam_tally.so", "pam_tally2.so", "pam_tty_audit.so", "pam_u2f.so", "pam_umask.so", "pam_unix.so", "pam_userdb.so",
+    "pam_usertype.so", "pam_warn.so", "pam_wheel.so", "pam_winbind.so", "pam_wtmpdb.so", "pam_xauth.so",
+))  # fmt: skip
 
 
 def named_rules(config: PamConfig, service: str) -> list[str]:
@@ -26,4 +36,4 @@ def _goes_by_name(line: Line) -> bool:
         return "service" in line.arguments
     if line.module_name == "pam_listfile.so":
         return "item=service" in line.arguments
-    return line.module_name in _NAMING
+    return line.kind == "module" and line.module_name not in _NAMELESS

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import service as pam_service
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, prove_token_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import Verdict
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
@@ -14,6 +16,7 @@ PAM_TOTP_SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "content": {"type": "str"},
     "own_service": {"type": "bool", "default": False},
+    "base_service": {"type": "str", "default": "sshd"},
     "group": {"type": "str", "default": "mfa-enforced"},
     "guard": {"type": "path"},
     "token_alone": {"type": "bool", "default": True},
@@ -27,6 +30,8 @@ def plan_pam_totp(wish: dict) -> tuple[FileChange, Verdict | None]:
     confdir, service = wish["confdir"], wish["service"]
     if wish["state"] == "absent":
         return pam_service.plan_removal(confdir, service), None
+    if wish["own_service"]:
+        _refuse_unusable_base(wish)
     plan = pam_service.plan_own_service if wish["own_service"] else pam_service.plan_block
     change = plan(confdir, service, wish["content"])
     demand = Demand(
@@ -35,8 +40,24 @@ def plan_pam_totp(wish: dict) -> tuple[FileChange, Verdict | None]:
         content=wish["content"],
         group=wish["group"],
         own_service=wish["own_service"],
+        base_service=wish["base_service"],
         guard=wish["guard"],
         token_alone=wish["token_alone"],
         require_installed=wish["require_installed"],
     )
     return change, prove_token_lines(change, demand)
+
+
+def _refuse_unusable_base(wish: dict) -> None:
+    confdir, base = wish["confdir"], wish["base_service"]
+    pam_service.service_path(confdir, base)
+    if base == wish["service"]:
+        raise FleetMfaError(
+            f"option 'base_service': {base} is the service that is made; name the one that users have without it, or give "
+            "option 'service' another name"
+        )
+    if PamConfig(confdir).find_file(base) is None:
+        raise FleetMfaError(
+            f"option 'base_service': there is no PAM service {base} in {confdir}, so that sshd falls back to `other`; write "
+            "it, or mend PAMServiceName in sshd_config"
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import lost_rules, without_us
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import check_module_line, find_module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
@@ -28,9 +29,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 class Demand:
     """What the service has to do: `content` are our lines, `group` is enforced.
 
-    `own_service` says that only enforced users are sent to this service (PAMServiceName), `guard` names the program that
-    has to agree before and after the token, `token_alone` allows that nothing but the token is asked here (sshd checked
-    a key before), `require_installed` asks the installed modules whether they take their options.
+    `own_service` says that only enforced users are sent to this service (PAMServiceName), who without us would be sent to
+    `base_service`, `guard` names the program that has to agree before and after the token, `token_alone` allows that nothing
+    but the token is asked here (sshd checked a key before), `require_installed` asks the installed modules whether they take
+    their options.
     """
 
     service: str
@@ -38,6 +40,7 @@ class Demand:
     content: str
     group: str
     own_service: bool
+    base_service: str
     guard: str | None
     token_alone: bool
     require_installed: bool
@@ -56,7 +59,9 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
     # What the service is without us: lines of ours that are being replaced are nobody's to miss.
     before = _config(demand, change.before and split(change.before, change.path).without)
     verdict = _prove_enforced(after, demand)
-    if not demand.own_service:
+    if demand.own_service:
+        _prove_base_kept(after, demand)
+    else:
         _prove_not_enforced(before, after, demand)
     _prove_credentials(before, after, demand)
     return verdict
@@ -64,7 +69,9 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
 
 def _config(demand: Demand, text: bytes | None) -> PamConfig:
     content = None if text is None else text.decode("utf-8", "surrogateescape")
-    return PamConfig(confdir=demand.confdir, overlay={demand.service: content})
+    config = PamConfig(confdir=demand.confdir, overlay={demand.service: content})
+    # Where the base still has our block, it goes with the same wish.
+    return without_us(config, [demand.base_service]) if demand.own_service else config
 
 
 def _prove(config: PamConfig, demand: Demand, subject: Subject, required: list | None = None) -> Verdict:
@@ -92,6 +99,13 @@ def _prove_enforced(config: PamConfig, demand: Demand) -> Verdict:
     if not demand.token_alone and ["token"] in verdict.ways_in:
         raise _refusal(demand, f"{who} could get in with a token alone, and a password is wanted too")
     return verdict
+
+
+def _prove_base_kept(after: PamConfig, demand: Demand) -> None:
+    """Every rule that held for these users before holds after: who may log in, what a session is given."""
+    lost = lost_rules(after, demand.base_service, demand.service)
+    if lost:
+        raise _refusal(demand, f"it would not do what {demand.base_service} does: {'; '.join(lost)}")
 
 
 def _prove_not_enforced(before: PamConfig, after: PamConfig, demand: Demand) -> None:

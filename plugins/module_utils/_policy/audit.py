@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 from typing import Callable, Iterator, NamedTuple
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import without_us
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import key_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import (
@@ -16,6 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findi
     candidates,
     overdue_findings,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.confinement import Candidate
@@ -27,6 +29,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import (
     login,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import placement
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import ANY_USER, Host, bare_config
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
@@ -38,8 +41,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 Enrolling = Callable[[Enrollment, SshdConfig, str, StateDir], "list[Candidate]"]
 
-# The name sshd gives PAM where PAMServiceName says nothing else.
-SHARED_SERVICE = "sshd"
 _EXAMPLES = 5
 # Which of several verdicts for several connections stands for the class: the one to act on first.
 _GRAVITY = ("can_get_round", "locked_out", "not_asked", "asked")
@@ -54,7 +55,9 @@ _BASELINE = {keyword for keywords in METHOD_KEYWORDS.values() for keyword in key
 class Audit:
     """One reading of a host's sshd policy; reads only."""
 
-    def __init__(self, wish: dict, host: Host | None = None, enrolling: Enrolling = candidates):
+    def __init__(
+        self, wish: dict, host: Host | None = None, enrolling: Enrolling = candidates, pam: PamConfig | None = None
+    ):
         self.group = wish["group"]
         self.path = wish["path"]
         self.main = wish["config"]
@@ -64,38 +67,53 @@ class Audit:
         self.enrollment = Enrollment(**(wish["enrollment"] or {}))
         self._host = host or Host()
         self._enrolling = enrolling
+        self._config_of_pam = pam or PamConfig()
+        self._base: BaseServices | None = None
 
     def report(self) -> dict:
         baseline: dict[str, str] = {}
+        services: list[str] = []
         classes: list[dict] = []
-        findings = []
-        with PolicyReader(self.sshd, bare_config(self.main, self.path)) as bare:
-            if not bare.complaint():
-                settings = bare.global_settings()
-                baseline = {keyword: settings[keyword][0] for keyword in sorted(_BASELINE & set(settings))}
-        with PolicyReader(self.sshd, SshdConfig(self.main)) as reader:
+        findings: list[Finding] = []
+        bare = PolicyReader(self.sshd, bare_config(self.main, self.path))
+        reader = PolicyReader(self.sshd, SshdConfig(self.main))
+        with bare, reader:
             complaint = reader.complaint()
-            if complaint:
-                findings.append(Finding("sshd_config_invalid", (complaint,)))
-            else:
-                try:
+            try:
+                if not bare.complaint():
+                    settings = bare.global_settings()
+                    baseline = {keyword: settings[keyword][0] for keyword in sorted(_BASELINE & set(settings))}
+                    self._base = BaseServices(bare)
+                    services = self._base.all([*self._host.accounts(bare.config, self.group), ANY_USER])
+                if not complaint:
                     classes, findings = self._judge(reader)
-                except SshdFindingsError as error:
-                    findings = error.findings
+            except SshdFindingsError as error:
+                findings = error.findings
+        if complaint:
+            findings = [Finding("sshd_config_invalid", (complaint,))]
         return {
             "openssh_version": list(self.sshd.version),
             "capabilities": {
                 "pam_service_name": self.sshd.pam_service_name,
                 "separate_challenge_response": self.sshd.separate_challenge_response,
             },
-            "pam_rules_by_name": named_rules(PamConfig(), SHARED_SERVICE),
+            "pam_services": services,
+            "pam_rules_by_name": self._pam_rules_by_name(services),
             "baseline": baseline,
             "classes": classes,
             "findings": [finding.as_dict() for finding in merged(findings)],
             "sshd_calls": self.sshd.calls,
         }
 
+    def _pam_rules_by_name(self, services: list[str]) -> list[str]:
+        try:
+            bare = without_us(self._config_of_pam, services)
+        except FleetMfaError:
+            bare = self._config_of_pam  # half a block: every change of it is refused
+        return list(dict.fromkeys(rule for service in services for rule in named_rules(bare, service)))
+
     def _judge(self, reader: PolicyReader) -> tuple[list[dict], list[Finding]]:
+        self._pam = PamServices(self._config_of_pam, self._base, self.group)
         accounts = [self._as_assumed(account) for account in self._host.accounts(reader.config, self.group)]
         connections = reader.connections()
         judged = [
@@ -133,7 +151,7 @@ class Audit:
         verdicts = {each.connection: each.verdict(enforced) for each in logins}
         findings = []
         for each in logins:
-            found = findings_of_enforced(reader.config, each) if enforced else _unenforced_asked(each)
+            found = findings_of_enforced(reader.config, each, self._pam) if enforced else _unenforced_asked(each)
             findings += [_about(finding, members, each.connection, len(logins) > 1) for finding in found]
         if enforced and len(set(verdicts.values())) > 1 and "can_get_round" in verdicts.values():
             said = tuple(f"{_names(members)}: {verdict} {connection}" for connection, verdict in verdicts.items())

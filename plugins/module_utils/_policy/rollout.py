@@ -10,13 +10,17 @@ from typing import Any, Callable, NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, plan_pam_totp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out import (
     refuse_enforced_connection,
     refuse_nobody_left,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, Host, plan_sshd_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 # Said once for the whole roll-out.
@@ -129,7 +133,7 @@ def _plan(params: dict[str, Any]) -> Plan:
         (coming if wish["state"] == "present" else going).append(change)
         proof = {} if verdict is None else {"ways_in": verdict.ways_in, "unknown_modules": verdict.unknown_modules}
         services.append({"service": wish["service"], "path": change.path, **proof})
-    sshd, binary = _plan_sshd(params, frozenset(change.path for change in coming))
+    sshd, binary = _plan_sshd(params, [*coming, *going])
     changes = [change for change in [*coming, *sshd, *going] if change.changed]
     if changes and params["state"] == "present":
         _refuse_lock_out(changes, params)
@@ -143,12 +147,24 @@ def _refuse_lock_out(changes: list[FileChange], params: dict[str, Any]) -> None:
         refuse_nobody_left(changes, params)
 
 
-def _plan_sshd(params: dict[str, Any], planned_files: frozenset[str]) -> tuple[list[FileChange], str | None]:
+def _plan_sshd(params: dict[str, Any], pam: list[FileChange]) -> tuple[list[FileChange], str | None]:
     """The changes, and the sshd that was asked about them: the same one is asked again before it is reloaded."""
     if params["sshd"] is None:
         return [], None
-    changes, sshd = plan_sshd_totp(_wish(params["sshd"], params), Host(planned_files=planned_files))
+    planned = {change.path: None if change.after is None else _text(change.after) for change in pam}
+    # One host has one folder; another than its own is a host that is only tried out.
+    config = PamConfig(params["pam"][0]["confdir"] if pam else DEFAULT_CONFDIR, planned)
+    asked_of = params["group"] if pam else None
+
+    def services(bare: PolicyReader) -> PamServices:
+        return PamServices(config, BaseServices(bare), asked_of)
+
+    changes, sshd = plan_sshd_totp(_wish(params["sshd"], params), Host(pam=services))
     return changes, sshd.binary
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
 
 
 def _wish(entry: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:

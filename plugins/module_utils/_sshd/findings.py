@@ -34,6 +34,14 @@ CATALOGUE = {
     ),
     "sshd_pam_disabled": ("critical", "Set UsePAM yes: without PAM nothing asks for a token."),
     "sshd_pam_service_missing": ("critical", "Write the PAM service (pam_totp with own_service) before sshd names it."),
+    "pam_rules_lost": (
+        "critical",
+        "Run site again: the PAM service of enforced users has to include the one that sshd names without us, all of it.",
+    ),
+    "pam_token_not_asked": (
+        "critical",
+        "Run site again: it puts the token lines into each PAM service that sshd sends enforced users to.",
+    ),
     "sshd_root_cannot_pass": (
         "high",
         "Exempt root, or set PermitRootLogin yes: under prohibit-password sshd replaces root's typed code by junk.",

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import Iterable, Iterator, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection, admitted, setter
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import service_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
 
 KEYBOARD_INTERACTIVE = "keyboard-interactive"
@@ -104,10 +105,20 @@ def deciding_line(config: SshdConfig, one: Login, keyword: str) -> str:
     return line.where if line else f"{keyword} {one.value(keyword, '')} (default or command line)"
 
 
-def findings_of_enforced(
-    config: SshdConfig, one: Login, planned_files: frozenset[str] = frozenset()
-) -> Iterator[Finding]:
-    """What is wrong with the way this enforced user's login is handled; `planned_files` will be there by then."""
+class ServiceFiles:
+    """Whether a PAM service has a file. What is in it, _policy/pam_service.py knows."""
+
+    def has_file(self, service: str) -> bool:
+        return any((Path(folder) / service).is_file() for folder in _PAM_FOLDERS)
+
+    def findings(self, one: Login) -> Iterable[Finding]:
+        """What is wrong with the service that this enforced user is sent to."""
+        return ()
+
+
+def findings_of_enforced(config: SshdConfig, one: Login, pam: ServiceFiles | None = None) -> Iterator[Finding]:
+    """What is wrong with the way this enforced user's login is handled; `pam` as it will be by then."""
+    pam = pam or ServiceFiles()
     if not one.is_admitted:
         return  # shut out by name (AllowUsers and the like), which is what the administrator said
 
@@ -118,10 +129,10 @@ def findings_of_enforced(
         yield told("sshd_pam_disabled", "usepam")
     elif not one.ways_in:
         yield from _lock_out(one, told)
-    service = one.value("pamservicename", "sshd")
-    services = [Path(folder) / service for folder in _PAM_FOLDERS]
-    if not any(path.is_file() or str(path) in planned_files for path in services):
+    if not pam.has_file(service_of(one.settings)):
         yield told("sshd_pam_service_missing", "pamservicename")
+    elif any(map(has_token, one.ways_in)):
+        yield from pam.findings(one)
     for way in one.ways_in:
         if not has_token(way):
             if one.takes_any_method:

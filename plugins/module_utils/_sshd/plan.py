@@ -24,7 +24,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import (
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import Daemon, daemons
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding, SshdFindingsError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import findings_of_enforced, login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import ServiceFiles, findings_of_enforced, login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import (
     Include,
@@ -63,7 +63,8 @@ class Host(NamedTuple):
 
     accounts: Callable[[SshdConfig, str], list[Account]] = login_accounts
     running: Callable[[str], list[Daemon]] = daemons
-    planned_files: frozenset[str] = frozenset()  # PAM services that come with the same roll-out, before sshd reads this
+    # The PAM services as they will be when sshd reads this; asked with the configuration that is without us.
+    pam: Callable[[PolicyReader], ServiceFiles] = lambda bare: ServiceFiles()
 
 
 def plan_sshd_totp(wish: dict, host: Host | None = None) -> tuple[list[FileChange], Sshd]:
@@ -122,7 +123,7 @@ def check(wish: dict, changes: list[FileChange], sshd: Sshd, host: Host) -> None
         # What users get whose enrollment is overdue is meant to be different.
         others = [account.left(group).left(overdue) for account in accounts]
         findings = [
-            *_not_enforcing(after, members, wish, host.planned_files),
+            *_not_enforcing(after, members, wish, host.pam(before)),
             *_changes_others(before, after, others, group),
             *second_daemon_findings(second_daemons(host.running(main), main), sshd, members, group, planned),
         ]
@@ -159,9 +160,7 @@ def _members_to_be(config: SshdConfig, accounts: list[Account], wish: dict) -> l
     return [one.joined(wish["group"]) for one in chosen]
 
 
-def _not_enforcing(
-    after: PolicyReader, members: list[Account], wish: dict, planned_files: frozenset[str]
-) -> Iterator[Finding]:
+def _not_enforcing(after: PolicyReader, members: list[Account], wish: dict, pam: ServiceFiles) -> Iterator[Finding]:
     """What keeps members of the group, now or later, from being asked, or from getting in when they are."""
     group = wish["group"]
     demanded = _demanded(after.config, wish["path"], group, after.sshd.separate_challenge_response)
@@ -176,7 +175,7 @@ def _not_enforcing(
             got = " ".join(one.settings.get(keyword, []))
             if got.lower() != value.lower():
                 yield Finding("sshd_policy_shadowed", (f"{who}: {keyword} would be `{got}`, not `{value}`",))
-        for finding in findings_of_enforced(after.config, one, planned_files):
+        for finding in findings_of_enforced(after.config, one, pam):
             yield finding._replace(evidence=tuple(f"{who}: {text}" for text in finding.evidence))
 
 

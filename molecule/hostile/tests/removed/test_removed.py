@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.comes_with(
     *("cloud_init", "shadowing_dropin", "shadowing_line", "include_below_match", "no_include", "off_early"),
-    *("rhel", "suse", "pam_access", "pam_group"),
+    *("rhel", "suse", "pam_access", "pam_group", "pam_service"),
 )
 
 

@@ -178,7 +178,8 @@ def test_a_rest_that_asks_no_password_is_seen(run_module, debian):
 
 
 class TestOwnService:
-    CONTENT = TOKEN + ENOUGH + "auth include sshd\naccount include sshd\n"
+    INCLUDES = "".join(f"{kind} include sshd\n" for kind in ("auth", "account", "password", "session"))
+    CONTENT = TOKEN + ENOUGH + INCLUDES
 
     def test_made_and_removed(self, run_module, confdir):
         options = {"service": "sshd-mfa", "confdir": str(confdir), "own_service": True, "content": self.CONTENT}
@@ -191,6 +192,43 @@ class TestOwnService:
     def test_a_gate_in_it_would_be_a_way_round(self, run_module, debian):
         content = GATE.format(jump=2) + self.CONTENT
         refused(run_module, debian, "without a token", service="sshd-mfa", own_service=True, content=content)
+
+    @pytest.mark.parametrize(
+        ("line", "instead", "said"),
+        [
+            ("account include sshd\n", "", "the account lines of sshd are not those of sshd-mfa"),
+            ("account include sshd\n", "account required pam_permit.so\n", "pam_nologin.so is left out"),
+            (
+                "account include sshd\n",
+                "account sufficient pam_permit.so\naccount include sshd\n",
+                "pam_permit.so is added",
+            ),
+            ("session include sshd\n", "", "pam_limits.so is left out"),
+            ("password include sshd\n", "password include common-auth\n", "the password lines of sshd"),
+            ("auth include sshd\n", "", "the auth lines of sshd"),
+        ],
+    )
+    def test_a_rule_of_the_base_may_not_be_lost(self, run_module, debian, line, instead, said):
+        with (debian / "sshd").open("a") as service:
+            service.write("session required pam_limits.so\npassword required pam_unix.so\n")
+        options = {"service": "sshd-mfa", "own_service": True}
+        refused(run_module, debian, said, content=self.CONTENT.replace(line, instead), **options)
+        assert run_module("pam_totp", confdir=str(debian), content=self.CONTENT, **options)["changed"]
+
+    def test_the_base_is_the_one_that_users_have(self, run_module, debian):
+        (debian / "ssh-corp").write_text("@include common-auth\naccount required pam_access.so\n")
+        options = {"service": "sshd-mfa", "own_service": True, "base_service": "ssh-corp"}
+        refused(run_module, debian, "pam_access.so is left out", content=self.CONTENT, **options)
+        content = self.CONTENT.replace("include sshd", "include ssh-corp")
+        assert run_module("pam_totp", confdir=str(debian), content=content, **options)["ways_in"] == [["token"]]
+
+    @pytest.mark.parametrize(
+        ("base", "said"),
+        [("gone", "no PAM service gone"), ("sshd-mfa", "the service that is made"), ("../x", "not the name")],
+    )
+    def test_a_base_that_cannot_be_one(self, run_module, debian, base, said):
+        options = {"service": "sshd-mfa", "own_service": True, "base_service": base, "content": self.CONTENT}
+        refused(run_module, debian, said, **options)
 
 
 def test_content_is_required(run_module, debian):

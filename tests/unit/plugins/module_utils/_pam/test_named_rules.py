@@ -26,6 +26,8 @@ def rules(tmp_path, **files):
         "-account [default=bad success=ok] /usr/lib/x86_64-linux-gnu/security/pam_sss.so",
         "account sufficient pam_ldap.so",
         "auth required pam_succeed_if.so quiet service in sshd:login",
+        "account required pam_slurm_adopt.so",
+        "session optional pam_exec.so /usr/local/bin/tell-the-house",
         "auth required pam_listfile.so item=service sense=allow file=/etc/services.allowed",
     ],
 )

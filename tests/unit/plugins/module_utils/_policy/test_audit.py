@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import given_by_operator
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
@@ -46,9 +47,10 @@ def host(tmp_path):
 
 
 def audit(host, accounts=(ALICE, BOB, ROOT), running=(), **wish):
-    return Audit(
-        host.audit_wish(**wish), Host(lambda config, group: list(accounts), lambda main: list(running))
-    ).report()
+    lines = {"sshd": "auth required pam_google_authenticator.so\n", "other": "auth required pam_deny.so\n"}
+    pam = PamConfig(str(host.config.parent / "pam.d"), lines)
+    known = Host(lambda config, group: list(accounts), lambda main: list(running))
+    return Audit(host.audit_wish(**wish), known, pam=pam).report()
 
 
 def ids(report):

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The PAM service of the house is missing, lies elsewhere, or becomes another: after `remove`, on the host as it was met."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lab.logins import login
+
+pytestmark = pytest.mark.comes_with("pam_service")
+
+SENT_TO = "printf 'PAMServiceName %s\\n' {} > /etc/ssh/sshd_config.d/50-corp.conf; systemctl reload ssh"
+# The rules of another house: it has nothing against outcast, but against late.
+ANOTHER = "sed s/corp.conf/other.conf/ /root/pam.d/ssh-corp > /etc/pam.d/ssh-other; echo '-:late:ALL' > /etc/security/other.conf"
+
+
+@pytest.fixture(autouse=True)
+def as_met(root):
+    yield
+    root.run_expect([0], "rm -rf /etc/ssh /etc/pam.d /usr/lib/pam.d/ssh-corp && cp -a /root/ssh /root/pam.d /etc/")
+    root.run_expect([0], "systemctl reload ssh")
+
+
+@pytest.fixture
+def gets_in(server, keys):
+    """Whether an enforced user gets in with a token; whoever is let in without one fails the test."""
+
+    def attempt(user):
+        done = login(server, user, [keys[user].token()])
+        assert done.asked, done
+        return done.allowed
+
+    return attempt
+
+
+def test_service_without_a_file_is_refused(root, site, gets_in_by_key):
+    root.run_expect([0], "mv /etc/pam.d/ssh-corp /root/ssh-corp")
+    went_well, printed = site()
+    root.run_expect([0], "mv /root/ssh-corp /etc/pam.d/")
+    assert not went_well
+    assert "there is no PAM service ssh-corp in /etc/pam.d" in " ".join(printed.split()), printed
+    assert not root.file("/etc/pam.d/sshd-mfa").exists
+    assert gets_in_by_key("alice") and not gets_in_by_key("outcast")
+
+
+def test_service_that_the_vendor_ships_is_included(root, site, gets_in):
+    root.run_expect([0], "mkdir -p /usr/lib/pam.d && mv /etc/pam.d/ssh-corp /usr/lib/pam.d/")
+    went_well, printed = site()
+    assert went_well, printed
+    assert gets_in("alice") and not gets_in("outcast")
+
+
+def test_another_service_is_a_finding_until_the_next_run(
+    root, site, policy_findings, gets_in, gets_in_by_key, is_as_before
+):
+    assert site()[0] and gets_in("alice") and not gets_in("outcast")
+    assert policy_findings() == set()
+    root.run_expect([0], ANOTHER + "; " + SENT_TO.format("ssh-other"))
+    assert policy_findings() == {"pam_rules_lost"}
+    assert gets_in("late"), "by the rules of the old house, which is the finding"
+    went_well, printed = site()
+    assert went_well and policy_findings() == set(), printed
+    assert gets_in("outcast") and not gets_in("late")
+    root.run_expect([0], "rm /etc/pam.d/ssh-other; " + SENT_TO.format("ssh-corp"))
+    assert site("-e", json.dumps({"mfa_pam_service": "shared"}))[0] and policy_findings() == set()
+    assert gets_in("alice") and not gets_in("outcast") and gets_in_by_key("bob")
+    root.run_expect([0], SENT_TO.format("sshd"))
+    assert policy_findings() == {"pam_token_not_asked"}
+    assert site("-e", json.dumps({"mfa_pam_service": "shared"}))[0] and policy_findings() == set()
+    assert gets_in("alice")
+    root.run_expect([0], SENT_TO.format("ssh-corp"))
+    assert site("-e", json.dumps({"mfa_state": "absent"}))[0] and is_as_before()

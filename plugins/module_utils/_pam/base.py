@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The PAM service that users have without us, and what of its rules another service leaves out. Private to the collection.
+
+What held on the host before is the base, of every type: who may log in is said in `account`, what a session may do in
+`session`. A service that stands in for the base has to run exactly its lines, `auth` behind lines of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import TYPES, Line, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
+
+
+def without_us(config: PamConfig, services: Iterable[str]) -> PamConfig:
+    """The same folder, these services without our block."""
+    overlay = {}
+    for service in services:
+        found = config.find_file(service)
+        if found is not None:
+            path, text = found
+            without = split(text.encode("utf-8", "surrogateescape"), path).without
+            overlay[path] = without.decode("utf-8", "surrogateescape")
+    return config.overlaid(overlay)
+
+
+def lost_rules(config: PamConfig, base: str, service: str) -> list[str]:
+    """What `service` does not do of what `base` does, a text each; nothing where it stands in for the base in full."""
+    if service == base:
+        return []
+    if config.find_file(base) is None:
+        return [f"there is no PAM service {base}"]
+    lost = []
+    for kind in TYPES:
+        wanted, there = _lines(config, base, kind), _lines(config, service, kind)
+        if kind == "auth":
+            there = there[len(there) - len(wanted) :] if wanted else there[:0]
+        if there != wanted:
+            lost.append(f"the {kind} lines of {base} are not those of {service}{_example(wanted, there)}")
+    return lost
+
+
+def _lines(config: PamConfig, service: str, kind: str) -> list[tuple]:
+    lines: Iterable[Line]
+    if kind == "auth":
+        stack = config.auth_stack(service)
+        if stack.problem:
+            raise FleetMfaError(f"libpam does not start PAM service {service}: {stack.problem}")
+        lines = stack.lines
+    else:
+        lines = [line for line in config.lines(service) if line.type == kind]
+    return [
+        (line.place, line.control, line.module, line.level, line.kind, line.arguments, line.problem) for line in lines
+    ]
+
+
+def _example(wanted: list[tuple], there: list[tuple]) -> str:
+    """One line that shows it: one that is missing, else one that is too many."""
+    missing = [line for line in wanted if line not in there]
+    added = [line for line in there if line not in wanted]
+    if missing:
+        return f": {missing[0][0]} {missing[0][2]} is left out"
+    return f": {added[0][0]} {added[0][2]} is added" if added else ": they are in another order"

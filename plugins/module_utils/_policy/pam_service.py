@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The PAM services that sshd sends enforced users to: whether they ask for a token, and keep every rule. Private."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import lost_rules
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import prove
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, ServiceFiles
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices, service_of
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
+
+
+class PamServices(ServiceFiles):
+    """The PAM services as they are, or will be, judged for users whom sshd sends there.
+
+    Without `base` nothing is known of before; without `group` nobody has to be asked for a token.
+    """
+
+    def __init__(self, config: PamConfig | None = None, base: BaseServices | None = None, group: str | None = None):
+        self._config = config or PamConfig()
+        self._base = base
+        self._group = group
+        self._lost: dict[tuple[str, str], list[Finding]] = {}
+        self._without_token: dict[str, list[Finding]] = {}
+
+    def has_file(self, service: str) -> bool:
+        return self._config.find_file(service) is not None
+
+    def findings(self, one: Login) -> Iterator[Finding]:
+        service = service_of(one.settings)
+        if self._base is not None:
+            base = self._base.of(one.account, one.connection)
+            if (base, service) not in self._lost:
+                self._lost[base, service] = list(_rules_lost(self._config, base, service))
+            yield from self._lost[base, service]
+        if self._group is not None:
+            if service not in self._without_token:
+                self._without_token[service] = list(_without_token(self._config, service, self._group))
+            yield from self._without_token[service]
+
+
+def rules_kept(bare: PolicyReader) -> PamServices:
+    """The services as they are, for a change of sshd alone: PAM may get its token lines later, but no rule may be lost."""
+    return PamServices(base=BaseServices(bare))
+
+
+def _rules_lost(config: PamConfig, base: str, service: str) -> Iterator[Finding]:
+    """Users of `base` who are sent to `service` have to find every rule there."""
+    try:
+        lost = lost_rules(config, base, service)
+    except FleetMfaError as error:
+        lost = [str(error)]
+    for text in lost:
+        yield Finding("pam_rules_lost", (f"PAM service {service} in place of {base}: {text}",))
+
+
+def _without_token(config: PamConfig, service: str, group: str) -> Iterator[Finding]:
+    """Members of the group whom sshd sends to `service` must not pass it without a token."""
+    try:
+        verdict = prove(config, service, Subject(member_of=frozenset({group}), has_key=True))
+    except FleetMfaError as error:
+        yield Finding("pam_token_not_asked", (f"PAM service {service} cannot be judged: {error}",))
+        return
+    if verdict.can_succeed_without_token:
+        steps = verdict.explain().replace("\n", "; ")
+        yield Finding("pam_token_not_asked", (f"PAM service {service}: {steps}",))
