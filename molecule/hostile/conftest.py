@@ -93,7 +93,7 @@ def policy_findings(server):
 
     def ask():
         command = ["ansible", "-i", str(INVENTORY), server.name, "-m", "fleetmfa.ssh.sshd_policy_info", "--become"]
-        environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+        environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0"}
         done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, check=True, env=environment)
         return {finding["id"] for finding in json.loads(done.stdout.partition(" => ")[2])["findings"]}
 

@@ -50,13 +50,19 @@ def plan_pam_totp(wish: dict) -> tuple[FileChange, Verdict | None]:
 
 def _refuse_unusable_base(wish: dict) -> None:
     confdir, base = wish["confdir"], wish["base_service"]
-    pam_service.service_path(confdir, base)
+    path = pam_service.service_path(confdir, base)
     if base == wish["service"]:
         raise FleetMfaError(
             f"option 'base_service': {base} is the service that is made; name the one that users have without it, or give "
             "option 'service' another name"
         )
-    if PamConfig(confdir).find_file(base) is None:
+    found = PamConfig(confdir).find_file(base)
+    if found is not None and found[0] != path:
+        # sshd finds it there, but an include of Debian's libpam looks in /etc/pam.d alone, and then denies.
+        raise FleetMfaError(
+            f"option 'base_service': PAM service {base} is {found[0]}, where an include need not find it; copy it to {confdir}"
+        )
+    if found is None:
         raise FleetMfaError(
             f"option 'base_service': there is no PAM service {base} in {confdir}, so that sshd falls back to `other`; write "
             "it, or mend PAMServiceName in sshd_config"

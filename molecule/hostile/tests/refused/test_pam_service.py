@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the fleetmfa.ssh authors
-"""The PAM service of the house is missing, lies elsewhere, or becomes another: after `remove`, on the host as it was met."""
+"""The PAM service of the house is missing, lies elsewhere, or becomes another: on the host as it was met."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def gets_in(server, keys):
     return attempt
 
 
-def test_service_without_a_file_is_refused(root, site, gets_in_by_key):
-    root.run_expect([0], "mv /etc/pam.d/ssh-corp /root/ssh-corp")
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        # sshd would fall back to `other`.
+        ("/root/away", "there is no PAM service ssh-corp in /etc/pam.d"),
+        # sshd finds it there, an include does not.
+        ("/usr/lib/pam.d", "PAM service ssh-corp is /usr/lib/pam.d/ssh-corp, where an include need not find it"),
+    ],
+)
+def test_service_that_cannot_be_included_is_refused(folder, said, root, site):
+    root.run_expect([0], f"mkdir -p {folder} && mv /etc/pam.d/ssh-corp {folder}/")
     went_well, printed = site()
-    root.run_expect([0], "mv /root/ssh-corp /etc/pam.d/")
-    assert not went_well
-    assert "there is no PAM service ssh-corp in /etc/pam.d" in " ".join(printed.split()), printed
+    assert not went_well and said in " ".join(printed.split()), printed
     assert not root.file("/etc/pam.d/sshd-mfa").exists
-    assert gets_in_by_key("alice") and not gets_in_by_key("outcast")
-
-
-def test_service_that_the_vendor_ships_is_included(root, site, gets_in):
-    root.run_expect([0], "mkdir -p /usr/lib/pam.d && mv /etc/pam.d/ssh-corp /usr/lib/pam.d/")
-    went_well, printed = site()
-    assert went_well, printed
-    assert gets_in("alice") and not gets_in("outcast")
+    assert not root.file("/etc/ssh/sshd_config.d/00-fleetmfa.conf").exists
 
 
 def test_another_service_is_a_finding_until_the_next_run(
