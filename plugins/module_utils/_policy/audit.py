@@ -10,6 +10,7 @@ from typing import Callable, Iterator, NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import without_us
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import key_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import (
@@ -75,8 +76,8 @@ class Audit:
         services: list[str] = []
         classes: list[dict] = []
         findings: list[Finding] = []
-        bare = PolicyReader(self.sshd, bare_config(self.main, self.path))
-        reader = PolicyReader(self.sshd, SshdConfig(self.main))
+        bare = PolicyReader(self.sshd, bare_config(self.sshd, self.main, self.path))
+        reader = PolicyReader(self.sshd, SshdConfig(self.main, version=self.sshd.version))
         with bare, reader:
             complaint = reader.complaint()
             try:

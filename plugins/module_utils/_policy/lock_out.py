@@ -53,8 +53,9 @@ def refuse_nobody_left(changes: list[FileChange], params: dict[str, Any], accoun
     """Somebody has to have a way in: an account that is not asked, or one that is asked and has a sound key."""
     sshd, group = params["sshd"], params["group"]
     state_dir = StateDir(params["state_dir"])
-    config = SshdConfig(sshd["config"], {change.path: change.after for change in changes})
-    with PolicyReader(Sshd(sshd["sshd"]), config) as reader:
+    binary = Sshd(sshd["sshd"])
+    config = SshdConfig(sshd["config"], {change.path: change.after for change in changes}, binary.version)
+    with PolicyReader(binary, config) as reader:
         connections = reader.connections()
         for members in user_classes(config, accounts(config, group), group):
             if not any(login(reader, members[0], connection).ways_in for connection in connections):

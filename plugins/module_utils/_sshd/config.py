@@ -11,19 +11,21 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-import re
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.words import (
+    NEWEST,
+    parse_criteria,
+    quoted,
+    split_arguments,
+    split_line,
+)
 
 SSHD_CONFIG = "/etc/ssh/sshd_config"
 SSHD_FOLDER = "/etc/ssh"  # what sshd resolves relative Includes against, wherever its own file lies
 _MAX_DEPTH = 16
-_KEYWORD = re.compile(r'\s*"?([^\s="#]+)"?(?:\s*=\s*|\s+|$)(.*)', re.DOTALL)
-_ARGUMENT = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
-_CRITERION = re.compile(r"\b(user|group|host|address|localaddress|localport|rdomain|version)\s*=\s*", re.IGNORECASE)
-_NO_ARGUMENT = {"all", "invalid-user"}
 # One option under several names (readconf and servconf tables); before 8.7 the last two were an option of their own.
 _ALIASES = {
     "challengeresponseauthentication": "kbdinteractiveauthentication",
@@ -54,13 +56,9 @@ class Directive(NamedTuple):
         return f"{self.file}:{self.line}{under}: {self.keyword} {' '.join(self.arguments)}"
 
 
-def match_text(match: MatchLine) -> str:
-    words = (f"{name.capitalize()} {_quoted(pattern)}".strip() for name, pattern in match.criteria)
+def match_text(match: MatchLine, version: tuple[int, int] = NEWEST) -> str:
+    words = (f"{name.capitalize()} {quoted(pattern, version)}".strip() for name, pattern in match.criteria)
     return "Match " + " ".join(words)
-
-
-def _quoted(pattern: str) -> str:
-    return f'"{pattern}"' if re.search(r"\s", pattern) else pattern
 
 
 def canonical(keyword: str, separate_challenge_response: bool) -> str:
@@ -69,10 +67,19 @@ def canonical(keyword: str, separate_challenge_response: bool) -> str:
 
 
 class SshdConfig:
-    """A configuration, from its main file; `overlay` has contents that stand for those on disk (None: no such file)."""
+    """A configuration, from its main file, read as this version of sshd reads it.
 
-    def __init__(self, path: str, overlay: Mapping[str, bytes | None] | None = None):
+    `overlay` has contents that stand for those on disk (None: no such file).
+    """
+
+    def __init__(
+        self,
+        path: str,
+        overlay: Mapping[str, bytes | None] | None = None,
+        version: tuple[int, int] = NEWEST,
+    ):
         self.path = path
+        self._version = version
         self._overlay = dict(overlay or {})
         self.directives: list[Directive] = []
         self.matches: list[MatchLine] = []
@@ -85,14 +92,15 @@ class SshdConfig:
         for number, text in enumerate(self._lines(path), 1):
             keyword, rest = split_line(text)
             if keyword == "match":
-                matches = (*inherited, MatchLine(path, number, parse_criteria(rest)))
+                matches = (*inherited, MatchLine(path, number, parse_criteria(rest, self._version)))
                 if matches[-1] not in self.matches:
                     self.matches.append(matches[-1])
             elif keyword == "include":
                 for included in self._included(rest):
                     self._walk(included, matches, depth + 1)
             elif keyword:
-                self.directives.append(Directive(path, number, keyword, tuple(split_arguments(rest)), matches))
+                arguments = tuple(split_arguments(rest, self._version, keyword))
+                self.directives.append(Directive(path, number, keyword, arguments, matches))
 
     def _lines(self, path: str) -> list[str]:
         content = self._overlay.get(path)
@@ -106,7 +114,7 @@ class SshdConfig:
         return content.decode("utf-8", "surrogateescape").split("\n")
 
     def _included(self, arguments: str) -> Iterator[str]:
-        for argument in split_arguments(arguments):
+        for argument in split_arguments(arguments, self._version):
             pattern = argument if argument[:1] in "/~" else f"{SSHD_FOLDER}/{argument}"
             yield from sorted(self._glob(pattern), key=os.fsencode)
 
@@ -138,32 +146,12 @@ class SshdConfig:
                     copies = [self._stage_file(included, folder, staged, resolve) for included in self._included(rest)]
                     text = f"Include {' '.join(copies)}" if copies else ""
                 elif keyword == "match":
-                    match = MatchLine(path, number, parse_criteria(rest))
+                    match = MatchLine(path, number, parse_criteria(rest, self._version))
                     resolved = resolve(match)
-                    text = text if resolved == match else match_text(resolved)
+                    text = text if resolved == match else match_text(resolved, self._version)
                 lines.append(text)
             Path(staged[path]).write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
         return staged[path]
-
-
-def split_line(text: str) -> tuple[str, str]:
-    """Keyword in lower case ("" for a comment or an empty line) and the rest, as sshd splits them."""
-    found = _KEYWORD.match(text.strip())
-    return (found.group(1).lower(), found.group(2)) if found else ("", "")
-
-
-def split_arguments(text: str) -> list[str]:
-    arguments = []
-    for argument in _ARGUMENT.findall(text):
-        if argument.startswith("#"):
-            break
-        arguments.append(re.sub(r"""["']""", "", argument))
-    return arguments
-
-
-def parse_criteria(text: str) -> tuple[tuple[str, str], ...]:
-    words = iter(split_arguments(_CRITERION.sub(r"\1 ", text)))
-    return tuple((word.lower(), "" if word.lower() in _NO_ARGUMENT else next(words, "")) for word in words)
 
 
 def _glob_matches(path: str, pattern: str) -> bool:

@@ -210,25 +210,27 @@ def admission_vector(directives: list[Directive], account: Account) -> tuple[boo
 
 
 def admitted(settings: dict[str, list[str]], account: Account, connection: Connection) -> bool:
-    """Whether AllowUsers, DenyUsers, AllowGroups and DenyGroups let this login go on, as allowed_user() in sshd."""
+    """Whether AllowUsers, DenyUsers, AllowGroups and DenyGroups let this login go on, as allowed_user() in sshd.
 
-    def names(keyword: str) -> list[str]:
-        return " ".join(settings.get(keyword, [])).split()
+    sshd -T has a line for each name, so that a name may hold blanks.
+    """
 
     def is_user(pattern: str) -> bool:
-        user, _at, host = pattern.partition("@")
-        return pattern_matches(account.name, user) and (
-            not host
-            or pattern_matches(connection.host.lower(), host.lower())
-            or _address_matches(connection.address, host)
-        )
+        user, at, places = pattern.partition("@")
+        return pattern_matches(account.name, user) and (not at or _comes_from(connection, places))
 
     def in_groups(pattern: str) -> bool:
         return any(pattern_matches(group, pattern) for group in account.groups)
 
-    checks = (("users", is_user), ("groups", in_groups))
     return all(
-        not any(map(holds, names(f"deny{what}")))
-        and (not names(f"allow{what}") or any(map(holds, names(f"allow{what}"))))
-        for what, holds in checks
+        not any(map(holds, settings.get(f"deny{what}", [])))
+        and (not settings.get(f"allow{what}") or any(map(holds, settings[f"allow{what}"])))
+        for what, holds in (("users", is_user), ("groups", in_groups))
     )
+
+
+def _comes_from(connection: Connection, places: str) -> bool:
+    """As match_host_and_ip() in sshd: one that is negated decides, by address or by name."""
+    by_address = list_matches(places, functools.partial(_address_matches, connection.address))
+    by_name = list_matches(places.lower(), functools.partial(pattern_matches, connection.host.lower()))
+    return -1 not in (by_address, by_name) and 1 in (by_address, by_name)

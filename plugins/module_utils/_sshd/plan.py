@@ -88,7 +88,7 @@ def plan(wish: dict, sshd: Sshd) -> list[FileChange]:
         return changes if bare == present else [*changes, FileChange(main, bare)]
     content = (wish["content"] or "").encode()
     overlay = {path: content, main: bare}
-    if placement(SshdConfig(main, overlay), path, sshd.separate_challenge_response).is_first:
+    if placement(SshdConfig(main, overlay, sshd.version), path, sshd.separate_challenge_response).is_first:
         main_after, our_folder = bare, False
     else:
         our_folder = made_folder(present, main) or not Path(path).parent.is_dir()
@@ -104,16 +104,17 @@ def _main_file(path: str) -> bytes:
     return content
 
 
-def bare_config(main: str, path: str) -> SshdConfig:
+def bare_config(sshd: Sshd, main: str, path: str) -> SshdConfig:
     """The configuration of this host as it is without us."""
-    return SshdConfig(main, {path: None, main: split(_main_file(main), main).without})
+    return SshdConfig(main, {path: None, main: split(_main_file(main), main).without}, sshd.version)
 
 
 def check(wish: dict, changes: list[FileChange], sshd: Sshd, host: Host) -> None:
     main, group = wish["config"], wish["group"]
     planned = {change.path: change.after for change in changes}
-    readers = (PolicyReader(sshd, SshdConfig(main, planned)), PolicyReader(sshd, bare_config(main, wish["path"])))
-    with readers[0] as after, readers[1] as before:
+    with PolicyReader(sshd, SshdConfig(main, planned, sshd.version)) as after, PolicyReader(
+        sshd, bare_config(sshd, main, wish["path"])
+    ) as before:
         _refuse_invalid(before, after, wish["path"])
         if wish["state"] == "absent":
             return

@@ -40,7 +40,7 @@ def _problem(
 ) -> str:
     sshd = Sshd(first.binary, daemon.options)
     try:
-        with PolicyReader(sshd, SshdConfig(daemon.config, overlay)) as reader:
+        with PolicyReader(sshd, SshdConfig(daemon.config, overlay, sshd.version)) as reader:
             ones = [members[0] for members in user_classes(reader.config, enforced, group)]
             verdicts = {login(reader, one, each).verdict(True) for one in ones for each in reader.connections()}
     except FleetMfaError as error:

@@ -8,56 +8,13 @@ import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import (
-    SshdConfig,
-    parse_criteria,
-    split_arguments,
-    split_line,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import SshdHost, needs_sshd
 
 
 def read(config):
     return [(d.file.rsplit("/", 1)[1], d.line, d.keyword, [m.criteria for m in d.matches]) for d in config.directives]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("UsePAM yes", ("usepam", "yes")),
-        ("  usepam\tyes\r", ("usepam", "yes")),
-        ("UsePAM=yes", ("usepam", "yes")),
-        ("UsePAM = yes", ("usepam", "yes")),
-        ('"UsePAM" yes', ("usepam", "yes")),
-        ("# UsePAM yes", ("", "")),
-        ("#UsePAM yes", ("", "")),
-        ("", ("", "")),
-        ("   ", ("", "")),
-    ],
-)
-def test_line(text, expected):
-    assert split_line(text) == expected
-
-
-def test_arguments_quotes_and_comments():
-    assert split_arguments("a \"b c\" 'd e' # f") == ["a", "b c", "d e"]
-    assert split_arguments("a#b") == ["a#b"]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("User alice", (("user", "alice"),)),
-        ("user=alice Address=10.0.0.0/8", (("user", "alice"), ("address", "10.0.0.0/8"))),
-        ('Group "domain users" LocalPort 22', (("group", "domain users"), ("localport", "22"))),
-        ("all", (("all", ""),)),
-        ("invalid-user Group x", (("invalid-user", ""), ("group", "x"))),
-        ("User alice # a comment", (("user", "alice"),)),
-    ],
-)
-def test_criteria(text, expected):
-    assert parse_criteria(text) == expected
 
 
 def test_order_and_reach_of_match(tmp_path):

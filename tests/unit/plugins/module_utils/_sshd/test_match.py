@@ -140,7 +140,10 @@ def test_negated_group_pattern_decides():
     ("lists", "account", "address", "expected"),
     [
         ({}, "alice", "10.0.0.1", True),
-        ({"allowusers": ["alice bob"]}, "alice", "10.0.0.1", True),
+        ({"allowusers": ["alice", "bob"]}, "alice", "10.0.0.1", True),
+        ({"allowusers": ["alice@192.0.2.0/24,10.0.0.0/8"]}, "alice", "10.0.0.1", True),
+        ({"allowusers": ["alice@!10.0.0.1,10.0.0.0/8"]}, "alice", "10.0.0.1", False),
+        ({"allowusers": ["alice@"]}, "alice", "10.0.0.1", False),
         ({"allowusers": ["bob"]}, "alice", "10.0.0.1", False),
         ({"allowusers": ["alice@10.*"]}, "alice", "10.0.0.1", True),
         ({"allowusers": ["alice@10.0.0.0/8"]}, "alice", "192.0.2.1", False),
@@ -148,10 +151,19 @@ def test_negated_group_pattern_decides():
         ({"allowgroups": ["wheel"]}, "alice", "10.0.0.1", True),
         ({"allowgroups": ["staff"]}, "alice", "10.0.0.1", False),
         ({"denygroups": ["wheel"]}, "alice", "10.0.0.1", False),
+        # sshd -T has a line for each; a blank is part of a name.
+        ({"allowgroups": ["staff", "linux admins"]}, "alice", "10.0.0.1", True),
+        ({"allowgroups": ["linux", "admins"]}, "alice", "10.0.0.1", False),
+        ({"denygroups": ["linux admins"]}, "alice", "10.0.0.1", False),
+        ({"denygroups": ["linux *"]}, "alice", "10.0.0.1", False),
+        ({"denygroups": ["linux", "admins"]}, "alice", "10.0.0.1", True),
     ],
 )
 def test_allow_and_deny(lists, account, address, expected):
-    assert admitted(lists, Account(account, 1000, frozenset({"wheel"})), Connection(address, address)) is expected
+    assert (
+        admitted(lists, Account(account, 1000, frozenset({"wheel", "linux admins"})), Connection(address, address))
+        is expected
+    )
 
 
 def test_connections_tell_every_combination_apart():
