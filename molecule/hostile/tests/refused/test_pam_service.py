@@ -13,8 +13,8 @@ from lab.logins import login
 pytestmark = pytest.mark.comes_with("pam_service")
 
 SENT_TO = "printf 'PAMServiceName %s\\n' {} > /etc/ssh/sshd_config.d/50-corp.conf; systemctl reload ssh"
-# The rules of another house: it has nothing against outcast, but against late.
-ANOTHER = "sed s/corp.conf/other.conf/ /root/pam.d/ssh-corp > /etc/pam.d/ssh-other; echo '-:late:ALL' > /etc/security/other.conf"
+# The rules of another house: it has nothing against outcast, but against dave.
+ANOTHER = "sed s/corp.conf/other.conf/ /root/pam.d/ssh-corp > /etc/pam.d/ssh-other; echo '-:dave:ALL' > /etc/security/other.conf"
 
 
 @pytest.fixture(autouse=True)
@@ -60,10 +60,10 @@ def test_another_service_is_a_finding_until_the_next_run(
     assert policy_findings() == set()
     root.run_expect([0], ANOTHER + "; " + SENT_TO.format("ssh-other"))
     assert policy_findings() == {"pam_rules_lost"}
-    assert gets_in("late"), "by the rules of the old house, which is the finding"
+    assert gets_in("dave"), "by the rules of the old house, which is the finding"
     went_well, printed = site()
     assert went_well and policy_findings() == set(), printed
-    assert gets_in("outcast") and not gets_in("late")
+    assert gets_in("outcast") and not gets_in("dave")
     root.run_expect([0], "rm /etc/pam.d/ssh-other; " + SENT_TO.format("ssh-corp"))
     assert site("-e", json.dumps({"mfa_pam_service": "shared"}))[0] and policy_findings() == set()
     assert gets_in("alice") and not gets_in("outcast") and gets_in_by_key("bob")
