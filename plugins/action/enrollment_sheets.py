@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
@@ -46,6 +47,7 @@ class ActionModule(ActionBase):
 
 def _sheets(arguments: dict) -> dict[str, bytes]:
     """Path and content of every sheet; a key that is wrong stops it before anything is written."""
+    check_range("period", arguments["period"])
     sheets = {}
     for number, entry in enumerate(arguments["keys"], 1):
         try:

@@ -39,7 +39,7 @@ options:
     type: str
     default: SSH
   period:
-    description: Time step of the tokens in seconds. It has to be the one that the hosts use, else no token is right.
+    description: Time step of the tokens in seconds, 1 to 60. It has to be the one that the hosts use, else no token is right.
     type: int
     default: 30
   contact:

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sys
+import tempfile
 import time
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.doorkeeper import Doorkeeper
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import Policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import made_here
@@ -59,33 +63,32 @@ def provision(tmp_path, *users: str, **key) -> StateDir:
 
 
 class OpenDoor:
-    """The service at a socket, in a process of its own: one request a connection, as systemd runs it."""
+    """The service at a socket, in a process of its own, as systemd runs it; what it tells the log is in `log`."""
 
     def __init__(self, path: str, answer):
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(path)
         os.chmod(path, 0o666)  # noqa: S103 - as the door is open to everybody
         self._socket.listen(64)
-        self._process = os.fork()
-        if self._process == 0:
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
+        self.process = os.fork()
+        if self.process == 0:
             try:
-                self._serve(answer)
+                sys.stderr = self._log
+                Doorkeeper(self._socket, answer).keep()
             finally:
-                os._exit(1)
-
-    def _serve(self, answer):
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        while True:
-            connection, _address = self._socket.accept()
-            if os.fork() == 0:
-                answer(connection)
                 os._exit(0)
-            connection.close()
+
+    @property
+    def log(self) -> str:
+        return os.pread(self._log.fileno(), 1 << 20, 0).decode()
 
     def close(self):
-        os.kill(self._process, signal.SIGKILL)
-        os.waitpid(self._process, 0)
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # a test may have ended it
+            os.kill(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
         self._socket.close()
+        self._log.close()
 
 
 def as_user(uid: int, function):

@@ -14,13 +14,13 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
     generate_recovery_codes,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import given_by_operator, made_here
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, decode_secret, generate_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
 
 STATES = ("present", "pending", "validated", "rotated", "absent")
 # Not for an operator: the keys stay as they are, and only membership is decided.
 KEPT = "kept"
-MAXIMUM_RECOVERY_CODES = 100
 
 
 class Keys(NamedTuple):
@@ -46,11 +46,10 @@ class KeyDefaults(NamedTuple):
 
     def check(self) -> None:
         check_label(self.issuer, "issuer")
-        _check_range("window", self.settings.window, 1, 100)
-        _check_range("rate_limit_attempts", self.settings.rate_limit_attempts, 1, 100)
-        _check_range("rate_limit_seconds", self.settings.rate_limit_seconds, 1, 3600)
-        _check_range("period", self.period, 1, 60)
-        _check_range("recovery_code_count", self.recovery_code_count, 0, MAXIMUM_RECOVERY_CODES)
+        for name, value in self.settings._asdict().items():
+            check_range(name, value)
+        check_range("period", self.period)
+        check_range("recovery_codes", self.recovery_code_count, "recovery_code_count")
 
 
 class KeyEntry:
@@ -89,8 +88,8 @@ class KeyEntry:
         codes = self._recovery_codes or []
         if not all(re.fullmatch(r"[1-9][0-9]{7}", code) for code in codes):
             raise FleetMfaError("recovery_codes: a code has eight digits, and the first is not 0")
-        if len(set(codes)) != len(codes) or len(codes) > MAXIMUM_RECOVERY_CODES:
-            raise FleetMfaError(f"recovery_codes: give {MAXIMUM_RECOVERY_CODES} at most, each of them once")
+        if len(set(codes)) != len(codes) or len(codes) > RANGES["recovery_codes"].high:
+            raise FleetMfaError(f"recovery_codes: give {RANGES['recovery_codes'].high} at most, each of them once")
 
     def wanted(self, now: Keys) -> Keys:
         """The keys the user shall have, given those there are. Wanted of the result is the result again."""
@@ -156,8 +155,3 @@ class KeyEntry:
             )
             self._new = new if self._secret else new.with_meta(**made_here())
         return self._new
-
-
-def _check_range(option: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise FleetMfaError(f"{option}: {value} is not within {low} to {high}, which is what the PAM module takes")

@@ -9,6 +9,7 @@ from typing import Any, Callable, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, plan_pam_totp
@@ -25,7 +26,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 
 # Said once for the whole roll-out.
 _COMMON = ("group", "exempt_users", "exempt_groups")
-_SHORTEST, _LONGEST = 15, 3600
 
 
 def _own_options(spec: dict) -> dict:
@@ -120,8 +120,7 @@ def _result(plan: Plan, earlier: dict | None) -> dict[str, Any]:
 def _plan(params: dict[str, Any]) -> Plan:
     """Everything checked, nothing done. PAM before sshd on the way in, after it on the way out: sshd sends nobody to lines
     that are not there."""
-    if not _SHORTEST <= params["confirm_timeout"] <= _LONGEST:
-        raise FleetMfaError(f"confirm_timeout: {params['confirm_timeout']} is not in {_SHORTEST}..{_LONGEST} seconds")
+    check_range("confirm_timeout", params["confirm_timeout"])
     coming, going, services = [], [], []
     for entry in params["pam"]:
         wish = _wish(entry, params)

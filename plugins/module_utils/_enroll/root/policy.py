@@ -13,6 +13,7 @@ from typing import Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.period import Period, period_of_user
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
@@ -76,13 +77,13 @@ def _policy(parser: configparser.ConfigParser) -> Policy:
         exempt_users=_names(host["exempt_users"]),
         exempt_groups=_names(host["exempt_groups"]),
         issuer=key["issuer"],
-        period=_number(key, "period", 1, 60),
-        window=_number(key, "window", 1, 100),
-        rate_limit_attempts=_number(key, "rate_limit_attempts", 1, 100),
-        rate_limit_seconds=_number(key, "rate_limit_seconds", 1, 3600),
-        recovery_codes=_number(key, "recovery_codes", 0, 10),
+        period=_number(key, "period"),
+        window=_number(key, "window"),
+        rate_limit_attempts=_number(key, "rate_limit_attempts"),
+        rate_limit_seconds=_number(key, "rate_limit_seconds"),
+        recovery_codes=_number(key, "recovery_codes"),
         enrollment_start=_date(start) if start else None,
-        enrollment_days=_number(enrollment, "days", 1, 365),
+        enrollment_days=_number(enrollment, "days", "enrollment_days"),
         enrollment_overdue=_overdue_mode(enrollment["overdue"]),
         user_extensions=_extensions(parser["extended users"]),
         group_extensions=_extensions(parser["extended groups"]),
@@ -94,10 +95,10 @@ def _names(text: str) -> list:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _number(section: Mapping[str, str], option: str, low: int, high: int) -> int:
-    text = section[option]
-    if not text.isdigit() or not low <= int(text) <= high:
-        raise ValueError(f"{option} is {text!r}; it has to be a number from {low} to {high}")
+def _number(section: Mapping[str, str], option: str, setting: str | None = None) -> int:
+    text, allowed = section[option], RANGES[setting or option]
+    if not text.isdigit() or not allowed.low <= int(text) <= allowed.high:
+        raise ValueError(f"{option} is {text!r}; it has to be a number from {allowed}")
     return int(text)
 
 
@@ -115,4 +116,4 @@ def _overdue_mode(text: str) -> str:
 
 
 def _extensions(section: Mapping[str, str]) -> Mapping[str, int]:
-    return {name: _number(section, name, 1, 365) for name in section}
+    return {name: _number(section, name, "enrollment_days") for name in section}

@@ -2,7 +2,7 @@
 # Copyright: the fleetmfa.ssh authors
 """The root side of enrollment: the program /usr/local/libexec/fleetmfa/mfa-enroll-service. Private to the collection.
 
-    mfa-enroll-service answer     one request of one user, on the connection that systemd has accepted (standard input)
+    mfa-enroll-service door       requests of users, one a connection, at the socket that systemd has opened (standard input)
     mfa-enroll-service deadline   the group of users whose enrollment is overdue, as of now
 
 This is the door between users and their keys. What comes through it is one line of JSON; who is at it, the kernel tells
@@ -16,11 +16,11 @@ import datetime
 import json
 import pwd
 import socket
-import struct
 import sys
 import time
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.doorkeeper import Doorkeeper, user_id
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import settle_all
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import POLICY_PATH, read_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -28,18 +28,16 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 LONGEST_QUESTION = 1024
 QUESTION_SECONDS = 3
 
-_UCRED = struct.Struct("iII")
-
 
 def main(arguments: list[str] | None = None) -> int:
     action = (sys.argv[1:] if arguments is None else arguments)[:1]
-    if action == ["answer"]:
-        with socket.socket(fileno=sys.stdin.fileno()) as connection:
-            serve(connection)
+    if action == ["door"]:
+        with socket.socket(fileno=sys.stdin.fileno()) as listener:
+            Doorkeeper(listener, serve).keep()
         return 0
     if action == ["deadline"]:
         return _deadline()
-    sys.stderr.write("usage: mfa-enroll-service answer|deadline (run by systemd)\n")
+    sys.stderr.write("usage: mfa-enroll-service door|deadline (run by systemd)\n")
     return 2
 
 
@@ -67,8 +65,8 @@ def serve(connection: socket.socket, policy_path: str = POLICY_PATH) -> None:
 
 
 def caller(connection: socket.socket) -> str:
-    """The account at the other end: its effective user id when it connected, which it cannot choose."""
-    _pid, uid, _gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    """The account at the other end."""
+    uid = user_id(connection)
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

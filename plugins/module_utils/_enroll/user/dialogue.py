@@ -19,9 +19,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import otp
 _START_AGAIN = ("order", "too_far_apart", "clock_off", "wrong")
 # No other token can mend these.
 _FINAL = ("too_many_tries", "no_pending_key", "no_validated_key", "key_given", "token_needed")
-
-
 _NO_SHEET = "Without the sheet, ask your administrator for it, or for a new key."
+_CODES_IN_TWO_COLUMNS = 20
 
 
 class Stopped(Exception):
@@ -179,6 +178,12 @@ def _asked(door: Door, request: str, **values: str) -> dict[str, Any]:
         raise
 
 
+def _in_columns(codes: list[str]) -> list[str]:
+    """Two beside each other as on paper; as many as 80 columns hold where the window would be too short."""
+    beside = 2 if len(codes) <= _CODES_IN_TWO_COLUMNS else 6
+    return ["    " + "    ".join(codes[first : first + beside]) for first in range(0, len(codes), beside)]
+
+
 def keep_codes(terminal: Terminal, codes: list[str]) -> bool:
     """Show the recovery codes once, and have one of them typed back, which does not spend it; whether it was."""
     page = TextPage(
@@ -187,7 +192,7 @@ def keep_codes(terminal: Terminal, codes: list[str]) -> bool:
         "Without your phone, each of these logs you in once, in place of a token. Write them down or print them, and "
         "keep them where you find them without phone and computer. They are not shown again.",
         "",
-        *(f"    {left}    {right}".rstrip() for left, right in zip(codes[::2], [*codes[1::2], ""])),
+        *_in_columns(codes),
     )
     message = ""
     try:

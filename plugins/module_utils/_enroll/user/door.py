@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -13,6 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 DOOR_PATH = "/run/fleetmfa/enroll.sock"
 TIMEOUT = 10.0  # seconds; the desk answers in a fraction of one unless another program holds the lock
 _LONGEST_ANSWER = 65536
+_QUEUE_PAUSE = 0.05
 
 
 class Refused(Exception):
@@ -42,10 +44,20 @@ class Door:
             raise FleetMfaError(answer["failed"])
         return answer
 
+    def _connect(self, connection: socket.socket, deadline: float) -> None:
+        """With a time limit, Python lets the kernel say "queue full" at once instead of waiting for a place in it."""
+        while True:
+            try:
+                return connection.connect(self._path)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_QUEUE_PAUSE)
+
     def _exchange(self, question: bytes, timeout: float) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout)
-            connection.connect(self._path)
+            self._connect(connection, time.monotonic() + timeout)
             connection.sendall(question)
             answer = b""
             while len(answer) < _LONGEST_ANSWER:

@@ -49,7 +49,7 @@ def test_every_value_arrives(render):
         ({"mfa_enrollment_days": 366}, "days is '366'"),
         ({"mfa_enrollment_overdue": "shoot"}, "overdue is 'shoot'; it has to be one of allow, enroll_only, deny"),
         ({"mfa_enrollment_extensions": {"users": {"bob": "many"}}}, "bob is 'many'"),
-        ({"mfa_recovery_codes": 11}, "recovery_codes is '11'"),
+        ({"mfa_recovery_codes": 101}, "recovery_codes is '101'; it has to be a number from 0 to 100"),
         ({"mfa_issuer": "x\n[host]"}, "cannot be read as an enrollment policy"),
     ],
 )

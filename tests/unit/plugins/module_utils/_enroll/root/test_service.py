@@ -134,4 +134,4 @@ def test_no_door(tmp_path):
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["alice"], ["shell"]])
 def test_the_service_takes_no_other_arguments(arguments, capsys):
     assert main(arguments) == 2
-    assert "usage: mfa-enroll-service answer|deadline" in capsys.readouterr().err
+    assert "usage: mfa-enroll-service door|deadline" in capsys.readouterr().err

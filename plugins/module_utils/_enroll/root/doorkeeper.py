@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Who is let through the door of enrollment, and how many at a time. Private to the collection.
+
+Each connection is served by a process of its own, so nothing of one request is left for the next. The kernel says whose
+connection it is before anything is read from it, and what is more than one user may have is closed at once: a user who
+floods the door is busy with that, and others get through.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from typing import Callable, NoReturn
+
+PER_USER = 8  # connections of one user at a time; one program has one
+AT_ONCE = 64  # of all users; whoever comes then waits in the kernel's queue until one has gone
+SERVING_SECONDS = 30  # a process that takes longer is ended
+IDLE_SECONDS = 60  # then the program ends; systemd starts it for the next caller
+TOLD_AGAIN_SECONDS = 3600
+
+_UCRED = struct.Struct("iII")
+
+
+def user_id(connection: socket.socket) -> int:
+    """The effective user id at the other end when it connected, which it cannot choose."""
+    _pid, uid, _gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return uid
+
+
+class Doorkeeper:
+    """Takes connections from `listener` and has `serve` answer each in a process of its own."""
+
+    def __init__(self, listener: socket.socket, serve: Callable[[socket.socket], None]):
+        self._listener = listener
+        self._serve = serve
+        self._serving: dict[int, int] = {}  # process: user id
+        self._told: dict[int, float] = {}  # user id: when the log was told of its flood
+
+    def keep(self, idle_seconds: float = IDLE_SECONDS) -> None:
+        """Until nobody has come for so long, or SIGTERM. Requests that are being served are finished first."""
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+        try:
+            while self._somebody_comes(idle_seconds) or self._serving:
+                self._let_in()
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            while self._serving:
+                self._reap(0)
+
+    def _somebody_comes(self, seconds: float) -> bool:
+        return bool(select.select([self._listener], [], [], seconds)[0])
+
+    def _let_in(self) -> None:
+        self._listener.settimeout(0)
+        try:
+            connection, _address = self._listener.accept()
+        except OSError:  # nobody, or somebody who has gone again
+            connection = None
+        self._reap(os.WNOHANG)
+        while len(self._serving) >= AT_ONCE:
+            self._reap(0)
+        if connection is not None:
+            with connection:
+                self._receive(connection, user_id(connection))
+
+    def _receive(self, connection: socket.socket, user: int) -> None:
+        if sum(served == user for served in self._serving.values()) >= PER_USER:
+            self._tell_log(user)
+            return  # which closes it: an answer would be one more thing to do for who floods
+        process = os.fork()
+        if process == 0:
+            self._attend(connection)
+        self._serving[process] = user
+
+    def _tell_log(self, user: int) -> None:
+        now = time.monotonic()
+        if now - self._told.get(user, -TOLD_AGAIN_SECONDS) >= TOLD_AGAIN_SECONDS:
+            self._told[user] = now
+            sys.stderr.write(
+                f"user id {user} has more than {PER_USER} connections open; others are served, what is more is refused "
+                f"(told once in {TOLD_AGAIN_SECONDS // 60} minutes)\n"
+            )
+            sys.stderr.flush()
+
+    def _attend(self, connection: socket.socket) -> NoReturn:
+        """The process that serves one connection."""
+        status = 1
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.alarm(SERVING_SECONDS)
+            self._listener.close()
+            connection.setblocking(True)
+            self._serve(connection)
+            status = 0
+        except BaseException:  # whatever it is, this process must not go on as the doorkeeper
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
+
+    def _reap(self, options: int) -> None:
+        """Forget processes that have ended; without WNOHANG wait for one."""
+        while self._serving:
+            process, _status = os.waitpid(-1, options)
+            if process == 0:
+                return
+            self._serving.pop(process, None)
+            options = os.WNOHANG
