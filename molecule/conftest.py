@@ -28,6 +28,17 @@ def server(request):
 
 
 @pytest.fixture
+def attributes(root):
+    """attributes("/etc", "pam.d"): owner, permissions, ACL and extended attributes of everything there, by name."""
+    script = (Path(__file__).parent / "shared" / "attributes.py").read_text()
+
+    def listed(above, *names):
+        return root.run_expect([0], f"cd {above}\npython3 - list {' '.join(names)} <<'END'\n{script}\nEND\n").stdout
+
+    return listed
+
+
+@pytest.fixture
 def root(server):
     """testinfra's view of the server, as root and through the container engine, so that it never depends on a login."""
     return _root(server.name)

@@ -63,14 +63,16 @@ def gets_in_with_a_token(server, keys):
 
 
 @pytest.fixture
-def is_as_before(root):
-    """Whether everything that decides who gets in is, byte for byte, what it was when the host was met."""
+def is_as_before(root, attributes):
+    """Whether everything that decides who gets in is what it was when the host was met, byte for byte and with all attributes."""
 
     def compare():
         done = root.run("diff -r /root/ssh /etc/ssh && diff -r --no-dereference /root/pam.d /etc/pam.d")
         print(done.stdout)
         assert len(root.file("/root/pam.d").listdir()) > 10 and root.file("/root/ssh/sshd_config").exists
-        return done.rc == 0
+        was, now = attributes("/root", "ssh", "pam.d"), attributes("/etc", "ssh", "pam.d")
+        print(*sorted(set(was.splitlines()) ^ set(now.splitlines())), sep="\n")
+        return done.rc == 0 and now == was
 
     return compare
 

@@ -20,6 +20,7 @@ import yaml
 from lab.logins import Server, login, servers
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+ATTRIBUTES = (SCENARIO.parent / "shared" / "attributes.py").read_text()
 INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
 
 
@@ -47,11 +48,12 @@ class Host:
 
     @property
     def differences(self) -> str:
-        """What is not as it was before the first roll-out: contents, owners, modes, files too many or too few."""
-        listing = "find pam.d ssh -exec stat -c '%n %F %a %u:%g' {} + | sort"
-        script = (
-            f"cd /root; {listing} > /tmp/before; cd /etc; {listing} > /tmp/now; diff /tmp/before /tmp/now || true\n"
+        """What is not as it was before the first roll-out: contents, files too many or too few, and all that a file is beside."""
+        script = "".join(
+            f"cd {above}; python3 - list pam.d ssh > /tmp/{when} <<'END'\n{ATTRIBUTES}\nEND\n"
+            for above, when in (("/root", "before"), ("/etc", "now"))
         )
+        script += "diff /tmp/before /tmp/now || true\n"
         script += "for one in ssh pam.d; do diff -r /root/$one /etc/$one || true; done\n"
         return self.run(script + "diff -r /root/system /etc/systemd/system || true")
 

@@ -34,6 +34,8 @@ def test_a_good_one_is_confirmed_by_a_new_login_and_stays(fleet, roll_out):
     assert not any(fleet.run("find /var/lib/fleetmfa/rollout -name 'file-*'"))
     time.sleep(31)
     assert all(fleet.each(lambda host: host.lets_in and "00-fleetmfa.conf" in host.differences))
+    # Files in /etc/pam.d have other contents now, and differ in nothing else: pam.d/sshd has an ACL.
+    assert not any("user.origin" in host.differences for host in fleet.hosts)
     assert not any(one["changed"] for one in roll_out())
     assert all(one["confirmed"] for one in roll_out(state="absent"))
     fleet.assert_as_before()
