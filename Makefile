@@ -76,8 +76,9 @@ unit: deps ## Unit tests, with the real libpam and sshd
 docs-test: deps ## Docs against specs
 	@pytest tests/docs
 
-lint: deps ## ruff, ansible-lint (production profile), shellcheck
+lint: deps ## ruff, mypy, ansible-lint (production profile), shellcheck
 	@ruff check . && ruff format --check .
+	@dev/types
 	@ansible-lint --offline
 	@dev/shellcheck
 

@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Callable, Iterator, Sequence
 
 import paramiko
 import yaml
@@ -127,7 +127,7 @@ def run_client(argv: Sequence[str], answers: Sequence[str] = (), stdin: str = ""
 
 
 @contextmanager
-def _askpass(answers: Sequence[str]) -> Iterator[tuple[dict, object]]:
+def _askpass(answers: Sequence[str]) -> Iterator[tuple[dict[str, str], Callable[[], list[str]]]]:
     with tempfile.TemporaryDirectory() as folder:
         program, noted = Path(folder, "askpass"), Path(folder, "prompts")
         program.write_text(_ASKPASS)

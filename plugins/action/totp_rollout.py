@@ -35,6 +35,7 @@ class _LoginHangs(BaseException):
 class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_diff = True
+    _connection: Any  # of ActionBase, which has no types
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -121,10 +122,11 @@ class ActionModule(ActionBase):
 
     def _confirm_through_new_login(self, rollout_id: str) -> str | None:
         usual = self._connection
-        with fresh_connection(usual, self._play_context) as self._connection:
+        with fresh_connection(usual, self._play_context) as fresh:
+            self._connection = fresh
             try:
                 problem = self._confirm_directly(rollout_id)
-                self._remove_tmp_path(self._connection._shell.tmpdir)
+                self._remove_tmp_path(fresh._shell.tmpdir)
             finally:
                 self._connection = usual
         return problem

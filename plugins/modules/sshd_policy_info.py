@@ -200,7 +200,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy i
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN, SSHD_CONFIG
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
 
 ENROLLMENT_OPTIONS = {
     "overdue": {"type": "str", "choices": list(OVERDUE_MODES), "default": "allow"},

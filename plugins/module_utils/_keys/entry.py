@@ -141,7 +141,9 @@ class KeyEntry:
         return pending
 
     def _is_given(self, key: KeyFile | None) -> bool:
-        return key is not None and key.is_key(decode_secret(self._secret), self._defaults.period)
+        if key is None or self._secret is None:
+            return False
+        return key.is_key(decode_secret(self._secret), self._defaults.period)
 
     def _new_key(self) -> KeyFile:
         if self._new is None:

@@ -22,7 +22,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file_lines 
     numbers,
     numbers_or_none,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import canonical_secret, decode_secret, step_at
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import (
+    canonical_secret,
+    decode_secret,
+    matching_steps,
+    step_at,
+)
 
 DEFAULT_WINDOW = 3
 DEFAULT_PERIOD = 30
@@ -75,7 +80,8 @@ class KeyFile:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KeyFile) and self._lines == other._lines
 
-    __hash__ = None  # compared by content, never a key of a dictionary
+    # Compared by content, never a key of a dictionary.
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return "KeyFile(…)"  # the content is secret, also in a traceback
@@ -89,6 +95,11 @@ class KeyFile:
             return decode_secret(self._lines.secret)
         except FleetMfaError:
             return None
+
+    def steps_of(self, token: str, steps: Iterable[int]) -> list[int]:
+        """Those of `steps` whose token this is; none where no token can be computed."""
+        secret = self.secret
+        return [] if secret is None else matching_steps(secret, token, steps)
 
     @property
     def secret_text(self) -> str:

@@ -52,7 +52,7 @@ class KeyFileLines:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KeyFileLines) and self._lines == other._lines
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def secret(self) -> str:
@@ -81,7 +81,7 @@ class KeyFileLines:
 
     def _is_option(self, number: int, name: str) -> bool:
         match = _OPTION.fullmatch(self._lines[number])
-        return bool(match) and match.group(1) == name
+        return match is not None and match.group(1) == name
 
     def _without(self, dropped: Iterable[int]) -> list[str]:
         drop = set(dropped)
@@ -89,7 +89,7 @@ class KeyFileLines:
 
     def _code_lines(self) -> tuple[dict[int, str], int | None]:
         """The living recovery codes by index, and the index of the line that makes all below it dead."""
-        codes = {}
+        codes: dict[int, str] = {}
         for number, line in enumerate(self._lines[1:], start=1):
             if line.startswith('"') or not line.strip("\r"):
                 continue

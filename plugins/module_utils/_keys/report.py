@@ -29,7 +29,7 @@ def report(user: str, host: Host, members: set[str], expected: dict[str, Any], n
     if unknown:
         problems.append(f"pending/{user}: {UNKNOWN_ORIGIN}")
     wait = wait_seconds(keys.pending, now) if keys.pending else 0
-    limited_until = keys.validated and keys.validated.rate_limited_until(now)
+    limited_until = keys.validated.rate_limited_until(now) if keys.validated else None
     if user in members and not keys.validated:
         problems.append(
             f"a member of {host.group.name} without a validated key that can be read: every login is denied"
@@ -50,10 +50,10 @@ def report(user: str, host: Host, members: set[str], expected: dict[str, Any], n
         "state": keys.state,
         "enforced": user in members,
         "exempt": user in host.exempt,
-        "since": _utc(current and current.since),
-        "last_mfa_login": _utc(keys.validated and keys.validated.last_login),
+        "since": _utc(current.since if current else None),
+        "last_mfa_login": _utc(keys.validated.last_login if keys.validated else None),
         "recovery_codes_left": len(current.recovery_codes) if current else 0,
-        "clock_drift_seconds": current and current.meta.get("drift_seconds"),
+        "clock_drift_seconds": current.meta.get("drift_seconds") if current else None,
         "rate_limited": limited_until is not None,
         "rate_limited_until": _utc(limited_until),
         "validation_refused_until": _utc(int(now) + wait if wait else None),

@@ -9,6 +9,7 @@ holds the lock, but the PAM module rewrites files in `keys/` at logins without i
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import stat
@@ -204,7 +205,7 @@ class StateDir:
                 if wanted is None:
                     _unlink(path)
                 else:
-                    self._write("keys", user, wanted, lambda seen=version: self._is_untouched(user, seen))
+                    self._write("keys", user, wanted, functools.partial(self._is_untouched, user, version))
                 self._forget_logins_with(user, current, wanted)
         raise FleetMfaError(f"user {user}: logins change the key faster than it can be written; run again")
 

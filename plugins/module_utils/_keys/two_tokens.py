@@ -21,7 +21,7 @@ from typing import NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import matching_steps, step_at
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import step_at
 
 MAXIMUM_TRIES = 5
 TRIES_SECONDS = 600
@@ -49,7 +49,7 @@ def check_first(state_dir: StateDir, user: str, first: str, now: float) -> int:
     token = token_digits(first)
     with state_dir.lock():
         key = _judgeable(state_dir, user, now)
-        steps = matching_steps(key.secret, token, _steps_around(key, now))
+        steps = key.steps_of(token, _steps_around(key, now))
         if not steps:
             raise _counted_as_wrong(state_dir, user, key, now)
         if set(steps) <= set(key.used_steps):
@@ -65,11 +65,9 @@ def validate(state_dir: StateDir, user: str, first: str, second: str, now: float
         pairs = _matching_pairs(key, tokens, now)
         if not pairs:
             raise _counted_as_wrong(state_dir, user, key, now)
-        # A token may belong to several steps by chance: any pair that will do counts, else the nearest one is reported.
-        refusals = [_refusal(key, pair, now) for pair in pairs]
-        if None not in refusals:
-            raise refusals[0]
-        pair = pairs[refusals.index(None)]
+        pair, refusal = _best(key, pairs, now)
+        if refusal is not None:
+            raise refusal
         drift = drift_seconds(pair[1], now, key.period)
         proven = key.with_burnt(pair).with_meta(since=int(now), drift_seconds=drift, tries=None, was_validated=True)
         state_dir.promote(user, proven)
@@ -145,11 +143,17 @@ def _steps_around(key: KeyFile, now: float, before: int = 0) -> range:
 
 def _matching_pairs(key: KeyFile, tokens: tuple[str, str], now: float) -> list[tuple[int, int]]:
     """Every pair of steps that the two tokens may come from, the one nearest to now first."""
-    firsts = matching_steps(key.secret, tokens[0], _steps_around(key, now, before=APART_SECONDS))
-    seconds = matching_steps(key.secret, tokens[1], _steps_around(key, now))
+    firsts = key.steps_of(tokens[0], _steps_around(key, now, before=APART_SECONDS))
+    seconds = key.steps_of(tokens[1], _steps_around(key, now))
     middle = step_at(now, key.period)
     pairs = [(a, b) for a in firsts for b in seconds]
     return sorted(pairs, key=lambda pair: abs(pair[1] - middle) + abs(pair[0] - pair[1]))
+
+
+def _best(key: KeyFile, pairs: list[tuple[int, int]], now: float) -> tuple[tuple[int, int], TokenRefused | None]:
+    """A token may belong to several steps by chance: any pair that will do, else the nearest one and what is wrong with it."""
+    judged = [(pair, _refusal(key, pair, now)) for pair in pairs]
+    return next((one for one in judged if one[1] is None), judged[0])
 
 
 def _refusal(key: KeyFile, pair: tuple[int, int], now: float) -> TokenRefused | None:

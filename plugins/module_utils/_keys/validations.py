@@ -102,14 +102,15 @@ class Validations:
         one.validated = one.moved = True
 
     def _validate(self, one: Outcome) -> None:
-        one.drift_seconds = validate(self._host.state_dir, one.user, *one.tokens, now=self._now).drift_seconds
+        first, second = one.tokens
+        one.drift_seconds = validate(self._host.state_dir, one.user, first, second, self._now).drift_seconds
 
     def _foresee(self, one: Outcome) -> None:
         well_formed_tokens(*one.tokens)
         require_judgeable(self._host.state_dir.pending(one.user), self._now)
 
     def message(self) -> str:
-        named = [f"{one.user}: {_reason(one.error)['reason']} ({one.error})" for one in self.failures]
+        named = [f"{one.user}: {_reason(one.error)['reason']} ({one.error})" for one in self.outcomes if one.error]
         return f"{len(named)} of {len(self.outcomes)} validations failed: {'; '.join(named[:20])}"
 
     def result(self) -> dict[str, Any]:
@@ -138,4 +139,4 @@ def _check(one: Outcome) -> None:
 def _reason(error: FleetMfaError) -> dict[str, Any]:
     reason = getattr(error, "reason", "error")
     seconds = {"clock_off": "drift_seconds", "too_many_tries": "wait_seconds"}.get(reason)
-    return {"reason": reason, **({seconds: error.seconds} if seconds else {})}
+    return {"reason": reason, **({seconds: getattr(error, "seconds", 0)} if seconds else {})}

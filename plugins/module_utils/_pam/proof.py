@@ -13,7 +13,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DE
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import check_module_line, find_module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
     ALWAYS,
-    Subject,
     Verdict,
     has_so_suffix,
     prove,
@@ -21,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
     token_line,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.setcred import set_credentials
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 

@@ -267,7 +267,7 @@ def _steps(lines: Sequence[Line], end: _Visit) -> list[dict[str, Any]]:
                     "line": line.line,
                     "module": line.module or line.problem,
                     "returned": visit.outcome.result,
-                    "effect": _effect(lines, line, visit),
+                    "effect": _effect(lines, visit.previous.point.state, visit.outcome, visit.point.state),
                 }
             )
         visit = visit.previous
@@ -284,21 +284,22 @@ _EFFECTS = {
 }
 
 
-def _effect(lines: Sequence[Line], line: Line, visit: _Visit) -> str:
-    state = visit.point.state
-    if visit.outcome.result == "incomplete":
+def _effect(lines: Sequence[Line], before: State, outcome: Outcome, state: State) -> str:
+    """What the line at which `before` stands did with `outcome`, which led to `state`."""
+    if outcome.result == "incomplete":
         return "stops here, and the login fails"
-    action = line.actions[visit.outcome.result]
+    line = lines[before.position]
+    action = line.actions[outcome.result]
     if not isinstance(action, int):
-        decided = visit.previous.point.state.judgement.impression == NEGATIVE
+        decided = before.judgement.impression == NEGATIVE
         effect = "changes nothing, it is a no already" if decided and action in ("ok", "done") else _EFFECTS[action]
         if line.level and action in ("done", "die"):
             effect = effect.replace("the stack", "this substack")
-    elif state.judgement.impression == NEGATIVE != visit.previous.point.state.judgement.impression:
+    elif state.judgement.impression == NEGATIVE != before.judgement.impression:
         effect = f"jumps {action} lines, more than there are, which counts as a no"
     else:
         effect = f"skips {action} line{'s' if action > 1 else ''}"
-    if not visit.outcome.genuine:
+    if not outcome.genuine:
         effect = f"without a token; {effect}"
     if state.position == len(lines):
         effect += f"; the stack ends with {'success' if state.judgement.result == 'success' else 'a denial'}"

@@ -101,7 +101,7 @@ def succeed_if(arguments: Sequence[str], subject: Subject, service: str) -> froz
     results: set[str] = set()
     for start in range(0, len(words), 3):
         triple = words[start : start + 3]
-        answer = _condition(*triple, subject, service) if len(triple) == 3 else BROKEN
+        answer = _condition(triple[0], triple[1], triple[2], subject, service) if len(triple) == 3 else BROKEN
         results |= answer - YES
         if "success" not in answer:
             return frozenset(results)
@@ -133,12 +133,13 @@ def _value(attribute: str, subject: Subject, service: str) -> str | None:
 
 
 def _numeric(test: str, left: str | None, right: str) -> frozenset[str]:
-    if _number(right) is None:
+    bound = _number(right)
+    if bound is None:
         return BROKEN
     if left is None:
         return EVERYTHING | BROKEN
     number = _number(left)
-    return BROKEN if number is None else _answer(_NUMERIC[test](number, _number(right)))
+    return BROKEN if number is None else _answer(_NUMERIC[test](number, bound))
 
 
 def _number(text: str) -> int | None:

@@ -18,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out impo
     refuse_nobody_left,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import SshdToReload
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, Host, plan_sshd_totp
@@ -48,7 +49,7 @@ TOTP_ROLLOUT_SPEC = {
 
 class Plan(NamedTuple):
     changes: list[FileChange]
-    sshd: dict | None  # what to reload
+    sshd: SshdToReload | None  # what to reload
     facts: dict[str, Any]
 
 
@@ -121,7 +122,9 @@ def _plan(params: dict[str, Any]) -> Plan:
     """Everything checked, nothing done. PAM before sshd on the way in, after it on the way out: sshd sends nobody to lines
     that are not there."""
     check_range("confirm_timeout", params["confirm_timeout"])
-    coming, going, services = [], [], []
+    coming: list[FileChange] = []
+    going: list[FileChange] = []
+    services: list[dict[str, Any]] = []
     for entry in params["pam"]:
         wish = _wish(entry, params)
         if wish["state"] == "present" and not wish["content"]:
@@ -174,7 +177,7 @@ def _wish(entry: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
 
 def _to_reload(
     params: dict[str, Any], changes: list[FileChange], sshd: list[FileChange], binary: str | None
-) -> dict | None:
+) -> SshdToReload | None:
     """PAM reads its files at each login; sshd has to be told."""
     if not any(change in sshd for change in changes):
         return None

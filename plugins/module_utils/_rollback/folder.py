@@ -25,6 +25,7 @@ from typing import Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import Facts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import sync_folder
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import lock_within
 
@@ -61,7 +62,7 @@ class RolloutFolder:
         finally:
             os.close(descriptor)
 
-    def facts(self, state: Path) -> dict | None:
+    def facts(self, state: Path) -> Facts | None:
         """What is known about the roll-out in this state, None if there is none."""
         try:
             facts = snapshot.manifest(state)

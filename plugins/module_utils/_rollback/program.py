@@ -14,6 +14,7 @@ import time
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import SshdToReload
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import reload_sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
 
@@ -25,7 +26,7 @@ _TRIES = {"boot": 3, "timer": 360}
 
 def roll_back(folder: RolloutFolder, reason: str) -> list[str]:
     """Put back what is armed (the caller holds the lock); what went wrong, and then it stays armed."""
-    facts = folder.facts(folder.armed)
+    facts = snapshot.manifest(folder.armed)
     problems, losses = snapshot.restore(folder.armed)
     if facts["sshd"] and not problems:
         problems = _reload(facts["sshd"])
@@ -38,7 +39,7 @@ def roll_back(folder: RolloutFolder, reason: str) -> list[str]:
     return problems
 
 
-def _reload(sshd: dict) -> list[str]:
+def _reload(sshd: SshdToReload) -> list[str]:
     try:
         reload_sshd(sshd["config"], sshd["binary"])
     except FleetMfaError as error:

@@ -17,6 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snap
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import timer as guard
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.program import roll_back
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import Facts, SshdToReload
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import reload_sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_errors import cannot
@@ -57,14 +58,19 @@ class Rollout:
         self.folder.forget(self.folder.rolled_back)
         self.folder.forget(self.folder.new)
 
-    def start(self, rollout_id: str, changes: list[FileChange], timeout: int, sshd: dict | None) -> dict:
+    def start(self, rollout_id: str, changes: list[FileChange], timeout: int, sshd: SshdToReload | None) -> dict:
         """Apply `changes` until they are confirmed, or `timeout` seconds are over, or something here fails.
 
         `sshd` (its `config` and `binary`, each None for the usual one) is to be reloaded; None if it need not be.
         """
         deadline = time.time() + timeout
-        facts = {"id": rollout_id, "started": time.time(), "deadline": deadline, "sshd": sshd}
-        facts["sshd_units"] = systemd.active_sshd_units() if sshd else []
+        facts: Facts = {
+            "id": rollout_id,
+            "started": time.time(),
+            "deadline": deadline,
+            "sshd": sshd,
+            "sshd_units": systemd.active_sshd_units() if sshd else [],
+        }
         try:
             guard.prepare(self.folder)
             snapshot.take(self.folder.new, changes, facts)
@@ -137,7 +143,7 @@ def utc(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
-def _told(facts: dict, outcome: str) -> dict:
+def _told(facts: Facts, outcome: str) -> dict:
     told = {"id": facts["id"], "outcome": outcome, "started": utc(facts["started"]), "deadline": utc(facts["deadline"])}
     if "ended" in facts:
         told.update(reason=facts["reason"], ended=utc(facts["ended"]))

@@ -18,6 +18,7 @@ import secrets
 from pathlib import Path
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import CopiedFile, Facts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_attributes import (
     Attributes,
     give_what_can_be_given,
@@ -28,22 +29,22 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 _MANIFEST = "manifest.json"
 
 
-def take(folder: Path, changes: list[FileChange], facts: dict) -> None:
+def take(folder: Path, changes: list[FileChange], facts: Facts) -> None:
     """Make `folder`, with a copy of each file that `changes` touch and `facts` about the roll-out, safe on disk."""
     folder.mkdir(mode=0o700)
-    files = []
+    files: list[CopiedFile] = []
     for number, change in enumerate(changes):
-        entry = {"path": change.path, "own_folder": change.own_folder, "copy": None}
+        entry: CopiedFile = {"path": change.path, "own_folder": change.own_folder, "copy": None}
         if change.before is not None:
-            entry["copy"] = f"file-{number}"
-            entry["attributes"] = _attributes(Path(change.path)).as_json()
-            _copy(Path(change.path), folder / entry["copy"], _attributes(Path(change.path)))
+            copy, attributes = f"file-{number}", _attributes(Path(change.path))
+            entry["copy"], entry["attributes"] = copy, attributes.as_json()
+            _copy(Path(change.path), folder / copy, attributes)
         files.append(entry)
     write_json(folder / _MANIFEST, {**facts, "files": files})
     sync_folder(folder)
 
 
-def manifest(folder: Path) -> dict:
+def manifest(folder: Path) -> Facts:
     return json.loads((folder / _MANIFEST).read_bytes())
 
 
@@ -68,7 +69,7 @@ def restore(folder: Path) -> tuple[list[str], list[str]]:
     return problems, losses
 
 
-def _is_as_before(folder: Path, entry: dict) -> bool:
+def _is_as_before(folder: Path, entry: CopiedFile) -> bool:
     if entry["copy"] is None:
         return not os.path.lexists(entry["path"])
     copy = folder / entry["copy"]
@@ -79,12 +80,12 @@ def _is_as_before(folder: Path, entry: dict) -> bool:
     return found is not None and found[:2] == (copy.read_bytes(), _recorded(entry, copy))
 
 
-def _recorded(entry: dict, copy: Path) -> Attributes:
+def _recorded(entry: CopiedFile, copy: Path) -> Attributes:
     """The first version kept no record beside the copy's own attributes."""
     return Attributes.from_json(entry["attributes"]) if "attributes" in entry else _attributes(copy)
 
 
-def _put_back(folder: Path, entry: dict) -> str:
+def _put_back(folder: Path, entry: CopiedFile) -> str:
     """What the file has lost; "" if nothing."""
     target = Path(entry["path"])
     if entry["copy"] is None:

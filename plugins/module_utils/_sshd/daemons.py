@@ -31,11 +31,11 @@ class Daemon(NamedTuple):
 
 
 def daemons(default_config: str, proc: str = "/proc", unit_folders: tuple[str, ...] = _UNIT_FOLDERS) -> list[Daemon]:
-    found = {}
+    found: dict[tuple[str, tuple[str, ...]], Daemon] = {}
     running = [(f"process {number}", command[1:]) for number, command in listening_commands(proc).items()]
     for shown_by, arguments in [*running, *_socket_units(unit_folders)]:
         daemon = _daemon(shown_by, arguments, default_config)
-        found.setdefault(daemon[1:], daemon)
+        found.setdefault((daemon.config, daemon.options), daemon)
     return list(found.values())
 
 

@@ -161,7 +161,8 @@ class Desk:
         audit(self._user, f"key validated by two tokens, clock drift {result.drift_seconds} s")
         enforced = not self._exempt() and self._enforce()
         settle_overdue(self._policy, self._user, False)
-        codes = self._state.validated(self._user).recovery_codes
+        key = self._state.validated(self._user)
+        codes = key.recovery_codes if key else []
         return {"recovery_codes": codes, "enforced": enforced, "exempt": self._exempt()}
 
     def recovery_codes(self, token: str) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def read_policy(path: str = POLICY_PATH) -> Policy:
     if content is None:
         raise FleetMfaError(f"{path} is missing; run the role fleetmfa.ssh.mfa on this host")
     parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=("#",))
-    parser.optionxform = str  # user names are case-sensitive
+    # User names are case-sensitive.
+    parser.optionxform = str  # type: ignore[method-assign,assignment]
     try:
         parser.read_string(content.decode("utf-8"), source=path)
         return _policy(parser)

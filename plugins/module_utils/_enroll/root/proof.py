@@ -11,7 +11,6 @@ import re
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import matching_steps
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
     TokenRefused,
     token_digits,
@@ -33,7 +32,7 @@ def spend_token(state: StateDir, user: str, token: str, now: float) -> None:
     """Take a token that a login would take now, so that neither a login nor another request can."""
     digits = token_digits(token)
     key = _judgeable(state, user, now)
-    steps = matching_steps(key.secret, digits, key.accepted_steps(now))
+    steps = key.steps_of(digits, key.accepted_steps(now))
     if not steps:
         raise _counted_as_wrong(state, user, key, now)
     unused = [step for step in steps if step not in key.used_steps]
@@ -46,7 +45,7 @@ def _spend_code(state: StateDir, user: str, code: str, now: float) -> None:
     key = _judgeable(state, user, now)
     if code not in key.recovery_codes:
         raise _counted_as_wrong(state, user, key, now)
-    seen = []
+    seen: list[KeyFile] = []
 
     def without_code(key: KeyFile | None) -> KeyFile | None:
         if key is None or code not in key.recovery_codes:

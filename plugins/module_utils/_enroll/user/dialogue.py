@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import Door, Refused
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import TIMEOUT, Door, Refused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.pages import KeyPage, TextPage
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left, Terminal
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import otpauth_uri
@@ -171,7 +171,7 @@ def _first_token(terminal: Terminal, door: Door) -> str:
 def _asked(door: Door, request: str, **values: str) -> dict[str, Any]:
     """The desk's answer; a final refusal ends the dialogue."""
     try:
-        return door.ask(request, **values)
+        return door.ask(request, TIMEOUT, **values)
     except Refused as refusal:
         if refusal.reason in _FINAL:
             raise Stopped(refusal_text(refusal)) from refusal

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 import time
@@ -36,7 +37,8 @@ CODES_NOT_KEPT = (
 
 def main(arguments: list[str] | None = None, door: Door | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # no locale makes a message fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # no locale makes a message fail
     options = _parser().parse_args(arguments)
     actions: dict[str, Callable[[Door, bool], int]] = {
         "enroll": _enroll,

@@ -2,18 +2,14 @@
 # Copyright: the fleetmfa.ssh authors
 """A dialogue on a terminal: full screen, or plain lines for screen readers and simple terminals. Private to the collection.
 
-Both kinds have the same methods, so that a dialogue is written once:
-
-    show(page)              the page from now on; `_enroll/user/pages.py` has the pages
-    say(text)               one message to the user, on the page that is shown
-    ask(prompt, until)      one line of input; `until` is the time for which a countdown is shown
-
+Both kinds have the same methods, so that a dialogue is written once.
 Whatever ends the dialogue, the terminal gets its settings back: Ctrl-C, Ctrl-D, a lost connection and a kill arrive as
 `Left`, and Ctrl-Z is not taken, since a program that shows a secret should not be left lying in the background.
 """
 
 from __future__ import annotations
 
+import abc
 import os
 import re
 import select
@@ -21,7 +17,7 @@ import signal
 import sys
 import termios
 import time
-from typing import Mapping, NamedTuple
+from typing import Mapping, NamedTuple, Protocol
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.qr_code import PALETTE_8, PALETTE_256, Colours
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -39,6 +35,16 @@ _FUNCTION_KEY = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|O.)?")
 
 class Left(Exception):
     """The user, or the connection, has left the dialogue."""
+
+
+class Page(Protocol):
+    """What a terminal shows, laid out for the window there is."""
+
+    def lines(self, columns: int, rows: int, status: list[str]) -> list[str]:
+        """For a screen of this size; `status` is the message and the countdown."""
+
+    def plain_lines(self, columns: int) -> list[str]:
+        """For a terminal that shows line after line; 0 columns: lines are not wrapped."""
 
 
 class Traits(NamedTuple):
@@ -75,7 +81,7 @@ def open_terminal(plain: bool) -> Terminal:
     return FullScreen(sys.stdin.fileno(), sys.stdout.fileno(), traits)
 
 
-class Terminal:
+class Terminal(abc.ABC):
     """What both kinds of dialogue need: the terminal's settings kept and given back, reading, writing, leaving."""
 
     def __init__(self, source: int, target: int, traits: Traits):
@@ -102,11 +108,23 @@ class Terminal:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def _begin(self) -> None:
+    def _begin(self) -> None:  # noqa: B027 - plain lines need none
         """Prepare the terminal."""
 
-    def _end(self) -> None:
+    def _end(self) -> None:  # noqa: B027 - as above
         """Undo what `_begin` wrote to it."""
+
+    @abc.abstractmethod
+    def show(self, page: Page) -> None:
+        """The page from now on; `pages.py` has the pages."""
+
+    @abc.abstractmethod
+    def say(self, text: str) -> None:
+        """One message to the user, on the page that is shown."""
+
+    @abc.abstractmethod
+    def ask(self, prompt: str, until: float = 0) -> str:
+        """One line of input; `until` is the time for which a countdown is shown."""
 
     def _leave(self, number: int, frame: object) -> None:
         # Only a mark: what is under way, such as a request to the desk, is brought to its end first.
@@ -149,7 +167,7 @@ class PlainTerminal(Terminal):
         super().__init__(source, target, traits)
         self._columns = columns
 
-    def show(self, page) -> None:
+    def show(self, page: Page) -> None:
         self._write("\n" + "\n".join(page.plain_lines(self._columns)) + "\n")
 
     def say(self, text: str) -> None:
@@ -179,7 +197,7 @@ class FullScreen(Terminal):
 
     def __init__(self, source: int, target: int, traits: Traits):
         super().__init__(source, target, traits)
-        self._page = None
+        self._page: Page | None = None
         self._message = self._prompt = self._typed = self._ahead = ""
         self._until = self._span = 0.0
         self._drawn: tuple = ()
@@ -191,7 +209,7 @@ class FullScreen(Terminal):
     def _end(self) -> None:
         self._write(_LEAVE_SCREEN)
 
-    def show(self, page) -> None:
+    def show(self, page: Page) -> None:
         self._page, self._message = page, ""
 
     def say(self, text: str) -> None:
@@ -225,7 +243,7 @@ class FullScreen(Terminal):
     def _draw(self) -> None:
         """Draw the window if it would look different from what stands there; so a resize needs no signal."""
         columns, rows = self._size()
-        lines = self._page.lines(columns, rows - 1, self._status(min(columns, 40))) if self._page else []
+        lines: list[str] = self._page.lines(columns, rows - 1, self._status(min(columns, 40))) if self._page else []
         lines = (lines + [""])[: rows - 1]
         picture = "".join(f"{line}\x1b[0m\x1b[K\r\n" for line in lines)
         picture = f"\x1b[?25l\x1b[H{picture}{(self._prompt + self._typed)[: columns - 1]}\x1b[J\x1b[?25h"

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What is on record about a roll-out, as JSON beside its copies of the files. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class SshdToReload(TypedDict):
+    """The sshd that has to read its configuration again; None is the usual one."""
+
+    config: str | None
+    binary: str | None
+
+
+class CopiedFile(TypedDict, total=False):
+    """A file before it was changed."""
+
+    path: str
+    copy: str | None  # the name of its copy; None if there was no file
+    own_folder: bool
+    attributes: dict  # owner, mode, extended attributes; not there if there was no file
+
+
+class _FromTheStart(TypedDict):
+    id: str
+    started: float  # seconds since the epoch, as all times here
+    deadline: float
+    sshd: SshdToReload | None  # None if no sshd has to be reloaded
+    sshd_units: list[str]  # those that were active
+
+
+class Facts(_FromTheStart, total=False):
+    """A roll-out; how it ended is added then."""
+
+    files: list[CopiedFile]
+    reason: str
+    ended: float
