@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
 
 ARGUMENTS = {
@@ -40,7 +42,7 @@ class ActionModule(ActionBase):
             if not self._task.check_mode:
                 _write(arguments["dest"], {path: sheets[path] for path in changed})
         except FleetMfaError as error:
-            raise AnsibleActionFail(str(error)) from None
+            raise AnsibleActionFail(str(error), result={"changed": error.changed}) from None
         result.update(changed=bool(changed), sheets=sorted(sheets))
         return result
 
@@ -74,5 +76,8 @@ def _write(folder: str, sheets: dict[str, bytes]) -> None:
         Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise FleetMfaError(f"dest: cannot make {folder}: {error.strerror}") from error
-    for path, page in sheets.items():
-        write_file(path, page, 0o600, os.geteuid(), os.getegid())
+    run_steps(Step(path, functools.partial(_write_page, path, page)) for path, page in sheets.items())
+
+
+def _write_page(path: str, page: bytes) -> None:
+    write_file(path, page, 0o600, os.geteuid(), os.getegid())

@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         self._refuse_without_login()
         rollout_id = secrets.token_hex(8)
         result = self._apply(rollout_id)
-        if result.get("failed") or not result["changed"] or self._task.check_mode:
+        if result.get("failed") or "rollout_id" not in result:
             return result
         return self._confirm(rollout_id, result)
 

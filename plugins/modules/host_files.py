@@ -125,7 +125,7 @@ def main():
         if not module.check_mode:
             apply_host_files(changes)
     except FleetMfaError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), changed=error.changed)
     changed = [change for change in changes if change.changed]
     result = {"changed": bool(changed), "paths": [change.path for change in changed]}
     if module._diff:

@@ -155,7 +155,7 @@ def main() -> None:
         if not module.check_mode:
             apply_all([change])
     except FleetMfaError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), changed=error.changed)
     result = {"changed": change.changed, "path": change.path, "diff": change.diff()}
     if verdict is not None:
         result.update(ways_in=verdict.ways_in, unknown_modules=verdict.unknown_modules)

@@ -170,9 +170,11 @@ def main() -> None:
         if changed and not module.check_mode:
             reloaded = apply_and_reload(changed, module.params["config"], sshd.binary, module.params["reload"])
     except SshdFindingsError as error:
-        module.fail_json(msg=str(error), findings=[finding.as_dict() for finding in error.findings])
+        module.fail_json(
+            msg=str(error), changed=error.changed, findings=[finding.as_dict() for finding in error.findings]
+        )
     except FleetMfaError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), changed=error.changed)
     module.exit_json(
         changed=bool(changed),
         paths=[change.path for change in changed],

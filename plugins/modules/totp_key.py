@@ -288,7 +288,7 @@ def main():
     try:
         module.exit_json(**manage(module))
     except FleetMfaError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), changed=error.changed)
 
 
 def manage(module: SecretModule) -> dict:

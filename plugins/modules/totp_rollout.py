@@ -309,7 +309,7 @@ def main() -> None:
     try:
         result = run_phase(module.params, module.check_mode, module.warn)
     except FleetMfaError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), changed=error.changed)
     module.exit_json(**result)
 
 

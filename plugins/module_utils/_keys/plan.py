@@ -8,15 +8,17 @@ a validated key file (that would be a lock-out), and the next run finishes what 
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from typing import Any, Container, Iterable
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyEntry, Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, differences
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 
 _ERRORS_SHOWN = 20
 
@@ -60,6 +62,14 @@ class UserPlan:
         return self.before != self.after or self.enforced != self.was_enforced or bool(self._unsafe)
 
     def apply(self, state_dir: StateDir) -> None:
+        try:
+            self._write(state_dir)
+        except (FleetMfaError, OSError) as error:
+            if Keys(state_dir.pending(self.user), state_dir.validated(self.user)) == self.before:
+                raise
+            raise PartlyDoneError(str(error)) from error
+
+    def _write(self, state_dir: StateDir) -> None:
         """What shall be is written before what shall not be is removed, so that no key is lost on the way."""
         if self.after.validated:
             state_dir.converge_validated(self.user, self._wanted_validated)
@@ -131,13 +141,22 @@ def plan(entries: list[KeyEntry], host: Host, refuse_others: bool = True) -> lis
 def apply(plans: Iterable[UserPlan], host: Host) -> None:
     """Out of the group, then the files, then into the group. The caller holds the lock."""
     plans = [one for one in plans if one.changed]
-    host.group.create()
-    host.state_dir.prepare()
-    host.group.update(leave=[one.user for one in plans if not one.enforced])
-    for one in plans:
-        one.apply(host.state_dir)
-    host.state_dir.flush()
-    host.group.update(join=[one.user for one in plans if one.enforced])
+    group, state_dir = host.group, host.state_dir
+    steps = [Step(f"the folders of {state_dir.path}", state_dir.prepare)]
+    # First of all, since it is what may well fail: another program may hold the lock on the groups.
+    if not group.exists or any(one.enforced != one.was_enforced for one in plans):
+        steps.insert(0, Step(f"group {group.name}", group.prepare))
+    leaving = [one.user for one in plans if one.was_enforced and not one.enforced]
+    if leaving:
+        steps.append(Step(f"{len(leaving)} users out of {group.name}", lambda: group.update(leave=leaving)))
+    steps += [Step(f"the keys of {one.user}", functools.partial(one.apply, state_dir)) for one in plans]
+    joining = [one.user for one in plans if one.enforced]
+    if joining:
+        steps += [
+            Step("the keys on disk", state_dir.flush),
+            Step(f"{len(joining)} users into {group.name}", lambda: group.update(join=joining)),
+        ]
+    run_steps(steps)
 
 
 def denied_users(plans: list[UserPlan], host: Host) -> dict[str, str]:

@@ -73,12 +73,14 @@ class StateDir:
 
     # The folders
 
-    def prepare(self) -> None:
-        """Make the folders, 0700, and clear what a killed run left behind. The caller holds the lock."""
+    def prepare(self) -> bool:
+        """Make the folders, 0700, and clear what a killed run left behind; whether they were made. The caller holds the lock."""
+        was_prepared = self.is_prepared
         for folder in FOLDERS:
             path = self._folder(folder)
             _make_private_folder(path)
             _clear_left_behind(path)
+        return not was_prepared
 
     def check(self) -> None:
         """Refuse folders that somebody else could have put something into, or symbolic links in their place."""
@@ -231,10 +233,11 @@ class StateDir:
     def _write(self, folder: str, user: str, key: KeyFile, only_if: Callable[[], bool] | None = None) -> None:
         write_file(self._file(folder, user), key.render(), 0o600, os.geteuid(), os.getegid(), only_if)
 
-    def flush(self) -> None:
-        """Have the names of the key files on disk, before a group membership relies on them."""
+    def flush(self) -> bool:
+        """Have the names of the key files on disk, before a group membership relies on them; it changes nothing."""
         for folder in FOLDERS:
             sync_folder(self._folder(folder))
+        return False
 
 
 def _is_key_file(name: str) -> bool:

@@ -17,6 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens impo
     well_formed_tokens,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 
 
 class Outcome:
@@ -54,6 +55,7 @@ class Validations:
     def __init__(self, host: Host, wishes: list[dict], now: float):
         self._host = host
         self._now = now
+        self._lacked_folders_or_group = not (host.group.exists and host.state_dir.is_prepared)
         self.outcomes = [Outcome(wish["user"], wish["tokens"]) for wish in wishes]
         twice = [user for user, times in Counter(one.user for one in self.outcomes).items() if times > 1]
         if twice:
@@ -64,23 +66,41 @@ class Validations:
         return [one for one in self.outcomes if one.error]
 
     def run(self) -> None:
-        """Files first, then the group, and nobody else changes keys in between."""
-        group = self._host.group
-        with self._host.state_dir.lock():
-            self._host.state_dir.prepare()
-            self._each(self._validate)
-            self._host.state_dir.flush()
-            group.create()
-            group.update(
-                join=[one.user for one in self.outcomes if one.enforced],
-                leave=[one.user for one in self.outcomes if one.was_enforced and not one.enforced],
-            )
+        """Files first, then the group, and nobody else changes keys in between. No token is judged, and so used up, if
+        another program holds the lock on the groups."""
+        group, state_dir = self._host.group, self._host.state_dir
+        with state_dir.lock():
+            try:
+                run_steps(
+                    [
+                        Step(f"group {group.name}", self._prepare_group),
+                        Step(f"the folders of {state_dir.path}", state_dir.prepare),
+                        Step("the keys of those whose tokens were right", lambda: self._each(self._validate)),
+                        Step("the keys on disk", state_dir.flush),
+                        Step(f"who is in {group.name}", self._let_join_or_leave),
+                    ]
+                )
+            except FleetMfaError:
+                members = group.members
+                for one in self.outcomes:
+                    one.enforced = one.user in members
+                raise
+
+    def _prepare_group(self) -> bool:
+        settled = self._host.group.exists and self._host.group.members.issuperset(one.user for one in self.outcomes)
+        return not settled and self._host.group.prepare()
+
+    def _let_join_or_leave(self) -> bool:
+        return self._host.group.update(
+            join=[one.user for one in self.outcomes if one.enforced],
+            leave=[one.user for one in self.outcomes if one.was_enforced and not one.enforced],
+        )
 
     def predict(self) -> None:
         self._host.state_dir.check()
         self._each(self._foresee)
 
-    def _each(self, step: Callable[[Outcome], None]) -> None:
+    def _each(self, step: Callable[[Outcome], None]) -> bool:
         members = self._host.group.members
         for one in self.outcomes:
             try:
@@ -91,6 +111,7 @@ class Validations:
                 one.enforced = not one.exempt
             except FleetMfaError as error:
                 one.error = error
+        return any(one.moved for one in self.outcomes)
 
     def _unless_settled(self, step: Callable[[Outcome], None], one: Outcome) -> None:
         """A user who is validated with nothing pending needs no token, and gives nobody a chance to try some."""
@@ -116,7 +137,7 @@ class Validations:
     def result(self) -> dict[str, Any]:
         changed = [one for one in self.outcomes if one.changed]
         return {
-            "changed": bool(changed),
+            "changed": bool(changed) or self._lacked_folders_or_group,
             "users": [one.result() for one in self.outcomes],
             "diff": {"prepared": "".join(self._words(one) for one in changed)},
         }

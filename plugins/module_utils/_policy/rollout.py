@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
@@ -85,16 +85,30 @@ def _check(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]
 
 def _apply(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
     rollout_id, timeout = _rollout_id(params), params["confirm_timeout"]
+    if params["state"] == "absent" and not rollout.folder.path.exists():
+        plan = _plan(params)  # for nothing to take away no folder is made, either
+        if not plan.changes:
+            return _result(plan, None)
     with rollout.lock():
         earlier = rollout.earlier()
         rollout.settle()
         _tell(earlier, "it was put back now", warn)
-        plan = _plan(params)
-        result = _result(plan, earlier)
-        if plan.changes:
-            result.update(rollout.start(rollout_id, plan.changes, timeout, plan.sshd))
-            result.update(rollout_id=rollout_id, confirm_timeout=timeout)
+        try:
+            plan = _plan(params)
+            result = _result(plan, earlier)
+            if plan.changes:
+                result.update(rollout.start(rollout_id, plan.changes, timeout, plan.sshd))
+                result.update(rollout_id=rollout_id, confirm_timeout=timeout)
+        except FleetMfaError as error:
+            if not _waits(earlier):
+                raise
+            raise PartlyDoneError(f"{error}. Before that, the earlier roll-out was put back") from error
     return result
+
+
+def _waits(earlier: dict | None) -> bool:
+    """Whether files of an earlier roll-out are in place that a run puts back before anything else."""
+    return earlier is not None and earlier["outcome"] == "waiting"
 
 
 def _tell(earlier: dict | None, what_now: str, warn: Callable[[str], None]) -> None:
@@ -110,7 +124,7 @@ def _tell(earlier: dict | None, what_now: str, warn: Callable[[str], None]) -> N
 
 def _result(plan: Plan, earlier: dict | None) -> dict[str, Any]:
     return {
-        "changed": bool(plan.changes),
+        "changed": bool(plan.changes) or _waits(earlier),
         "diff": [change.diff() for change in plan.changes],
         "files": [change.path for change in plan.changes],
         "earlier_rollout": earlier,

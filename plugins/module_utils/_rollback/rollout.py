@@ -12,7 +12,7 @@ import contextlib
 import time
 from typing import ContextManager
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import timer as guard
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
@@ -52,7 +52,7 @@ class Rollout:
         if self.folder.facts(self.folder.armed) is not None:
             problems = roll_back(self.folder, "next_run")
             if problems:
-                raise FleetMfaError(
+                raise PartlyDoneError(
                     f"the roll-back of an earlier roll-out is not complete: {'; '.join(problems)}; mend this and run again"
                 )
         self.folder.forget(self.folder.rolled_back)
@@ -85,7 +85,7 @@ class Rollout:
             if sshd:
                 reload_sshd(sshd["config"], sshd["binary"])
         except (FleetMfaError, OSError) as error:
-            raise FleetMfaError(f"{self._clear(error)}; {self._undo(deadline)}") from error
+            raise self._undone(self._clear(error), deadline) from error
         return {"rollback_by": timer, "rollback_at": utc(deadline)}
 
     def confirm(self, rollout_id: str) -> None:
@@ -105,7 +105,7 @@ class Rollout:
         self._check_armed(rollout_id)
         problems = roll_back(self.folder, "request")
         if problems:
-            raise FleetMfaError("; ".join(problems))
+            raise PartlyDoneError("; ".join(problems))
 
     def is_confirmed(self, rollout_id: str) -> bool:
         return self.folder.holds(self.folder.confirmed, rollout_id)
@@ -132,11 +132,13 @@ class Rollout:
             return error
         return cannot("keep a way back in", error.filename or self.folder.path, error)
 
-    def _undo(self, deadline: float) -> str:
+    def _undone(self, error: FleetMfaError, deadline: float) -> FleetMfaError:
         problems = roll_back(self.folder, "failure")
         if not problems:
-            return "the old configuration is back"
-        return f"the roll-back is not complete ({'; '.join(problems)}) and is tried again at {utc(deadline)}"
+            return FleetMfaError(f"{error}; the old configuration is back")
+        return PartlyDoneError(
+            f"{error}; the roll-back is not complete ({'; '.join(problems)}) and is tried again at {utc(deadline)}"
+        )
 
 
 def utc(moment: float) -> str:

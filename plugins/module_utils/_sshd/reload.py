@@ -17,7 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
     FileChange,
     apply_all,
-    outcome_of_reverting,
+    not_applied,
     revert_all,
 )
 
@@ -84,4 +84,4 @@ def apply_and_reload(changes: list[FileChange], config: str, sshd: str, reload: 
     try:
         return reload and reload_sshd(config, sshd)
     except FleetMfaError as error:
-        raise FleetMfaError(f"{error}; {outcome_of_reverting(revert_all(changes))}") from error
+        raise not_applied(error, revert_all(changes)) from error

@@ -13,12 +13,13 @@ import pwd
 import re
 from typing import Iterable
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 DEFAULT_GROUP = "mfa-enforced"
 
+_REMEDY = "see whether another program is changing accounts, or /etc is read-only"
 _NO_LOGIN = {"nologin", "false", "sync"}
 # Up to this many changes are made one by one, which cannot undo what another program does to the group meanwhile.
 _ONE_BY_ONE = 8
@@ -107,9 +108,17 @@ class EnforcedGroup:
         group = _group(self.name)
         return set(group.gr_mem) if group else set()
 
-    def create(self) -> None:
-        if not self.exists:
+    def prepare(self) -> bool:
+        """Create the group; or, if it exists, see that it can be changed, before others rely on that; whether it is new.
+
+        A change to what it is already takes the same locks and writes the same file as any other.
+        """
+        group = _group(self.name)
+        if group is None:
             _run("groupadd", "--system", self.name)
+        else:
+            _run("groupmod", "--gid", str(group.gr_gid), self.name)
+        return group is None
 
     def update(self, join: Iterable[str] = (), leave: Iterable[str] = ()) -> bool:
         """Make these users members, and those not; whether that changed anything. However many, in few calls."""
@@ -117,7 +126,13 @@ class EnforcedGroup:
         joining, leaving = set(join) - before, set(leave) & before
         if not joining and not leaving:
             return False
-        after = (before | joining) - leaving
+        try:
+            self._update(joining, leaving, (before | joining) - leaving)
+        except FleetMfaError as error:
+            raise PartlyDoneError(str(error)) if self.members != before else error from error
+        return True
+
+    def _update(self, joining: set[str], leaving: set[str], after: set[str]) -> None:
         # gpasswd refuses a list with one member who is unknown, and who is unknown at this moment has to stay a
         # member: a directory service that does not answer must not release anybody.
         if len(joining) + len(leaving) > _ONE_BY_ONE and all(map(account_exists, after)):
@@ -130,7 +145,6 @@ class EnforcedGroup:
                 f"group {self.name}: the membership of {', '.join(sorted(missing)[:10])} did not change; "
                 "is the group one of a directory service? It has to stand in /etc/group"
             )
-        return True
 
     def _update_one_by_one(self, joining: set[str], leaving: set[str]) -> None:
         for user in sorted(leaving):
@@ -142,4 +156,4 @@ class EnforcedGroup:
 def _run(command: str, *arguments: str) -> None:
     done = run(command, *arguments)
     if done.code:
-        raise FleetMfaError(f"{command} failed for group {arguments[-1]}: {done.said[:500]}")
+        raise FleetMfaError(f"{command} failed for group {arguments[-1]}: {done.said[:500]}; {_REMEDY}")

@@ -9,6 +9,7 @@ mode without its ACL would give the owning group what the ACL gives to some user
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import fcntl
 import os
@@ -20,6 +21,7 @@ from typing import NamedTuple
 ACL = "system.posix_acl_access"
 # The kernel's own: they vouch for a content, and would make it refuse another.
 _OF_THE_CONTENT = ("security.ima", "security.evm")
+_MADE_BY_US = "user.fleetmfa"
 _HAS_EXTENDED = hasattr(os, "listxattr")  # not on a controller that runs macOS
 
 # ioctl_iflags(2): FS_IOC_GETFLAGS, and the two flags under which a file cannot be replaced. Where the number is another
@@ -42,6 +44,18 @@ class Attributes(NamedTuple):
     def from_json(cls, record: dict) -> Attributes:
         extended = {name: base64.b64decode(value) for name, value in record["extended"].items()}
         return cls(record["mode"], record["uid"], record["gid"], extended)
+
+
+def mark_as_made_by_us(folder: str | os.PathLike[str]) -> None:
+    """So that it can go with the last file in it. A file system that keeps no such mark keeps the folder, too."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.setxattr(folder, _MADE_BY_US, b"made")
+
+
+def is_made_by_us(folder: str | os.PathLike[str]) -> bool:
+    with contextlib.suppress(OSError, AttributeError):
+        return os.getxattr(folder, _MADE_BY_US) == b"made"
+    return False
 
 
 def own_attributes(mode: int) -> Attributes:

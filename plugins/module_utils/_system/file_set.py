@@ -17,6 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_attributes import (
     ACL,
     Attributes,
+    is_made_by_us,
     own_attributes,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, apply_all, read_file
@@ -92,11 +93,16 @@ def _mode(wish: dict) -> int:
 def apply_host_files(changes: list[FileChange]) -> None:
     apply_all(changes)
     for change in changes:
-        folder = Path(change.path).parent
-        # Folders of the distribution stay, also when they happen to be empty.
-        if change.changed and change.after is None and folder.name == "fleetmfa":
-            with contextlib.suppress(OSError):  # not empty, or gone with the file before
-                folder.rmdir()
+        if change.changed and change.after is None:
+            _remove_empty_folders(Path(change.path).parent)
+
+
+def _remove_empty_folders(folder: Path) -> None:
+    """Those that were made for files of ours, by their name or their mark. Others stay, also when they happen to be empty."""
+    with contextlib.suppress(OSError):  # not empty, or gone with the file before
+        while folder.name == "fleetmfa" or is_made_by_us(folder):
+            folder.rmdir()
+            folder = folder.parent
 
 
 def shown_diff(changes: list[FileChange]) -> list[dict[str, str]]:

@@ -18,11 +18,12 @@ import stat
 from pathlib import Path
 from typing import Callable, NamedTuple, Sequence, Tuple, TypeVar
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_attributes import (
     Attributes,
     give_attributes,
     is_immutable,
+    mark_as_made_by_us,
     own_attributes,
     read_attributes,
 )
@@ -198,6 +199,7 @@ class FileChange:
             for folder in reversed([parent, *parent.parents] if self.makes_folders else [parent] * self.own_folder):
                 if not folder.is_dir():
                     folder.mkdir(mode=0o755)
+                    mark_as_made_by_us(folder)
                     self._made_folders.append(folder)
         except OSError as error:
             raise cannot("make the folder of", self.path, error) from error
@@ -235,7 +237,7 @@ def apply_all(changes: Sequence[FileChange]) -> None:
     except BaseException as error:
         left = revert_all(tried)
         if left or isinstance(error, FleetMfaError):
-            raise FleetMfaError(f"{error}; {outcome_of_reverting(left)}") from error
+            raise not_applied(error, left) from error
         raise
 
 
@@ -250,7 +252,8 @@ def revert_all(changes: Sequence[FileChange]) -> list[str]:
     return left
 
 
-def outcome_of_reverting(left: list[str]) -> str:
+def not_applied(error: BaseException, left: list[str]) -> FleetMfaError:
+    """The error of a change that was reverted but for what is `left`."""
     if not left:
-        return "every file is as it was before"
-    return f"NOT PUT BACK, do it by hand: {'; '.join(left)}"
+        return FleetMfaError(f"{error}; every file is as it was before")
+    return PartlyDoneError(f"{error}; NOT PUT BACK, do it by hand: {'; '.join(left)}")

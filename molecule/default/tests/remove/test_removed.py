@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab.logins import login
@@ -15,9 +17,25 @@ def test_configuration_is_as_before(root):
     assert len(root.file("/root/pam.d").listdir()) > 10 and root.file("/root/ssh/sshd_config").exists
 
 
-@pytest.mark.parametrize("path", ["/var/lib/fleetmfa", "/usr/local/libexec/fleetmfa", "/etc/fleetmfa"])
+# The last two do not exist on a fresh host.
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/lib/fleetmfa",
+        "/usr/local/libexec/fleetmfa",
+        "/etc/fleetmfa",
+        "/usr/local/libexec",
+        "/usr/local/share/man/man1",
+    ],
+)
 def test_nothing_is_left(root, path):
     assert not root.file(path).exists
+
+
+def test_removing_again_changes_nothing(playbook):
+    printed = playbook("fleetmfa.ssh.remove")
+    changes = re.findall(r"changed=(\d+)", printed)
+    assert changes and set(changes) == {"0"}, printed
 
 
 def test_group_is_gone(root):

@@ -43,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _deadline() -> int:
     try:
-        settle_all(read_policy(), datetime.date.today())
+        if settle_all(read_policy(), datetime.date.today()):
+            sys.stdout.write("mfa-enroll-service: who is overdue has changed\n")
     except FleetMfaError as error:
         sys.stderr.write(f"mfa-enroll-service: {error}\n")
         return 1

@@ -169,6 +169,7 @@ def test_a_symbolic_link_is_refused(host_files, tmp_path):
 
 
 def test_removal_takes_our_own_folder_and_no_other(host_files, tmp_path):
+    (tmp_path / "shared").mkdir()
     files = [{"path": "fleetmfa/one", "content": "x"}, {"path": "shared/two", "content": "y"}]
     host_files(files)
     assert host_files(files, state="absent", check_mode=True)["changed"] and (tmp_path / "fleetmfa/one").exists()
@@ -232,3 +233,19 @@ def test_what_is_refused(host_files, changed, told):
 def test_a_relative_path_is_refused(run_module):
     result = run_module("host_files", files=[{"path": "one", "content": "x"}])
     assert result["failed"] and "is not absolute" in result["msg"]
+
+
+def test_folders_that_were_made_go_with_their_last_file(host_files, tmp_path):
+    """Those that were there before stay, although empty."""
+    (tmp_path / "theirs").mkdir()
+    files = [{"path": path, "content": "x"} for path in ("theirs/ours/fleetmfa/one", "theirs/fleetmfa/two")]
+    host_files(files)
+    try:
+        os.getxattr(tmp_path / "theirs" / "ours", "user.fleetmfa")
+    except OSError as error:
+        pytest.skip(f"this file system keeps no marks: {error}")
+    host_files(files[:1], state="absent")
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["fleetmfa"]
+    host_files(files, state="absent")
+    assert list((tmp_path / "theirs").iterdir()) == []
+    assert not host_files(files, state="absent")["changed"]

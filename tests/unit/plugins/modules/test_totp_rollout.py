@@ -179,3 +179,19 @@ class TestManagingAccount:
         host.accounts.add_group(GROUP, ["alice"])
         assert refused(state="absent", rollout_id=SECOND) == ""
         assert (confdir / "sshd").read_text() == SERVICE
+
+
+def test_nothing_to_take_away_makes_no_folder(host, run):
+    assert not run(state="absent")["changed"]
+    assert not host.path.exists()
+
+
+def test_what_an_earlier_roll_out_left_counts_as_changed(confdir, run, warnings):
+    """It is put back first, whether this run then goes well, has nothing to do, or fails."""
+    run()
+    again = run(state="absent", rollout_id=SECOND)
+    assert again["changed"] and not again["files"] and (confdir / "sshd").read_text() == SERVICE
+    run()
+    failed = run(confirm_timeout=1, rollout_id=SECOND)
+    assert failed["failed"] and failed["changed"] and "earlier roll-out was put back" in failed["msg"]
+    assert not run(confirm_timeout=1, rollout_id=SECOND)["changed"]

@@ -59,8 +59,8 @@ def test_exemptions(accounts):
 def test_group_is_made_and_filled(accounts):
     group = EnforcedGroup("mfa-enforced")
     assert not group.exists
-    group.create()
-    group.create()
+    group.prepare()
+    group.prepare()
     assert group.exists
     assert group.members == set()
     assert group.update(join=["alice", "bob"])
@@ -73,7 +73,7 @@ def test_a_thousand_members_in_one_call(accounts):
     users = [f"user{number}" for number in range(1000)]
     accounts.add(*users)
     group = EnforcedGroup()
-    group.create()
+    group.prepare()
     group.update(join=["alice"])
     began = time.process_time()
     assert group.update(join=users)
@@ -88,7 +88,7 @@ def test_a_member_who_is_unknown_at_this_moment_stays_a_member(accounts):
     users = [f"user{number}" for number in range(20)]
     accounts.add("remote", *users)
     group = EnforcedGroup()
-    group.create()
+    group.prepare()
     group.update(join=["remote"])
     accounts.remove("remote")
     assert group.update(join=users)
@@ -100,7 +100,7 @@ def test_a_member_who_is_unknown_at_this_moment_stays_a_member(accounts):
 def test_a_few_changes_leave_room_for_others(accounts, monkeypatch):
     """A change that another program makes between our reading and our writing stays."""
     group = EnforcedGroup()
-    group.create()
+    group.prepare()
     run = system_accounts._run
 
     def run_after_another_program(*command):

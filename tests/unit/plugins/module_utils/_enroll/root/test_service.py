@@ -135,3 +135,11 @@ def test_no_door(tmp_path):
 def test_the_service_takes_no_other_arguments(arguments, capsys):
     assert main(arguments) == 2
     assert "usage: mfa-enroll-service door|deadline" in capsys.readouterr().err
+
+
+def test_deadline_says_whether_it_changed_anything(monkeypatch, capsys):
+    monkeypatch.setattr(enroll_service, "read_policy", lambda: None)
+    for changed in (True, False):
+        monkeypatch.setattr(enroll_service, "settle_all", lambda _policy, _today, changed=changed: changed)
+        assert enroll_service.main(["deadline"]) == 0
+        assert bool(capsys.readouterr().out) is changed

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A change of several steps that tells the truth when one fails: what was done, what was not. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
+
+_SHOWN = 10
+
+
+class Step(NamedTuple):
+    """What it does in words without a secret, and how; `run` returns False if there was nothing to change."""
+
+    words: str
+    run: Callable[[], bool | None]
+
+
+def run_steps(steps: Iterable[Step]) -> None:
+    """Take the steps in turn. An error says which were taken before it, which were not, and that another run goes on."""
+    left = list(steps)
+    done: list[Step] = []
+    while left:
+        try:
+            changed = left[0].run()
+        except (FleetMfaError, OSError) as error:
+            if not done and not getattr(error, "changed", False):
+                raise error if isinstance(error, FleetMfaError) else FleetMfaError(str(error)) from error
+            raise PartlyDoneError(
+                f"{error}. Done before that: {_listed(done)}. Not done: {_listed(left)}. Put it right and run again, "
+                "which does the rest"
+            ) from error
+        step = left.pop(0)
+        if changed is not False:
+            done.append(step)
+
+
+def _listed(steps: list[Step]) -> str:
+    more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
+    return (", ".join(step.words for step in steps[:_SHOWN]) or "nothing") + more
