@@ -72,7 +72,7 @@ def test_tasks_in_the_guides():
 def test_variables_in_the_guides():
     named = {}
     for guide in [*GUIDES, *ROOT.glob("playbooks/*.yml")]:
-        for variable in re.findall(r"\bmfa_[a-z_]+\b", guide.read_text()):
+        for variable in re.findall(r"\bmfa_(?!_)[a-z_]+\b", guide.read_text()):
             named.setdefault(variable, set()).add(guide.name)
     # Extra variables of the playbooks.
     others = {"mfa_validate_user", "mfa_validate_first", "mfa_validate_second", "mfa_serial", "mfa_max_fail_percentage"}

@@ -45,7 +45,9 @@ def render(tmp_path):
 
     def render_(**changed):
         path = tmp_path / "policy.conf"
-        path.write_text(environment.from_string(TEMPLATE.read_text()).render({**VARIABLES, **changed}))
+        given = {**VARIABLES, **changed}
+        settings = {name[4:]: value for name, value in given.items() if not name.startswith("mfa__")}
+        path.write_text(environment.from_string(TEMPLATE.read_text()).render({**given, "mfa__set": settings}))
         return str(path)
 
     return render_

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import INTERNAL, PREFIX, read_settings
+
+SPECS = Path(__file__).resolve().parents[2] / "roles/mfa/meta/argument_specs.yml"
+
+
+class ActionModule(ActionBase):
+    """Reads variables on the controller; no host is connected to."""
+
+    _requires_connection = False
+    _VALID_ARGS: frozenset[str] = frozenset()
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        options = yaml.safe_load(SPECS.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+        variables = task_vars or {}
+        names = sorted(name for name in variables if name.startswith(PREFIX) and not name.startswith(INTERNAL))
+        try:
+            given = {name: self._value(name, variables[name]) for name in names}
+            result.update(changed=False, settings=read_settings(options, given))
+        except FleetMfaError as error:
+            raise AnsibleActionFail(f"nothing was changed: {error}") from None
+        return result
+
+    def _value(self, name: str, value: Any) -> Any:
+        try:
+            return self._templar.template(value)
+        except AnsibleError as error:
+            # Its own message may quote the template, and what stands beside a secret.
+            raise FleetMfaError(f"{name}: cannot be computed ({type(error).__name__})") from None

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What the variables of role mfa mean, wherever they come from: taken as meant, or refused by name. Private.
+
+YAML has types; an INI inventory and `-e name=value` know text (and, of an INI inventory, what looks like Python). So text is
+read as the type that roles/mfa/meta/argument_specs.yml wants, where only one reading is possible. No message has a value in it:
+a secret may stand in the wrong place.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import posixpath
+import re
+from typing import Any, Callable
+
+import yaml
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
+
+PREFIX, INTERNAL = "mfa_", "mfa__"
+SECRET = "mfa_keys"
+# Variables of the playbooks, which no task of the role but `validate` reads.
+TOKENS = ("mfa_validate_first", "mfa_validate_second")
+OF_PLAYBOOKS = ("mfa_serial", "mfa_max_fail_percentage", "mfa_validate_user", *TOKENS)
+KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes")
+
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def read_settings(options: dict[str, dict], given: dict[str, Any]) -> dict[str, Any]:
+    """The settings by name without `mfa_`; `options` is the argument spec, `given` every variable whose name begins with mfa_.
+
+    A FleetMfaError names all variables that cannot be meant. `mfa_keys` is checked and not returned: it has secrets in it.
+    """
+    problems, settings = [], {}
+    for name, value in given.items():
+        try:
+            if name in options:
+                settings[name[len(PREFIX) :]] = _meant(name, options[name], value)
+            elif name in TOKENS:
+                _check_token(value)
+            elif name not in OF_PLAYBOOKS:
+                raise FleetMfaError(_unknown(name, [*options, *OF_PLAYBOOKS]))
+        except FleetMfaError as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise FleetMfaError("; ".join(problems))
+    settings.pop("keys", None)
+    return settings
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    alike = difflib.get_close_matches(name, known, n=1)
+    meant = f"; is {alike[0]} meant?" if alike else ", and names that begin with mfa_ are its own"
+    return f"role fleetmfa.ssh.mfa has no such variable{meant}"
+
+
+def _meant(name: str, option: dict, value: Any) -> Any:
+    if value is None:
+        raise FleetMfaError("is empty; give it a value, or leave the variable out to have its default")
+    value = _reader(name, option)(value)
+    if "choices" in option and value not in option["choices"]:
+        raise FleetMfaError(f"has to be one of {', '.join(option['choices'])}")
+    setting = name[len(PREFIX) :]
+    if setting in RANGES:
+        check_range_of(setting, value)
+    if name in _CHECKS:
+        _CHECKS[name](value)
+    return value
+
+
+def check_range_of(setting: str, value: int) -> None:
+    """As check_range, without the value in the message."""
+    try:
+        check_range(setting, value)
+    except FleetMfaError:
+        raise FleetMfaError(f"has to be a number from {RANGES[setting]}") from None
+
+
+# Types
+
+
+def _bool(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if isinstance(value, bool) or (isinstance(value, (str, int)) and text in (*_TRUE, *_FALSE)):
+        return text in _TRUE
+    raise FleetMfaError("has to be true or false")
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,9}\s*", value, re.ASCII):
+        return int(value)
+    raise FleetMfaError("has to be a whole number")
+
+
+def _str(value: Any) -> str:
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise FleetMfaError("has to be text; put it in quotation marks if it is")
+    text = str(value)
+    if not text.isprintable() or text != text.strip():
+        raise FleetMfaError("has a line break, a control character, or a blank at an end")
+    return text
+
+
+def _path(value: Any) -> str:
+    text = _str(value)
+    if not posixpath.isabs(text) or " " in text:
+        raise FleetMfaError("has to be an absolute path, without blanks")
+    return text
+
+
+def _list(value: Any) -> list[str]:
+    """A list of names. One name may stand alone, and names with commas between them."""
+    if isinstance(value, str):
+        names = _structure(value, list)
+        if names is None and re.search(r"[^\s,]\s+[^\s,]", value):
+            raise FleetMfaError("is one text with blanks in it; write a list, [one, another]")
+        value = [name.strip() for name in value.split(",") if name.strip()] if names is None else names
+    if not isinstance(value, (list, tuple)):
+        raise FleetMfaError("has to be a list of names, [one, another]")
+    return [_element(number, element) for number, element in enumerate(value, 1)]
+
+
+def _element(number: int, element: Any) -> str:
+    try:
+        name = _str(element)
+        check_user_name(name)  # for names of groups, too: both are lines of one policy file
+    except FleetMfaError:
+        raise FleetMfaError(f"entry {number} is not a name") from None
+    return name
+
+
+def _dict(value: Any) -> dict:
+    if isinstance(value, str):
+        value = _structure(value, dict)
+    if not isinstance(value, dict):
+        raise FleetMfaError("has to be a dictionary, such as {users: {alice: 14}}")
+    return value
+
+
+def _structure(text: str, kind: type) -> Any:
+    """What `-e 'name=[a, b]'` and `-e 'name={a: 1}'` mean."""
+    if text.lstrip()[:1] not in "[{" or not text.strip():
+        return None
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = None
+    if not isinstance(value, kind):
+        raise FleetMfaError("cannot be read; write it in a YAML file, and give that with -e @FILE")
+    return value
+
+
+def _keys(value: Any) -> list[dict]:
+    if isinstance(value, str):
+        value = _structure(value, list)
+    if not isinstance(value, list):
+        raise FleetMfaError("has to be a list of entries, each with user and secret; give it in a YAML file")
+    for number, entry in enumerate(value, 1):
+        if not isinstance(entry, dict):
+            raise FleetMfaError(f"entry {number} is not a dictionary with user and secret")
+        unknown = [key for key in entry if key not in KEY_ENTRY]
+        if unknown or not isinstance(entry.get("user"), (str, int)) or isinstance(entry["user"], bool):
+            what = "something it does not know" if unknown else "no user"
+            raise FleetMfaError(f"entry {number} has {what}; an entry has {', '.join(KEY_ENTRY)}")
+    return value
+
+
+def _users(value: Any) -> Any:
+    if value == "all":
+        return value
+    names = _list(value)
+    if "all" in [name.lower() for name in names]:
+        raise FleetMfaError("is a list of names, or the word all by itself")
+    return names
+
+
+def _reader(name: str, option: dict) -> Callable[[Any], Any]:
+    own = {"mfa_users": _users, SECRET: _keys}
+    return own.get(name) or _READERS[option["type"]]
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "bool": _bool,
+    "int": _int,
+    "str": _str,
+    "path": _path,
+    "list": _list,
+    "dict": _dict,
+}
+
+
+# Single variables
+
+
+def _check_date(value: str) -> None:
+    try:
+        sound = not value or datetime.date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        sound = False
+    if not sound:
+        raise FleetMfaError("has to be a date such as 2026-03-31, or empty")
+
+
+def _check_group(value: str) -> None:
+    try:
+        EnforcedGroup(value)
+    except FleetMfaError:
+        raise FleetMfaError("is no name for a local group (lower case, digits, '-' and '_')") from None
+
+
+def _check_issuer(value: str) -> None:
+    try:
+        check_label(value, "issuer")
+    except FleetMfaError:
+        raise FleetMfaError("cannot be an issuer: it has to be short, printable and without a colon") from None
+
+
+def _check_extensions(value: dict) -> None:
+    unknown = set(value) - {"users", "groups"}
+    if unknown:
+        raise FleetMfaError("has users and groups in it, and nothing else")
+    for kind, days in value.items():
+        if not isinstance(days, dict):
+            raise FleetMfaError(f"{kind} has to be a dictionary of names and days, {{alice: 14}}")
+        for number, (name, count) in enumerate(days.items(), 1):
+            try:
+                _element(number, name)
+                days[name] = _int(count)
+                check_range_of("enrollment_days", days[name])
+            except FleetMfaError as error:
+                raise FleetMfaError(f"{kind}, entry {number}: {error}") from None
+
+
+def _check_token(value: Any) -> None:
+    if not isinstance(value, str):
+        raise FleetMfaError("has to be text, in quotation marks: a token may begin with 0")
+
+
+_CHECKS: dict[str, Callable[[Any], None]] = {
+    "mfa_enrollment_start": _check_date,
+    "mfa_group": _check_group,
+    "mfa_issuer": _check_issuer,
+    "mfa_enrollment_extensions": _check_extensions,
+}

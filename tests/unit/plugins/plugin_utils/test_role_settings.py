@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Every variable of role mfa, with what YAML, an INI inventory and -e make of it: taken as meant, or refused by name."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import read_settings
+
+SPECS = Path(__file__).parents[4] / "roles/mfa/meta/argument_specs.yml"
+OPTIONS = yaml.safe_load(SPECS.read_text())["argument_specs"]["main"]["options"]
+OF_TYPE = {
+    kind: sorted(name for name, option in OPTIONS.items() if option["type"] == kind and "choices" not in option)
+    for kind in ("bool", "int", "list", "dict", "str", "path")
+}
+NAMES = [name for name in OF_TYPE["list"] if name != "mfa_keys"]
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+def read(name, value):
+    return read_settings(OPTIONS, {name: value}).get(name[4:])
+
+
+def refused(name, value):
+    with pytest.raises(FleetMfaError) as error:
+        read(name, value)
+    assert str(error.value).startswith(f"{name}: ")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_defaults_are_what_they_are(name):
+    expected = None if name == "mfa_keys" else OPTIONS[name]["default"]
+    assert read(name, OPTIONS[name]["default"]) == expected
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_nothing_is_refused(name):
+    assert "is empty" in refused(name, None)
+
+
+@pytest.mark.parametrize("name", OF_TYPE["bool"])
+def test_booleans(name):
+    for value in (True, "true", "True", "yes", "on", "1", 1):
+        assert read(name, value) is True
+    for value in (False, "false", "False", "no", "off", "0", 0):
+        assert read(name, value) is False
+    for value in ("", "maybe", "falsch", 2, 1.0, [], [True], {}, "none"):
+        assert "true or false" in refused(name, value)
+
+
+@pytest.mark.parametrize("name", OF_TYPE["int"])
+def test_numbers(name):
+    default = OPTIONS[name]["default"]
+    assert read(name, str(default)) == read(name, default) == default
+    for value in (True, "", "many", "7 days", 7.5, "7.0", [7], {}, "0x10", "٧"):
+        assert "whole number" in refused(name, value)
+    for value in (-1, "-1", 10**6, "99999"):
+        assert "a number from" in refused(name, value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lists_of_names(name):
+    assert read(name, "automation") == ["automation"]
+    assert read(name, "deploy,breakglass") == read(name, ["deploy", "breakglass"]) == ["deploy", "breakglass"]
+    assert read(name, "['deploy', 'breakglass']") == ["deploy", "breakglass"]
+    assert read(name, "[]") == read(name, "") == read(name, ()) == []
+    assert read(name, [1000, "domain admins"]) == ["1000", "domain admins"]
+    assert "write a list" in refused(name, "deploy breakglass")
+    for value in (True, 7, {"deploy": 1}, "[a", "{a: 1}"):
+        refused(name, value)
+    for value in ([None], ["a", True], [["a"]], [{"user": "a"}], ["a\nb"], [" a"], ["../a"], [""]):
+        assert "is not a name" in refused(name, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [("all", "all"), ("alice", ["alice"]), ("alice,bob", ["alice", "bob"]), (["alice"], ["alice"]), ([], [])],
+)
+def test_users(value, meant):
+    assert read("mfa_users", value) == meant
+
+
+@pytest.mark.parametrize("value", ["All", ["all"], "all,alice", "alice bob", 7, True, {}])
+def test_users_that_are_not_meant(value):
+    refused("mfa_users", value)
+
+
+@pytest.mark.parametrize("name", [name for name in OF_TYPE["str"] if name != "mfa_enrollment_start"])
+def test_texts(name):
+    assert read(name, "example") == "example"
+    for value in (True, ["example"], {}, 1.5, "a\nb", "example "):
+        refused(name, value)
+
+
+@pytest.mark.parametrize("name", OF_TYPE["path"])
+def test_paths(name):
+    assert read(name, "/opt/python3") == "/opt/python3"
+    for value in (True, ["/opt"], "python3", "/opt/python3 -x", "/opt\n", 3):
+        refused(name, value)
+
+
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if "choices" in option])
+def test_choices(name):
+    for value in OPTIONS[name]["choices"]:
+        assert read(name, value) == value
+    for value in (SECRET, "", True, ["present"], OPTIONS[name]["choices"][0].upper()):
+        assert SECRET not in refused(name, value)
+
+
+def test_dates():
+    assert read("mfa_enrollment_start", datetime.date(2026, 3, 31)) == read("mfa_enrollment_start", "2026-03-31")
+    assert read("mfa_enrollment_start", "") == ""
+    for value in ("31.3.2026", "2026-3-1", "20260331", "2026-02-30", 20260331, True, datetime.datetime(2026, 3, 31)):
+        refused("mfa_enrollment_start", value)
+
+
+def test_extensions():
+    name = "mfa_enrollment_extensions"
+    assert read(name, {"users": {"alice": "14"}}) == {"users": {"alice": 14}}
+    assert read(name, "{'users': {'alice': 14}, 'groups': {}}") == {"users": {"alice": 14}, "groups": {}}
+    for value in (
+        {"user": {}},
+        {"users": ["alice"]},
+        {"users": {"alice": "many"}},
+        {"users": {"alice": 0}},
+        {"groups": {"a\nb": 3}},
+        {"users": None},
+        "alice=14",
+        [],
+        True,
+    ):
+        refused(name, value)
+
+
+def test_groups_and_issuers():
+    assert "local group" in refused("mfa_group", "MFA Users")
+    assert "colon" in refused("mfa_issuer", "Example: Inc")
+
+
+KEYS = {
+    f"secret={SECRET}": "a list of entries",
+    "no dictionary": "a list of entries",
+    (SECRET,): "entry 1 is not a dictionary",
+    (("usr", "alice"), ("secret", SECRET)): "entry 1 has something it does not know; an entry has user, state, secret",
+    (("secret", SECRET),): "entry 1 has no user",
+    (("user", None), ("secret", SECRET)): "entry 1 has no user",
+}
+
+
+@pytest.mark.parametrize(("value", "told"), KEYS.items())
+def test_keys(value, told):
+    if isinstance(value, tuple):
+        value = [dict(value) if isinstance(value[0], tuple) else value[0]]
+    message = refused("mfa_keys", value)
+    assert told in message and SECRET not in message
+    assert read_settings(OPTIONS, {"mfa_keys": [{"user": "alice", "secret": SECRET}]}) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "alike"),
+    [
+        ("mfa_exempt_user", "mfa_exempt_users"),
+        ("mfa_enrolment_days", "mfa_enrollment_days"),
+        ("mfa_gaurd", "mfa_guard"),
+    ],
+)
+def test_misspelt_variables_are_named(name, alike):
+    assert f"has no such variable; is {alike} meant?" in refused(name, SECRET)
+
+
+def test_unknown_variables_are_named():
+    assert "names that begin with mfa_ are its own" in refused("mfa_qqqqqqqqqqq", 1)
+
+
+def test_all_of_them_are_named_at_once():
+    with pytest.raises(FleetMfaError) as error:
+        read_settings(OPTIONS, {"mfa_guard": "perhaps", "mfa_window": 0, "mfa_exempt_user": []})
+    assert all(name in str(error.value) for name in ("mfa_guard: ", "mfa_window: ", "mfa_exempt_user: "))
+
+
+def test_tokens_stay_text():
+    refused("mfa_validate_first", 12345)
+    assert read_settings(OPTIONS, {"mfa_validate_first": "012345", "mfa_serial": [1, "25%"]}) == {}
