@@ -53,6 +53,17 @@ options:
       - Folder of the key files, whose state is judged for enforced users.
     type: path
     default: /var/lib/fleetmfa
+  exempt_users:
+    description:
+      - Users who are never asked for a token. A user with a validated key who is neither exempt nor enforced is a finding, and so is one
+        who is both. By default what the enrollment policy of the host says, and without one nobody.
+    type: list
+    elements: str
+  exempt_groups:
+    description:
+      - Groups whose members are never asked for a token, as O(exempt_users).
+    type: list
+    elements: str
   assume_enforced:
     description:
       - Users to be judged as if they were members of O(group) already, for instance to see whether root could pass before it is enforced.
@@ -230,13 +241,19 @@ def main() -> None:
             "group": {"type": "str", "default": "mfa-enforced"},
             "state_dir": {"type": "path", "default": "/var/lib/fleetmfa"},
             "assume_enforced": {"type": "list", "elements": "str", "default": []},
+            "exempt_users": {"type": "list", "elements": "str"},
+            "exempt_groups": {"type": "list", "elements": "str"},
             "enrollment": {"type": "dict", "options": ENROLLMENT_OPTIONS},
         },
         supports_check_mode=True,
     )
     try:
-        planned = module.params["enrollment"]
-        report = Audit({**module.params, "enrollment": planned or enrollment_of_host()}).report()
+        planned, of_host = module.params["enrollment"], enrollment_of_host()
+        wish = {**module.params, "enrollment": planned or of_host}
+        for name in ("exempt_users", "exempt_groups"):
+            if wish[name] is None:
+                wish[name] = of_host[name] if of_host else []
+        report = Audit(wish).report()
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
     for finding in report["findings"] if planned else []:

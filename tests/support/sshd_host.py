@@ -67,6 +67,7 @@ class SshdHost:
 
     def audit_wish(self, **values) -> dict:
         wish = {"group": GROUP, "state_dir": str(self.state_dir), "assume_enforced": [], "enrollment": None}
+        wish.update(exempt_users=[], exempt_groups=[])
         wish.update(path=str(self.path), config=str(self.config), sshd=str(self.sshd))
         wish.update(values)
         return wish

@@ -8,6 +8,7 @@ import datetime
 from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import Facts, disagreements
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
@@ -30,26 +31,21 @@ def report(user: str, host: Host, members: set[str], expected: dict[str, Any], n
         problems.append(f"pending/{user}: {UNKNOWN_ORIGIN}")
     wait = wait_seconds(keys.pending, now) if keys.pending else 0
     limited_until = keys.validated.rate_limited_until(now) if keys.validated else None
-    if user in members and not keys.validated:
-        problems.append(
-            f"a member of {host.group.name} without a validated key that can be read: every login is denied"
-        )
-    if (
-        keys.pending
-        and not keys.validated
-        and not (user in members or user in host.exempt)
-        and host.state_dir.was_asked(user)
-    ):
-        problems.append(
-            "asked for a token before, and let in without one now: the validated key was lost, and version 0.1.0 released "
-            "the user; make the key validated again, or give state absent if that was meant (docs/lost_keys.md)"
-        )
+    facts = Facts(
+        pending=keys.pending is not None,
+        validated=keys.validated is not None,
+        member=user in members,
+        exempt=user in host.exempt,
+        account=account_exists(user),
+        was_asked=host.state_dir.was_asked(user),
+    )
+    problems += [found.text for found in disagreements(facts, host.group.name)]
     return {
         "user": user,
-        "account_exists": account_exists(user),
+        "account_exists": facts.account,
         "state": keys.state,
-        "enforced": user in members,
-        "exempt": user in host.exempt,
+        "enforced": facts.member,
+        "exempt": facts.exempt,
         "since": _utc(current.since if current else None),
         "last_mfa_login": _utc(keys.validated.last_login if keys.validated else None),
         "recovery_codes_left": len(current.recovery_codes) if current else 0,

@@ -164,6 +164,10 @@ class StateDir:
             return f"{self._file('keys', user)} does not exist"
         return self.access_problem("keys", user) or "; ".join(key.denials) or None
 
+    def has(self, folder: str, user: str) -> bool:
+        """Whether there is anything under the name of this user's key file."""
+        return os.path.lexists(self._file(folder, user))
+
     def was_asked(self, user: str) -> bool:
         """Whether the guard has a record of logins with a key that was never taken away on purpose."""
         return os.path.lexists(self._file("guard", user))

@@ -12,7 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import without_us
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import key_findings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import Enforcement, key_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import (
     Enrollment,
     candidates,
@@ -38,7 +38,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon i
     second_daemon_findings,
     second_daemons,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, Exemptions
 
 Enrolling = Callable[[Enrollment, SshdConfig, str, StateDir], "list[Candidate]"]
 
@@ -65,6 +65,7 @@ class Audit:
         self.sshd = Sshd(wish["sshd"])
         self.state_dir = StateDir(wish["state_dir"])
         self.assumed = set(wish["assume_enforced"])
+        self.exempt = Exemptions(wish["exempt_users"], wish["exempt_groups"])
         self.enrollment = Enrollment(**(wish["enrollment"] or {}))
         self._host = host or Host()
         self._enrolling = enrolling
@@ -130,7 +131,8 @@ class Audit:
             findings += self._class(reader, [ANY_USER.joined(self.group)], connections).findings
             findings += self._of_the_host(reader, [account for account in accounts if self._is_enforced(account)])
         real_members = {account.name for account in accounts if self._is_enforced(account)} - self.assumed
-        findings += key_findings(self.state_dir, real_members)
+        group = EnforcedGroup(self.group)
+        findings += key_findings(self.state_dir, Enforcement(group, real_members, self.exempt, self.assumed))
         enrolling = self._enrolling(self.enrollment, reader.config, self.group, self.state_dir)
         findings += overdue_findings(reader, self.enrollment, enrolling, self.group)
         return [one.report for one in judged], findings

@@ -5,15 +5,26 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Iterable, Iterator
+from typing import Collection, Container, Iterator, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import Facts, disagreements
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import is_of_unknown_origin
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, account_exists
 
 
-def key_findings(state_dir: StateDir, enforced: Iterable[str]) -> Iterator[Finding]:
+class Enforcement(NamedTuple):
+    """Who is enforced on a host (`accounts`: those that sshd lets in, so the group may be their primary one) and who is exempt."""
+
+    group: EnforcedGroup
+    accounts: Collection[str]
+    exempt: Container[str]
+    assumed: Container[str] = ()
+
+
+def key_findings(state_dir: StateDir, enforcement: Enforcement) -> Iterator[Finding]:
     try:
         state_dir.check()
     except FleetMfaError as error:
@@ -21,8 +32,26 @@ def key_findings(state_dir: StateDir, enforced: Iterable[str]) -> Iterator[Findi
     else:
         for user in state_dir.users():
             yield from _findings_of_pending(state_dir, user)
-    for user in sorted(enforced):
+        for user in sorted({*state_dir.users(), *enforcement.group.members, *enforcement.accounts}):
+            yield from _disagreements(state_dir, user, enforcement)
+    for user in sorted(enforcement.accounts):
         yield from _findings_of(state_dir, user)
+
+
+def _disagreements(state_dir: StateDir, user: str, enforcement: Enforcement) -> Iterator[Finding]:
+    """A key file that cannot be read counts as one that is there; what is wrong with it is another finding."""
+    if user in enforcement.assumed:
+        return
+    facts = Facts(
+        pending=state_dir.has("pending", user),
+        validated=state_dir.has("keys", user),
+        member=user in enforcement.accounts or user in enforcement.group.members,
+        exempt=user in enforcement.exempt,
+        account=user in enforcement.accounts or account_exists(user),
+        was_asked=state_dir.was_asked(user),
+    )
+    for found in disagreements(facts, enforcement.group.name):
+        yield Finding(found.id, (f"{user}: {found.text}",))
 
 
 def _findings_of(state_dir: StateDir, user: str) -> Iterator[Finding]:
@@ -33,7 +62,6 @@ def _findings_of(state_dir: StateDir, user: str) -> Iterator[Finding]:
         yield Finding("key_unreadable", (f"{user}: {error}",))
         return
     if key is None:
-        yield Finding("key_missing", (f"{user}: {path} does not exist, so every login is denied",))
         return
     access = state_dir.access_problem("keys", user)
     if access:

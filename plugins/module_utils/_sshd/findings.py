@@ -93,7 +93,23 @@ CATALOGUE = {
     ),
     "key_missing": (
         "critical",
-        "Provision and validate a key for the user, or take the user out of the enforced group.",
+        "Give the user a validated key, or release the user with state absent (totp_key); see docs/lost_keys.md.",
+    ),
+    "validated_not_member": (
+        "critical",
+        "Run totp_key for the user, who then joins the enforced group; or name the user in exempt_users here if that is meant.",
+    ),
+    "exempt_member": (
+        "high",
+        "Run totp_key with the same exempt lists, which takes the user out of the enforced group; or exempt the user no more.",
+    ),
+    "member_released": (
+        "critical",
+        "Give the user a validated key, or state absent (totp_key) if the release was meant; see docs/lost_keys.md.",
+    ),
+    "member_without_account": (
+        "medium",
+        "Give the user state absent (totp_key) if the account is gone for good; see to the directory service if it is not.",
     ),
     "key_unreadable": ("critical", "Give the file to root, mode 0600 or 0400; the PAM module refuses anything else."),
     "key_malformed": ("high", "Rotate the key (totp_key): behind a malformed line recovery codes are dead."),

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Whether key, group, exemption and account of a user agree, each compared with each in both directions. Private.
+
+The table of docs/lost_keys.md is its reference. What a key file holds is judged elsewhere (`KeyFile.problems`).
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, NamedTuple
+
+
+class Facts(NamedTuple):
+    """What a host has of one user; `was_asked`: a record of logins with a key that was never taken away on purpose."""
+
+    pending: bool = False
+    validated: bool = False
+    member: bool = False
+    exempt: bool = False
+    account: bool = True
+    was_asked: bool = False
+
+
+class Disagreement(NamedTuple):
+    """`id` names a finding of sshd_policy_info."""
+
+    id: str
+    text: str
+
+
+def disagreements(facts: Facts, group: str) -> Iterator[Disagreement]:
+    if not facts.account:
+        if facts.member:
+            yield Disagreement(
+                "member_without_account",
+                f"a member of {group} whose account this host does not have; a later account of that name would be enforced",
+            )
+        return
+    if facts.member and facts.exempt:
+        yield Disagreement("exempt_member", f"exempt and yet a member of {group}, so asked for a token")
+    if facts.member and not facts.validated:
+        yield Disagreement(
+            "key_missing", f"a member of {group} without a validated key that can be read: every login is denied"
+        )
+    if facts.member or facts.exempt:
+        return
+    if facts.validated:
+        yield Disagreement(
+            "validated_not_member", f"has a validated key and is no member of {group}, so gets in without a token"
+        )
+    elif facts.pending and facts.was_asked:
+        yield Disagreement(
+            "member_released",
+            "asked for a token before, and let in without one now: the validated key was lost, and version 0.1.0 released "
+            "the user; make the key validated again, or give state absent if that was meant (docs/lost_keys.md)",
+        )
