@@ -141,17 +141,17 @@ def main():
     module = SecretModule(ARGUMENTS, supports_check_mode=True)
     # Ansible hides a list that was given as one text as that text, not its parts.
     module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
-    validations = None
     try:
         validations = Validations(Host.from_params(module.params), module.params["validations"], time.time())
+    except FleetMfaError as error:
+        module.fail_json(msg=str(error), changed=False)
+    try:
         if module.check_mode:
             validations.predict()
         else:
             validations.run()
     except FleetMfaError as error:
-        module.fail_json(
-            **{**(validations.result() if validations else {}), "msg": str(error), "changed": error.changed}
-        )
+        module.fail_json(**{**validations.result(), "msg": str(error), "changed": error.changed})
     if validations.failures:
         module.fail_json(msg=validations.message(), **validations.result())
     module.exit_json(**validations.result())

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import TokenRefused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import step_at
 
@@ -27,15 +28,6 @@ MAXIMUM_TRIES = 5
 TRIES_SECONDS = 600
 MEASURED_SECONDS = 600  # how far off a clock may be for us to tell by how much
 APART_SECONDS = 300  # between the two tokens
-
-
-class TokenRefused(FleetMfaError):
-    """A validation that failed; `reason` for programs, the message for people, neither with a token in it."""
-
-    def __init__(self, reason: str, message: str, seconds: int = 0):
-        super().__init__(message)
-        self.reason = reason
-        self.seconds = seconds
 
 
 class Validation(NamedTuple):

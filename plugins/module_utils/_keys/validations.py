@@ -9,9 +9,9 @@ from typing import Any, Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import TokenRefused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
-    TokenRefused,
     require_judgeable,
     validate,
     well_formed_tokens,

@@ -13,6 +13,16 @@ import pwd
 import time
 from typing import Any
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import (
+    REQUESTS,
+    Answer,
+    NewCodes,
+    Nothing,
+    ShownKey,
+    Status,
+    Validated,
+    WayToSee,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.audit import audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import is_overdue, settle_overdue
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import Policy
@@ -28,13 +38,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import (
     made_here,
     may_be_shown,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import Reason, TokenRefused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import generate_secret
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
-    TokenRefused,
-    check_first,
-    validate,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import check_first, validate
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
     human_accounts,
@@ -43,17 +50,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 LOCK_SECONDS = 5
 
-# Each request and the values it comes with.
-REQUESTS = {
-    "status": (),
-    "key": (),
-    "new_key": ("token",),
-    "first": ("token",),
-    "validate": ("first", "second"),
-    "recovery_codes": ("token",),
-}
 SHOWS_A_KEY = ("key", "new_key")
-_NOT_SHOWN = {
+_NOT_SHOWN: dict[WayToSee, tuple[Reason, str]] = {
     "none": ("no_pending_key", "there is no pending key, and none may be made"),
     "given": ("key_given", "a key is shown only by the host that made it, before it is validated"),
     "for_token": ("token_needed", "a key that will replace the validated one is shown for a token of that one"),
@@ -69,7 +67,7 @@ class Desk:
         self._now = time.time() if now is None else now
         self._state = StateDir(policy.state_dir)
 
-    def answer(self, question: Any) -> dict[str, Any]:
+    def answer(self, question: Any) -> Answer:
         """The answer to one request; no is an answer, too."""
         request, values = _checked(question)
         if request in ROOT_LEAVES_TO_OPERATORS and pwd.getpwnam(self._user).pw_uid == 0:
@@ -87,7 +85,7 @@ class Desk:
             audit(self._user, f"{what} ({refusal.reason})")
             return {"refused": refusal.reason, "seconds": refusal.seconds}
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """What is known of the user's key. It also puts right the group of overdue users, for this user."""
         pending, validated = self._keys()
         period = self._policy.period_of(self._user, pending.since if pending else None)
@@ -114,14 +112,14 @@ class Desk:
             "overdue_mode": self._policy.enrollment_overdue,
         }
 
-    def key(self) -> dict[str, Any]:
+    def key(self) -> ShownKey:
         """The pending key, made now if there is none. A validated key is never shown."""
         way = self._way_to_see(*self._keys())
         if way != "shown":
             raise TokenRefused(*_NOT_SHOWN[way])
         return self._shown()
 
-    def new_key(self, token: str) -> dict[str, Any]:
+    def new_key(self, token: str) -> ShownKey:
         """The pending key that will replace the validated one, for a token or a recovery code: one factor is not enough."""
         way = self._way_to_see(*self._keys())
         if way in ("none", "given"):
@@ -133,7 +131,7 @@ class Desk:
         # In this order: a key that is validated at this moment is seen twice rather than not at all.
         return self._state.pending(self._user), self._state.validated(self._user)
 
-    def _way_to_see(self, pending: KeyFile | None, validated: KeyFile | None) -> str:
+    def _way_to_see(self, pending: KeyFile | None, validated: KeyFile | None) -> WayToSee:
         """The pending key is `shown`, or shown `for_token`; it is `given`, so that its holder has it; there is `none`."""
         may_make = self._may_have_a_key()
         if pending is None:
@@ -144,19 +142,19 @@ class Desk:
             return "none"
         return "shown" if validated is None else "for_token"
 
-    def _shown(self) -> dict[str, Any]:
+    def _shown(self) -> ShownKey:
         key = self._state.pending(self._user)
         if key is None or not may_be_shown(key):
             key = self._made_in_place_of(key)
         audit(self._user, "pending key shown")
         return {"secret": key.secret_text, "issuer": key.issuer, "account": key.account, "period": key.period}
 
-    def first(self, token: str) -> dict[str, Any]:
+    def first(self, token: str) -> Nothing:
         check_first(self._state, self._user, token, self._now)
         audit(self._user, "first token accepted")
         return {}
 
-    def validate(self, first: str, second: str) -> dict[str, Any]:
+    def validate(self, first: str, second: str) -> Validated:
         result = validate(self._state, self._user, first, second, self._now)
         audit(self._user, f"key validated by two tokens, clock drift {result.drift_seconds} s")
         enforced = not self._exempt() and self._enforce()
@@ -165,7 +163,7 @@ class Desk:
         codes = key.recovery_codes if key else []
         return {"recovery_codes": codes, "enforced": enforced, "exempt": self._exempt()}
 
-    def recovery_codes(self, token: str) -> dict[str, Any]:
+    def recovery_codes(self, token: str) -> NewCodes:
         """New recovery codes in place of the old ones, for one valid token, which is used up by this."""
         spend_token(self._state, self._user, token, self._now)
         codes = generate_recovery_codes(self._policy.recovery_codes)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import TokenRefused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
-    TokenRefused,
     token_digits,
     tries_with,
     wait_seconds,

@@ -19,13 +19,13 @@ import socket
 import sys
 import time
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import LONGEST_REQUEST, Answer
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.doorkeeper import Doorkeeper, user_id
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import settle_all
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import POLICY_PATH, read_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-LONGEST_QUESTION = 1024
 QUESTION_SECONDS = 3
 
 
@@ -55,7 +55,7 @@ def serve(connection: socket.socket, policy_path: str = POLICY_PATH) -> None:
     """One question, one answer. A caller who sends nothing, too much, or no JSON gets no second chance."""
     try:
         question = _question(connection)  # first: a connection that is closed with something unread loses the answer
-        answer = Desk(read_policy(policy_path), caller(connection)).answer(question)
+        answer: Answer = Desk(read_policy(policy_path), caller(connection)).answer(question)
     except FleetMfaError as error:
         answer = {"failed": str(error)}
     try:
@@ -80,12 +80,12 @@ def _question(connection: socket.socket) -> object:
     while not received.endswith(b"\n"):
         connection.settimeout(max(0.01, deadline - time.monotonic()))
         try:
-            part = connection.recv(LONGEST_QUESTION)
+            part = connection.recv(LONGEST_REQUEST)
         except OSError as error:
             raise FleetMfaError("no request came in time") from error
         received += part
-        if not part or len(received) > LONGEST_QUESTION:
-            raise FleetMfaError("the request is not one line of at most 1024 bytes")
+        if not part or len(received) > LONGEST_REQUEST:
+            raise FleetMfaError(f"the request is not one line of at most {LONGEST_REQUEST} bytes")
     try:
         return json.loads(received)
     except (ValueError, RecursionError) as error:

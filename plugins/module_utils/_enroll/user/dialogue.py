@@ -8,12 +8,21 @@ It runs as the user and knows no more than the desk tells the user.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Callable, TypeVar
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import TIMEOUT, Door, Refused
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import (
+    Reason,
+    ShownKey,
+    Status,
+    Validated,
+    WayToSee,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import Door, Refused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.pages import KeyPage, TextPage
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left, Terminal
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import otpauth_uri
+
+Answer = TypeVar("Answer")
 
 # After these the first token is worth nothing any more.
 _START_AGAIN = ("order", "too_far_apart", "clock_off", "wrong")
@@ -31,7 +40,7 @@ def refusal_text(refusal: Refused) -> str:
     """What a refusal means for somebody with a phone in the hand."""
     seconds = abs(refusal.seconds)
     direction = "ahead" if refusal.seconds > 0 else "behind"
-    texts = {
+    texts: dict[Reason, str] = {
         "malformed": "A token is six digits. Please try again.",
         "wrong": "That token is wrong. Type what the app shows now, and check that you look at the entry for this key.",
         "same_step": "That is the same token as before. Wait until the app shows the next one.",
@@ -55,7 +64,7 @@ def _duration(seconds: int) -> str:
     return f"{seconds} seconds" if seconds < 120 else f"{-(-seconds // 60)} minutes"
 
 
-def enroll(terminal: Terminal, door: Door, status: dict[str, Any], host: str) -> dict[str, Any]:
+def enroll(terminal: Terminal, door: Door, status: Status, host: str) -> tuple[Validated, bool]:
     """From the welcome to the recovery codes; the desk's answer to the validation, and whether the codes were kept.
 
     `Left` and `Stopped` end it before the validation.
@@ -65,20 +74,20 @@ def enroll(terminal: Terminal, door: Door, status: dict[str, Any], host: str) ->
         raise Left
     show_key(terminal, door, status)
     result = _two_tokens(terminal, door, status["period"])
-    return {**result, "codes_kept": keep_codes(terminal, result["recovery_codes"])}
+    return result, keep_codes(terminal, result["recovery_codes"])
 
 
-def show_key(terminal: Terminal, door: Door, status: dict[str, Any]) -> None:
+def show_key(terminal: Terminal, door: Door, status: Status) -> None:
     """Show the pending key, or say where the user has it from."""
     if status["key"] == "given":
         terminal.show(_key_is_given())
         return
-    key = _key_for_token(terminal, door) if status["key"] == "for_token" else _asked(door, "key")
+    key = _key_for_token(terminal, door) if status["key"] == "for_token" else _asked(door.key)
     uri = otpauth_uri(key["secret"], key["issuer"], key["account"], period=key["period"])
     terminal.show(KeyPage(uri, key["secret"], key["issuer"], key["account"], terminal.traits))
 
 
-def _key_for_token(terminal: Terminal, door: Door) -> dict[str, Any]:
+def _key_for_token(terminal: Terminal, door: Door) -> ShownKey:
     terminal.show(
         TextPage(
             "A new key in place of the one you have",
@@ -89,7 +98,7 @@ def _key_for_token(terminal: Terminal, door: Door) -> dict[str, Any]:
     )
     while True:
         try:
-            return _asked(door, "new_key", token=terminal.ask("Token or recovery code: "))
+            return _asked(door.new_key, terminal.ask("Token or recovery code: "))
         except Refused as refusal:
             terminal.say(refusal_text(refusal))
 
@@ -105,14 +114,14 @@ def _key_is_given() -> TextPage:
     )
 
 
-_FIRST_STEP = {
+_FIRST_STEP: dict[WayToSee, str] = {
     "shown": "You scan a QR code with the app, or type a key into it.",
     "for_token": "You type a token of the old key, then scan the QR code of the new one.",
     "given": "You open the app's entry for the key that your administrator gave you.",
 }
 
 
-def _welcome(status: dict[str, Any], host: str) -> TextPage:
+def _welcome(status: Status, host: str) -> TextPage:
     return TextPage(
         f"Token MFA for {status['user']} on {host}",
         "",
@@ -129,10 +138,11 @@ def _welcome(status: dict[str, Any], host: str) -> TextPage:
     )
 
 
-def days_left_text(status: dict[str, Any]) -> list[str]:
+def days_left_text(status: Status) -> list[str]:
     if not status["open"]:
         return []
-    left = {1: "Today is the last day for this."}.get(status["days_left"], f"You have {status['days_left']} days left.")
+    days = status["days_left"]
+    left = "Today is the last day for this." if days == 1 else f"You have {days} days left."
     after = {
         "enroll_only": f"From {status['deadline']} on, you can do nothing else here before you have enrolled.",
         "deny": f"From {status['deadline']} on, you cannot log in to this host before an administrator helps you.",
@@ -140,7 +150,7 @@ def days_left_text(status: dict[str, Any]) -> list[str]:
     return ["", " ".join([left, after.get(status["overdue_mode"], "")]).rstrip()]
 
 
-def _two_tokens(terminal: Terminal, door: Door, period: int) -> dict[str, Any]:
+def _two_tokens(terminal: Terminal, door: Door, period: int) -> Validated:
     """Ask for tokens until two are accepted, or the desk takes no more."""
     first = ""
     while True:
@@ -149,7 +159,7 @@ def _two_tokens(terminal: Terminal, door: Door, period: int) -> dict[str, Any]:
         next_step = (int(time.time()) // period + 1) * period
         second = terminal.ask("Second token: ", until=next_step)
         try:
-            return _asked(door, "validate", first=first, second=second)
+            return _asked(door.validate, first, second)
         except Refused as refusal:
             terminal.say(refusal_text(refusal))
             if refusal.reason in _START_AGAIN:
@@ -160,7 +170,7 @@ def _first_token(terminal: Terminal, door: Door) -> str:
     while True:
         token = terminal.ask("First token: ")
         try:
-            _asked(door, "first", token=token)
+            _asked(door.first, token)
         except Refused as refusal:
             terminal.say(refusal_text(refusal))
             continue
@@ -168,10 +178,10 @@ def _first_token(terminal: Terminal, door: Door) -> str:
         return token
 
 
-def _asked(door: Door, request: str, **values: str) -> dict[str, Any]:
+def _asked(request: Callable[..., Answer], *values: str) -> Answer:
     """The desk's answer; a final refusal ends the dialogue."""
     try:
-        return door.ask(request, TIMEOUT, **values)
+        return request(*values)
     except Refused as refusal:
         if refusal.reason in _FINAL:
             raise Stopped(refusal_text(refusal)) from refusal

@@ -9,30 +9,57 @@ import socket
 import time
 from typing import Any
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import (
+    LONGEST_ANSWER,
+    SOCKET,
+    Reason,
+    ShownKey,
+    Status,
+    Validated,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-DOOR_PATH = "/run/fleetmfa/enroll.sock"
 TIMEOUT = 10.0  # seconds; the desk answers in a fraction of one unless another program holds the lock
-_LONGEST_ANSWER = 65536
 _QUEUE_PAUSE = 0.05
 
 
 class Refused(Exception):
-    """The desk says no; `reason` is one of the words of `_enroll/root/desk.py`."""
+    """The desk says no."""
 
-    def __init__(self, reason: str, seconds: int = 0):
+    def __init__(self, reason: Reason, seconds: int = 0):
         super().__init__(reason)
         self.reason, self.seconds = reason, seconds
 
 
 class Door:
-    """Asks the desk, which knows the caller from the kernel; no request names a user."""
+    """Asks the desk. Each request raises `Refused` if the answer is no, FleetMfaError if there is none in time."""
 
-    def __init__(self, path: str = DOOR_PATH):
+    def __init__(self, path: str = SOCKET):
         self._path = path
 
-    def ask(self, request: str, timeout: float = TIMEOUT, **values: str) -> dict[str, Any]:
-        """The answer; `Refused` if it is no, FleetMfaError if there is none in time."""
+    def status(self, timeout: float = TIMEOUT) -> Status:
+        return self._ask("status", timeout)
+
+    def key(self) -> ShownKey:
+        """The pending key, made now if there is none."""
+        return self._ask("key")
+
+    def new_key(self, token: str) -> ShownKey:
+        """The pending key that will replace the validated one, for a token or a recovery code of that."""
+        return self._ask("new_key", token=token)
+
+    def first(self, token: str) -> None:
+        """Whether the first token is right, before the second is there."""
+        self._ask("first", token=token)
+
+    def validate(self, first: str, second: str) -> Validated:
+        return self._ask("validate", first=first, second=second)
+
+    def recovery_codes(self, token: str) -> list[str]:
+        """New ones in place of the old."""
+        return self._ask("recovery_codes", token=token)["recovery_codes"]
+
+    def _ask(self, request: str, timeout: float = TIMEOUT, **values: str) -> Any:
         question = json.dumps({"request": request, **values}).encode("ascii") + b"\n"
         try:
             answer = json.loads(self._exchange(question, timeout))
@@ -60,7 +87,7 @@ class Door:
             self._connect(connection, time.monotonic() + timeout)
             connection.sendall(question)
             answer = b""
-            while len(answer) < _LONGEST_ANSWER:
+            while len(answer) < LONGEST_ANSWER:
                 part = connection.recv(4096)
                 if not part:
                     break

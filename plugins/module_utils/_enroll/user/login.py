@@ -13,6 +13,7 @@ import select
 import sys
 from typing import Callable
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import Status
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.dialogue import Stopped, days_left_text
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import Door, Refused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left
@@ -31,7 +32,7 @@ def offer_at_login(door: Door, plain: bool, enroll: Enroll) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return 0
     try:
-        status = door.ask("status", timeout=STATUS_SECONDS)
+        status = door.status(STATUS_SECONDS)
     except (Refused, FleetMfaError, KeyboardInterrupt):
         return 0  # the user has not asked for anything, so there is nothing to tell
     if not (status["pending"] and status["open"]):
@@ -49,7 +50,7 @@ def offer_at_login(door: Door, plain: bool, enroll: Enroll) -> int:
     return 0
 
 
-def _deadline(status: dict) -> str:
+def _deadline(status: Status) -> str:
     return " " + " ".join(line for line in days_left_text(status) if line)
 
 
@@ -65,7 +66,7 @@ def _says_yes(question: str) -> bool:
 
 def serve_overdue(door: Door, plain: bool, enroll: Enroll) -> int:
     """The whole session of a user whose enrollment is overdue: sshd starts this in place of what was asked for."""
-    status = door.ask("status")
+    status = door.status()
     if not status["overdue"]:
         sys.stderr.write("Your enrollment is no longer overdue. Please log in again.\n")
         return 1

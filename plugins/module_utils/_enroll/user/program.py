@@ -13,8 +13,9 @@ import io
 import os
 import sys
 import time
-from typing import Any, Callable
+from typing import Callable
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import Status
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.dialogue import (
     Stopped,
     enroll,
@@ -90,14 +91,14 @@ def _failed(text: str) -> int:
 
 
 def _enroll(door: Door, plain: bool) -> int:
-    status = door.ask("status")
+    status = door.status()
     if not status["may_enroll"]:
         return _failed(_why_not(status))
     host = os.uname().nodename
     with open_terminal(plain) as terminal:
-        result = enroll(terminal, door, status, host)
+        result, codes_kept = enroll(terminal, door, status, host)
     _tell(f"The key of {status['user']} is validated on {host}.")
-    if not result["codes_kept"]:
+    if not codes_kept:
         _tell(CODES_NOT_KEPT)
     if result["exempt"]:
         _tell("Your account is exempt on this host, so logins do not ask for a token.")
@@ -111,7 +112,7 @@ def _enroll(door: Door, plain: bool) -> int:
     return DONE
 
 
-def _why_not(status: dict[str, Any]) -> str:
+def _why_not(status: Status) -> str:
     if status["validated"]:
         return "your key is validated on this host already; for a new device, please ask your administrator"
     if status["exempt"]:
@@ -122,13 +123,13 @@ def _why_not(status: dict[str, Any]) -> str:
 
 
 def _status(door: Door, plain: bool) -> int:
-    status = door.ask("status")
+    status = door.status()
     for name, value in _status_lines(status):
         _tell(f"{name + ':':<16}{value}")
     return DONE
 
 
-def _status_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
+def _status_lines(status: Status) -> list[tuple[str, str]]:
     state = "validated" if status["validated"] else "pending" if status["pending"] else "none"
     lines = [("User", status["user"]), ("Key", state)]
     if status["validated"] and status["pending"]:
@@ -148,7 +149,7 @@ def _status_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _show(door: Door, plain: bool) -> int:
-    status = door.ask("status")
+    status = door.status()
     if not status["pending"]:
         return _failed("there is no pending key to show; a validated key is never shown")
     if status["key"] == "given":
@@ -170,7 +171,7 @@ def _recovery_codes(door: Door, plain: bool) -> int:
         )
         while True:
             try:
-                codes = door.ask("recovery_codes", token=terminal.ask("Token: "))["recovery_codes"]
+                codes = door.recovery_codes(terminal.ask("Token: "))
                 break
             except Refused as refusal:
                 if refusal.reason not in ("malformed", "wrong", "already_used"):

@@ -53,7 +53,7 @@ def knock(path):
 
 
 def ask(path):
-    return Door(path).ask("status", timeout=20)["user"]
+    return Door(path).status(20)["user"]
 
 
 @contextlib.contextmanager

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import REQUESTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root import audit
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import REQUESTS, Desk
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import origin as keys_origin
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir

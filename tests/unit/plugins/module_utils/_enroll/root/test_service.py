@@ -43,14 +43,14 @@ def say(path, text: bytes, finish=False) -> bytes:
 
 def test_the_kernel_says_who_it_is(door):
     for user in ("alice", "bob"):
-        assert as_user(uid(user), lambda: Door(door).ask("status"))["user"] == user
-    assert as_user(uid("alice"), lambda: Door(door).ask("key"))["secret"] == SECRET
+        assert as_user(uid(user), lambda: Door(door).status())["user"] == user
+    assert as_user(uid("alice"), lambda: Door(door).key())["secret"] == SECRET
 
 
 def test_an_id_without_an_account_is_told_so(door):
     def ask():
         try:
-            return Door(door).ask("key")
+            return Door(door).key()
         except FleetMfaError as error:
             return str(error)
 
@@ -105,21 +105,21 @@ def test_who_goes_before_the_answer_does_no_harm(door):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(door)
         connection.sendall(b'{"request": "status"}\n')
-    assert as_user(uid("alice"), lambda: Door(door).ask("status"))["user"] == "alice"
+    assert as_user(uid("alice"), lambda: Door(door).status())["user"] == "alice"
 
 
 def test_a_policy_that_cannot_be_read_is_told_without_a_secret(tmp_path, accounts):
     path = str(tmp_path / "other")
     opened = OpenDoor(path, lambda connection: serve(connection, str(tmp_path / "none")))
     with pytest.raises(FleetMfaError, match="none is missing; run the role"):
-        Door(path).ask("status")
+        Door(path).status()
     opened.close()
 
 
 def test_a_refusal_arrives_as_one(door):
     def ask():
         try:
-            return Door(door).ask("first", token="000000")
+            return Door(door).first("000000")
         except Refused as refusal:
             return [refusal.reason, refusal.seconds]
 
@@ -128,7 +128,7 @@ def test_a_refusal_arrives_as_one(door):
 
 def test_no_door(tmp_path):
     with pytest.raises(FleetMfaError, match="does not answer"):
-        Door(str(tmp_path / "none")).ask("status")
+        Door(str(tmp_path / "none")).status()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["alice"], ["shell"]])
