@@ -251,7 +251,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
@@ -325,12 +325,16 @@ def wanted_entries(module: SecretModule, host: Host) -> list[KeyEntry]:
     defaults = KeyDefaults(params["issuer"], settings, params["period"], params["recovery_code_count"])
     defaults.check()
     wishes = list(params["keys"])
-    named = {wish["user"] for wish in wishes}
-    wishes += [{"user": user} for user in params["users"] if user not in named]
-    named.update(params["users"])
+    named = {known_as(wish["user"]) for wish in wishes}
+    wishes += [{"user": user} for user in params["users"] if known_as(user) not in named]
+    named.update(map(known_as, params["users"]))
     if params["human_accounts"]:
-        wishes += [{"user": user} for user in human_accounts() if user not in named and user not in host.exempt]
-    wishes += [{"user": user, "state": KEPT} for user in sorted(host.group.members - named) if user in host.exempt]
+        people = [user for user in human_accounts() if user not in named and user not in host.exempt]
+        named.update(people)
+        wishes += [{"user": user} for user in people]
+    kept = {user for user in host.group.members if user in host.exempt}
+    kept.update(misspelled(host.state_dir.users()).values(), host.group.misspelled().values())
+    wishes += [{"user": user, "state": KEPT} for user in sorted(set(map(known_as, kept)) - named)]
     now = time.time()
     return [KeyEntry(wish, defaults, now, module.no_log_values.update) for wish in wishes]
 

@@ -151,8 +151,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, report
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, misnamed, report
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
@@ -174,10 +174,12 @@ def main():
         members = host.group.members
         users = params["users"]
         if users is None:
-            users = sorted({*host.state_dir.users(), *members, *human_accounts()})
+            users = sorted({*map(known_as, {*host.state_dir.users(), *members}), *human_accounts()})
         expected = {name: params[name] for name in EXPECTABLE if params[name] is not None}
         now = time.time()
-        module.exit_json(changed=False, users=[report(user, host, members, expected, now) for user in users])
+        wrong = misnamed(host)
+        reports = [report(known_as(user), host, members, wrong, expected, now) for user in users]
+        module.exit_json(changed=False, users=reports)
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
 

@@ -17,6 +17,8 @@ from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE, P
 PROGRAMS = Path(__file__).parents[2] / "roles/mfa/files/usr/local/libexec/fleetmfa"
 PERIOD = 30
 SPARE_SECONDS = 5
+# A directory that knows each account by any spelling.
+ANY_SPELLING = """printf '%s:x:20001:20001::/:/bin/sh\\n' "$(printf %s "$3" | tr A-Z a-z)\""""
 
 
 class GuardedHost:
@@ -26,7 +28,11 @@ class GuardedHost:
 
     def __init__(self, folder: Path, shell: str):
         self.folder = folder
-        self.guard = self._program("totp-guard", shell)
+        (folder / "sh").symlink_to(shutil.which(shell))
+        self.directory = folder / "directory" / "getent"
+        self.directory.parent.mkdir()
+        self.write_directory(ANY_SPELLING)
+        self.guard = self._program("totp-guard")
         self.key_path = folder / "keys" / self.user
         self.state = folder / "guard" / self.user
         for name in ("keys", "guard", "pam.d"):
@@ -36,14 +42,19 @@ class GuardedHost:
         self.write_key()
         self.write_service()
 
-    def _program(self, name: str, shell: str) -> Path:
-        """The program as it is installed, but run by this shell as its /bin/sh."""
-        (self.folder / "sh").symlink_to(shutil.which(shell))
+    def _program(self, name: str) -> Path:
+        """The program as it is installed, but run by this shell as its /bin/sh, and asking a directory of our own."""
         text = (PROGRAMS / name).read_text()
         program = self.folder / name
-        program.write_text(text.replace("#!/bin/sh", f"#!{self.folder}/sh", 1))
+        text = text.replace("#!/bin/sh", f"#!{self.folder}/sh", 1)
+        program.write_text(text.replace("PATH=/", f"PATH={self.directory.parent}:/", 1))
         program.chmod(0o755)
         return program
+
+    def write_directory(self, answer: str) -> None:
+        """What `getent passwd -- NAME` does; $3 is the name."""
+        self.directory.write_text(f"#!/bin/sh\n{answer}\n")
+        self.directory.chmod(0o755)
 
     def write_service(self, guarded: bool = True) -> None:
         lines = [
@@ -69,17 +80,18 @@ class GuardedHost:
         draft.chmod(0o600)
         draft.rename(self.key_path)
 
-    def login(self, environment: tuple[str, ...] = ()) -> PamLogin:
-        return PamLogin(self.folder / "pam.d", self.user, environment)
+    def login(self, environment: tuple[str, ...] = (), name: str | None = None) -> PamLogin:
+        return PamLogin(self.folder / "pam.d", name or self.user, environment)
 
-    def asked(self, count: int) -> list[PamLogin]:
-        """So many logins, started together, that wait at their prompts."""
-        logins = [self.login() for _ in range(count)]
+    def asked(self, count: int, names: tuple[str, ...] = ()) -> list[PamLogin]:
+        """So many logins, started together, that wait at their prompts; by these names in turn."""
+        names = names or (self.user,)
+        logins = [self.login(name=names[number % len(names)]) for number in range(count)]
         return [login for login in logins if login.has_prompt()]
 
-    def answer(self, text: str) -> bool:
+    def answer(self, text: str, name: str | None = None) -> bool:
         """A whole login on its own."""
-        login = self.login()
+        login = self.login(name=name)
         if login.has_prompt():
             login.answer(text)
         return login.succeeds()

@@ -16,7 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import given_by_operator, made_here
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, decode_secret, generate_secret
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as
 
 STATES = ("present", "pending", "validated", "rotated", "absent")
 # Not for an operator: the keys stay as they are, and only membership is decided.
@@ -56,7 +56,8 @@ class KeyEntry:
     """One user's entry; `hide` is told every secret, given or generated, before it is used."""
 
     def __init__(self, wish: dict, defaults: KeyDefaults, now: float, hide: Callable[[Iterable[str]], None]):
-        self.user: str = wish["user"]
+        self.named: str = wish["user"]
+        self.user: str = known_as(self.named)
         self.state: str = wish.get("state") or "present"
         self._secret: str | None = wish.get("secret")
         self._issuer: str = wish.get("issuer") or defaults.issuer

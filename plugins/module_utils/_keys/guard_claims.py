@@ -3,6 +3,7 @@
 """Takes a token's step as the exactly-once guard takes it for a login, so that one token never serves for both. Private.
 
 The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay as they are, then one
+`lent NAME` if a login under another spelling of the user's name may have left a copy of the key, then one
 `claimed STEP...`.
 """
 
@@ -17,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import l
 
 _LOCK_WITHIN = 5  # seconds, as long as totp-guard waits
 _CLAIMED = b"claimed"
+_LENT = b"lent "
 
 
 def claim_step(folder: str, user: str, step: int) -> bool:
@@ -36,3 +38,11 @@ def claim_step(folder: str, user: str, step: int) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def lent_name(folder: str, user: str) -> str | None:
+    """The spelling that the guard has lent the user's key to."""
+    for line in (read_file(str(Path(folder) / user)) or b"").splitlines():
+        if line.startswith(_LENT):
+            return line[len(_LENT) :].decode("utf-8", "surrogateescape")
+    return None

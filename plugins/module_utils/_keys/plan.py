@@ -9,13 +9,14 @@ a validated key file (that would be a lock-out), and the next run finishes what 
 from __future__ import annotations
 
 import functools
-from collections import Counter
+from collections import defaultdict
 from typing import Any, Container, Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyEntry, Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, differences
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Owners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
@@ -26,15 +27,28 @@ _ERRORS_SHOWN = 20
 class UserPlan:
     """The keys of one user before and after, and whether the user is a member of the enforced group then."""
 
-    def __init__(self, entry: KeyEntry, host: Host, members: set[str]):
+    def __init__(
+        self, entry: KeyEntry, host: Host, owners: Owners, members: set[str], misspelled_members: dict[str, str]
+    ):
         self.entry = entry
         self.user = entry.user
-        self.before = Keys(host.state_dir.pending(self.user), host.state_dir.validated(self.user))
+        self.misplaced = owners.misplaced_of(self.user)
+        self.before = Keys(owners.pending(self.user), owners.validated(self.user))
         self.after = entry.wanted(self.before)
         self.exempt = self.user in host.exempt
         self.was_enforced = self.user in members
         self.enforced = self._is_enforced_then()
+        self.misspelled = [name for name, account in misspelled_members.items() if account == self.user]
         self._unsafe = [name for name in ("pending", "keys") if host.state_dir.access_problem(name, self.user)]
+        self._check_enforced_as_meant(host.group.name)
+
+    def _check_enforced_as_meant(self, group: str) -> None:
+        if self.misspelled and self.entry.state != "absent" and not self.after.validated and not self.exempt:
+            names = " and ".join(self.misspelled)
+            raise FleetMfaError(
+                f"{group} has {names}, which is another spelling of this account: sshd asks nobody for a token because "
+                f"of it, and the account has no validated key. Validate one, or take the name out (gpasswd -d {names} {group})"
+            )
 
     def _is_enforced_then(self) -> bool:
         """Nobody leaves the group but by an explicit word: a member who has lost the key stays denied."""
@@ -59,18 +73,29 @@ class UserPlan:
 
     @property
     def changed(self) -> bool:
-        return self.before != self.after or self.enforced != self.was_enforced or bool(self._unsafe)
+        moves = self.misplaced or self.misspelled or self._unsafe
+        return self.before != self.after or self.enforced != self.was_enforced or bool(moves)
+
+    @property
+    def leaving(self) -> list[str]:
+        return self.misspelled + ([self.user] if self.was_enforced and not self.enforced else [])
+
+    @property
+    def joins(self) -> bool:
+        return self.enforced and not self.was_enforced
 
     def apply(self, state_dir: StateDir) -> None:
         try:
             self._write(state_dir)
         except (FleetMfaError, OSError) as error:
-            if Keys(state_dir.pending(self.user), state_dir.validated(self.user)) == self.before:
+            if not self.misplaced and Keys(state_dir.pending(self.user), state_dir.validated(self.user)) == self.before:
                 raise
             raise PartlyDoneError(str(error)) from error
 
     def _write(self, state_dir: StateDir) -> None:
         """What shall be is written before what shall not be is removed, so that no key is lost on the way."""
+        for one in self.misplaced:
+            one.put_right(state_dir)
         if self.after.validated:
             state_dir.converge_validated(self.user, self._wanted_validated)
         if self.after.pending and (self.after.pending != self.before.pending or "pending" in self._unsafe):
@@ -87,7 +112,8 @@ class UserPlan:
 
     def differences(self, group: str) -> list[str]:
         """Each change in words, without a secret."""
-        words = []
+        words = [str(one) for one in self.misplaced]
+        words += [f"{name}, another spelling, leaves {group}" for name in self.misspelled]
         for name, before, after in zip(("pending key", "validated key"), self.before, self.after):
             words += _differences(name, before, after)
         words += [f"owner and mode in {name}/ corrected" for name in self._unsafe]
@@ -120,18 +146,21 @@ def plan(entries: list[KeyEntry], host: Host, refuse_others: bool = True) -> lis
     """
     host.state_dir.check()
     members = host.group.members
-    times_named = Counter(entry.user for entry in entries)
+    owners, misspelled_members = Owners(host.state_dir), host.group.misspelled()
+    named = defaultdict(list)
+    for entry in entries:
+        named[entry.user].append(entry.named)
     plans, errors = [], []
     for entry in entries:
         try:
-            _check_user(entry, times_named)
+            _check_user(entry, named[entry.user])
             entry.check()
-            plans.append(UserPlan(entry, host, members))
+            plans.append(UserPlan(entry, host, owners, members, misspelled_members))
             plans[-1].refuse_denied(host)
         except FleetMfaError as error:
-            errors.append(f"user {entry.user[:40]!r}: {error}")
+            errors.append(f"user {entry.named[:40]!r}: {error}")
     if refuse_others:
-        others = _denied_members(host, except_for=times_named)
+        others = _denied_members(host, except_for={*named, *misspelled_members})
         errors += [f"user {user[:40]!r}: {_denied(host.group.name, why)}" for user, why in others.items()]
     if errors:
         raise FleetMfaError(_all_in_one(errors))
@@ -144,9 +173,9 @@ def apply(plans: Iterable[UserPlan], host: Host) -> None:
     group, state_dir = host.group, host.state_dir
     steps = [Step(f"the folders of {state_dir.path}", state_dir.prepare)]
     # First of all, since it is what may well fail: another program may hold the lock on the groups.
-    if not group.exists or any(one.enforced != one.was_enforced for one in plans):
+    if not group.exists or any(one.leaving or one.joins for one in plans):
         steps.insert(0, Step(f"group {group.name}", group.prepare))
-    leaving = [one.user for one in plans if one.was_enforced and not one.enforced]
+    leaving = [name for one in plans for name in one.leaving]
     if leaving:
         steps.append(Step(f"{len(leaving)} users out of {group.name}", lambda: group.update(leave=leaving)))
     steps += [Step(f"the keys of {one.user}", functools.partial(one.apply, state_dir)) for one in plans]
@@ -162,7 +191,7 @@ def apply(plans: Iterable[UserPlan], host: Host) -> None:
 def denied_users(plans: list[UserPlan], host: Host) -> dict[str, str]:
     """Whose every login is denied once the plans are applied, and why."""
     named = {one.user: one.why_denied for one in plans}
-    found = {**named, **_denied_members(host, except_for=named)}
+    found = {**named, **_denied_members(host, except_for={*named, *host.group.misspelled()})}
     return {user: why for user, why in found.items() if why}
 
 
@@ -183,10 +212,12 @@ def _denied(group: str, why: str) -> str:
     )
 
 
-def _check_user(entry: KeyEntry, times_named: Counter) -> None:
+def _check_user(entry: KeyEntry, named: list[str]) -> None:
     check_user_name(entry.user)
-    if times_named[entry.user] > 1:
-        raise FleetMfaError(f"named {times_named[entry.user]} times; give each user one entry")
+    if len(named) > 1:
+        spellings = sorted(set(named))
+        as_what = f", as {' and '.join(spellings)}, which are one account" if len(spellings) > 1 else ""
+        raise FleetMfaError(f"named {len(named)} times{as_what}; give each user one entry")
     if entry.lacks_account:
         raise FleetMfaError("there is no such account on this host; create it first, or remove the entry")
 

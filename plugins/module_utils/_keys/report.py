@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import defaultdict
 from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -13,6 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Ke
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import UNKNOWN_ORIGIN, is_of_unknown_origin
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Owners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import wait_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
@@ -20,10 +22,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 EXPECTABLE = ("issuer", "period", "window", "rate_limit_attempts", "rate_limit_seconds")
 
 
-def report(user: str, host: Host, members: set[str], expected: dict[str, Any], now: float) -> dict[str, Any]:
+def report(
+    user: str, host: Host, members: set[str], misnamed: dict[str, list[str]], expected: dict[str, Any], now: float
+) -> dict[str, Any]:
     """The entry of one user; a key file that cannot be read is a problem of that user, not of the call."""
     check_user_name(user)
-    problems: list[str] = []
+    problems = list(misnamed.get(user, []))
     keys = Keys(*(_read(host, folder, user, problems) for folder in ("pending", "keys")))
     current = keys.validated or keys.pending
     unknown = keys.pending is not None and is_of_unknown_origin(keys.pending)
@@ -58,6 +62,16 @@ def report(user: str, host: Host, members: set[str], expected: dict[str, Any], n
         "problems": problems,
         "differs": sorted({name for key in keys if key for name in _differing(key, expected)}),
     }
+
+
+def misnamed(host: Host) -> dict[str, list[str]]:
+    """For each account, what stands under another spelling of its name, where it protects nobody."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, account in host.group.misspelled().items():
+        found[account].append(f"{host.group.name} has the member {name}, another spelling of the name: nobody is asked")
+    for one in Owners(host.state_dir).misplaced:
+        found[one.account].append(f"{one.folder}/{one.name} has another spelling of the name: it does not count")
+    return found
 
 
 def _read(host: Host, folder: str, user: str, problems: list[str]) -> KeyFile | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step, lent_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
     ChangedMeanwhileError,
@@ -34,6 +34,8 @@ DEFAULT_PATH = "/var/lib/fleetmfa"
 KEY_FOLDERS = ("keys", "pending")
 # The last one is the exactly-once guard's, which denies where it has no place for its records.
 FOLDERS = (*KEY_FOLDERS, "guard")
+# Keys that are nobody's any more.
+PUT_AWAY = "put-away"
 
 # A temporary file of our own, and one of the PAM module: NAME~XXXXXX.
 _OUR_TEMPORARY = re.compile(r"\..+\.fleetmfa")
@@ -118,12 +120,16 @@ class StateDir:
     # Reading
 
     def users(self, *folders: str) -> list[str]:
-        """Everybody who has a key in these folders, by default pending or validated."""
-        found: set[str] = set()
-        for folder in folders or KEY_FOLDERS:
-            with contextlib.suppress(FileNotFoundError):
-                found.update(name for name in os.listdir(self._folder(folder)) if _is_key_file(name))
-        return sorted(found)
+        """Everybody who has a key in these folders, by default pending or validated; not whom one is lent to."""
+        return sorted({name for folder in folders or KEY_FOLDERS for name in self._names(folder)})
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            found = os.scandir(self._folder(folder))
+        except FileNotFoundError:
+            return []
+        with found:
+            return [entry.name for entry in found if _is_key_file(entry.name) and not _is_lent(entry)]
 
     def pending(self, user: str) -> KeyFile | None:
         return self._read("pending", user)
@@ -175,7 +181,28 @@ class StateDir:
     # Writing
 
     def forget_logins(self, user: str) -> None:
+        """And remove what a login under another spelling may have left behind."""
+        lent = self.lent_name(user)
+        if lent:
+            _unlink(self._file("keys", lent))
         _unlink(self._file("guard", user))
+
+    def rename(self, folder: str, name: str, user: str) -> None:
+        """Give a key that lies under a wrong name to its user, who has none in this folder."""
+        os.rename(self._file(folder, name), self._file(folder, user))
+
+    def lent_name(self, user: str) -> str | None:
+        """The spelling under which a login has got the user's key, which may have left a copy behind."""
+        return lent_name(self._folder("guard"), user)
+
+    def put_away(self, folder: str, name: str, now: float) -> str:
+        """Take a key out of use without losing it; the path it has then."""
+        _make_private_folder(self._folder(PUT_AWAY))
+        path = os.path.join(self._folder(PUT_AWAY), f"{name}.{folder}.{int(now)}")
+        os.rename(self._file(folder, name), path)
+        if folder == "keys":
+            self.forget_logins(name)
+        return path
 
     def save_pending(self, user: str, key: KeyFile) -> None:
         self._write("pending", user, key)
@@ -221,14 +248,16 @@ class StateDir:
             self.forget_logins(user)
 
     def _await_login(self, user: str) -> None:
-        """Until no login is about to replace the file: the PAM module makes NAME~XXXXXX before it looks at NAME."""
+        """Until no login is about to replace the file: the PAM module makes NAME~XXXXXX before it looks at NAME, and
+        the guard does when it moves what was written under another spelling."""
         deadline = time.monotonic() + _LOGIN_WRITES_WITHIN
         while self._login_is_writing(user) and time.monotonic() < deadline:
             time.sleep(0.002)
 
     def _login_is_writing(self, user: str) -> bool:
+        writers = tuple(f"{name}~" for name in (user, self.lent_name(user)) if name)
         names = os.listdir(self._folder("keys"))
-        return any(name.startswith(f"{user}~") and _PAM_TEMPORARY.fullmatch(name) for name in names)
+        return any(name.startswith(writers) and _PAM_TEMPORARY.fullmatch(name) for name in names)
 
     def _is_untouched(self, user: str, version: Version | None) -> bool:
         """Whether the key is the version seen, and stays it: no login is on its way to replace it."""
@@ -242,6 +271,14 @@ class StateDir:
         for folder in FOLDERS:
             sync_folder(self._folder(folder))
         return False
+
+
+def _is_lent(entry: os.DirEntry) -> bool:
+    """Whether this is the guard's link to a user's key, for a login under another spelling of the name."""
+    try:
+        return entry.is_symlink() and os.sep not in os.readlink(entry.path)
+    except FileNotFoundError:
+        return True
 
 
 def _is_key_file(name: str) -> bool:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import Any, Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -16,7 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens impo
     validate,
     well_formed_tokens,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 
 
@@ -56,8 +56,11 @@ class Validations:
         self._host = host
         self._now = now
         self._lacked_folders_or_group = not (host.group.exists and host.state_dir.is_prepared)
-        self.outcomes = [Outcome(wish["user"], wish["tokens"]) for wish in wishes]
-        twice = [user for user, times in Counter(one.user for one in self.outcomes).items() if times > 1]
+        self.outcomes = [Outcome(known_as(wish["user"]), wish["tokens"]) for wish in wishes]
+        named = defaultdict(list)
+        for wish in wishes:
+            named[known_as(wish["user"])].append(wish["user"])
+        twice = [" and ".join(sorted(set(names))) for names in named.values() if len(names) > 1]
         if twice:
             raise FleetMfaError(f"validations: {', '.join(twice[:10])} named more than once; give each user one entry")
 

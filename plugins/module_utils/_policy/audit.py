@@ -12,7 +12,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import without_us
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import Enforcement, key_findings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import (
+    Enforcement,
+    key_findings,
+    spelling_findings,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import (
     Enrollment,
     candidates,
@@ -38,7 +42,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon i
     second_daemon_findings,
     second_daemons,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, Exemptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, Exemptions, known_as
 
 Enrolling = Callable[[Enrollment, SshdConfig, str, StateDir], "list[Candidate]"]
 
@@ -64,7 +68,7 @@ class Audit:
         self.main = wish["config"]
         self.sshd = Sshd(wish["sshd"])
         self.state_dir = StateDir(wish["state_dir"])
-        self.assumed = set(wish["assume_enforced"])
+        self.assumed = set(map(known_as, wish["assume_enforced"]))
         self.exempt = Exemptions(wish["exempt_users"], wish["exempt_groups"])
         self.enrollment = Enrollment(**(wish["enrollment"] or {}))
         self._host = host or Host()
@@ -133,6 +137,7 @@ class Audit:
         real_members = {account.name for account in accounts if self._is_enforced(account)} - self.assumed
         group = EnforcedGroup(self.group)
         findings += key_findings(self.state_dir, Enforcement(group, real_members, self.exempt, self.assumed))
+        findings += spelling_findings(self.state_dir, group)
         enrolling = self._enrolling(self.enrollment, reader.config, self.group, self.state_dir)
         findings += overdue_findings(reader, self.enrollment, enrolling, self.group)
         return [one.report for one in judged], findings

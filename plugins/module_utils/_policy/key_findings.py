@@ -10,9 +10,14 @@ from typing import Collection, Container, Iterator, NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import Facts, disagreements
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import is_of_unknown_origin
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Owners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, account_exists
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
+    EnforcedGroup,
+    account_exists,
+    misspelled,
+)
 
 
 class Enforcement(NamedTuple):
@@ -32,7 +37,8 @@ def key_findings(state_dir: StateDir, enforcement: Enforcement) -> Iterator[Find
     else:
         for user in state_dir.users():
             yield from _findings_of_pending(state_dir, user)
-        for user in sorted({*state_dir.users(), *enforcement.group.members, *enforcement.accounts}):
+        users = {*state_dir.users(), *enforcement.group.members, *enforcement.accounts}
+        for user in sorted(users.difference(misspelled(users))):
             yield from _disagreements(state_dir, user, enforcement)
     for user in sorted(enforcement.accounts):
         yield from _findings_of(state_dir, user)
@@ -77,3 +83,10 @@ def _findings_of_pending(state_dir: StateDir, user: str) -> Iterator[Finding]:
         pending = state_dir.pending(user)
     if pending is not None and is_of_unknown_origin(pending):
         yield Finding("key_origin_unknown", (f"{user}: {state_dir.path}/pending/{user}",))
+
+
+def spelling_findings(state_dir: StateDir, group: EnforcedGroup) -> Iterator[Finding]:
+    for name, account in group.misspelled().items():
+        yield Finding("account_misspelled", (f"{group.name} has {name}, which is account {account}",))
+    for one in Owners(state_dir).misplaced:
+        yield Finding("account_misspelled", (f"{state_dir.path}/{one.folder}/{one.name} is of account {one.account}",))

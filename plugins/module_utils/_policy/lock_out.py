@@ -18,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import S
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import known_as
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 Accounts = Callable[[SshdConfig, str], "list[Account]"]
@@ -27,7 +28,7 @@ _WAYS_OUT = "or connect with fleetmfa.ssh.ssh_totp, which answers the token prom
 
 def refuse_enforced_connection(account: str, params: dict[str, Any]) -> None:
     """The account this run logs in with must not be asked for a token that nobody would answer."""
-    host = Host.from_params(params)
+    host, account = Host.from_params(params), known_as(account)
     group = host.group.name
     if _is_member(account, group):
         raise FleetMfaError(

@@ -91,6 +91,11 @@ CATALOGUE = {
         "Tell these users, validate their keys for them (playbook validate) or exempt them before the deadline: their "
         "sessions offer no enrollment.",
     ),
+    "account_misspelled": (
+        "critical",
+        "Run totp_key (the role's site), which moves the key and the membership to the account: under another spelling "
+        "neither protects it.",
+    ),
     "key_missing": (
         "critical",
         "Give the user a validated key, or release the user with state absent (totp_key); see docs/lost_keys.md.",

@@ -2,7 +2,8 @@
 # Copyright: the fleetmfa.ssh authors
 """The accounts of a host: who is human, who is exempt, who is a member of the enforced group. Private.
 
-Accounts and groups are read through NSS, as sshd and PAM read them, so those of a directory service count.
+Accounts and groups are read through NSS, as sshd and PAM read them, so those of a directory service count. A directory
+may know an account by more than one spelling (`BOB` is answered with account `bob`); the account is what it answers.
 """
 
 from __future__ import annotations
@@ -25,12 +26,27 @@ _NO_LOGIN = {"nologin", "false", "sync"}
 _ONE_BY_ONE = 8
 
 
-def account_exists(user: str) -> bool:
+def account_name(user: str) -> str | None:
+    """The account that the system's database answers with, by the name that groups and key files know it by."""
     try:
-        pwd.getpwnam(user)
+        return pwd.getpwnam(user).pw_name
     except (KeyError, ValueError):  # a name with a NUL character is a ValueError
-        return False
-    return True
+        return None
+
+
+def known_as(user: str) -> str:
+    """The name of the account, and the name as given where no account answers to it."""
+    return account_name(user) or user
+
+
+def is_named(user: str, names: Iterable[str]) -> bool:
+    """Whether one of the names, by any spelling, is this account's."""
+    names = list(names)
+    return user in names or any(account_name(name) == user for name in names)
+
+
+def account_exists(user: str) -> bool:
+    return account_name(user) is not None
 
 
 def has_login_shell(account: pwd.struct_passwd) -> bool:
@@ -65,10 +81,11 @@ class Exemptions:
     """
 
     def __init__(self, users: Iterable[str] = (), groups: Iterable[str] = ()):
-        self._users = set(users)
+        self._users = set(map(known_as, users))
         self._group_ids = {group.gr_gid for group in map(_group, groups) if group}
 
     def __contains__(self, user: str) -> bool:
+        user = known_as(user)
         if user in self._users:
             return True
         if not self._group_ids:
@@ -82,6 +99,12 @@ class Exemptions:
 
 def is_exempt(user: str, exempt_users: Iterable[str], exempt_groups: Iterable[str]) -> bool:
     return user in Exemptions(exempt_users, exempt_groups)
+
+
+def misspelled(names: Iterable[str]) -> dict[str, str]:
+    """Those of the names that the system's database answers with an account of another name, and that account."""
+    accounts = {name: account_name(name) for name in names}
+    return {name: account for name, account in sorted(accounts.items()) if account not in (None, name)}
 
 
 def _group(name: str) -> grp.struct_group | None:
@@ -105,8 +128,13 @@ class EnforcedGroup:
 
     @property
     def members(self) -> set[str]:
+        """The names that stand in the group; sshd and PAM look for the account's own name among them."""
         group = _group(self.name)
         return set(group.gr_mem) if group else set()
+
+    def misspelled(self) -> dict[str, str]:
+        """Members that make nobody a member, with the account each of them was meant for."""
+        return misspelled(self.members)
 
     def prepare(self) -> bool:
         """Create the group; or, if it exists, see that it can be changed, before others rely on that; whether it is new.

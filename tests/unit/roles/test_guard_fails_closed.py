@@ -70,14 +70,16 @@ def test_nothing_can_be_written(host, action):
     assert host.run(action).returncode == 0
 
 
-@pytest.mark.parametrize("user", ["", ".", "..", "../alice", "keys/alice", "/etc/passwd", ".alice.lock", "x" * 300])
+@pytest.mark.parametrize(
+    "user", ["", ".", "..", "../alice", "keys/alice", "/etc/passwd", ".alice.lock", "x" * 300, "alice~123456", "a\nb"]
+)
 def test_a_name_that_is_no_file_of_the_folder(host, user):
     before = sorted(path for path in host.folder.rglob("*"))
     assert host.run("attempt", PAM_USER=user).returncode != 0
     assert sorted(path for path in host.folder.rglob("*")) == before
 
 
-@pytest.mark.parametrize("user", ["$(touch marker)", "a b", "*", "a;b", "-n", "a\nb"])
+@pytest.mark.parametrize("user", ["$(touch marker)", "a b", "*", "a;b", "-n"])
 def test_a_name_is_never_a_command(host, user):
     (host.folder / "keys" / user).write_text('SECRET\n" RATE_LIMIT 3 30\n')
     assert host.run("attempt", PAM_USER=user).returncode == 0

@@ -46,6 +46,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
     EnforcedGroup,
     human_accounts,
     is_exempt,
+    is_named,
 )
 
 LOCK_SECONDS = 5
@@ -190,8 +191,9 @@ class Desk:
         return key
 
     def _may_have_a_key(self) -> bool:
-        users = human_accounts() if self._policy.users is None else self._policy.users
-        return self._user in users and not self._exempt() and not self._lost_the_key()
+        users = self._policy.users
+        named = self._user in human_accounts() if users is None else is_named(self._user, users)
+        return named and not self._exempt() and not self._lost_the_key()
 
     def _lost_the_key(self) -> bool:
         """Denied at login, and so in a session that is; whoever is in it may be anybody, and gets a key from an operator."""

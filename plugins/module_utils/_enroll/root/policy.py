@@ -14,7 +14,7 @@ from typing import Mapping, NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.period import Period, period_of_user
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions, is_named
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 POLICY_PATH = "/etc/fleetmfa/policy.conf"
@@ -44,7 +44,7 @@ class Policy(NamedTuple):
 
     def period_of(self, user: str, provisioned: float | None) -> Period | None:
         """The user's period; of several extensions the longest counts."""
-        extensions = [self.user_extensions.get(user, 0)]
+        extensions = [0, *(days for name, days in self.user_extensions.items() if is_named(user, [name]))]
         extensions += [days for group, days in self.group_extensions.items() if user in Exemptions(groups=[group])]
         day = None if provisioned is None else datetime.date.fromtimestamp(provisioned)
         return period_of_user(self.enrollment_start, day, self.enrollment_days, max(extensions))

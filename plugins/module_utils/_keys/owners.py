@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Whose the key files of a host are, and what has to be put right about that. Private to the collection.
+
+Hosts that were enforced before accounts went by the name that the system's database answers with may have keys and
+members of the group under another spelling, which protect nobody.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import KEY_FOLDERS, StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import misspelled
+
+
+class Misplaced(NamedTuple):
+    """A key that lies under a name that is another spelling of the account's; the account may have one besides."""
+
+    folder: str
+    name: str
+    account: str
+    account_has_one: bool
+
+    def __str__(self) -> str:
+        key = "validated key" if self.folder == "keys" else "pending key"
+        if self.account_has_one:
+            return f"{key} under the spelling {self.name} put away, since the account has one"
+        return f"{key} moved here from the spelling {self.name}"
+
+    def put_right(self, state_dir: StateDir) -> None:
+        if self.account_has_one:
+            state_dir.put_away(self.folder, self.name, time.time())
+        else:
+            state_dir.rename(self.folder, self.name, self.account)
+
+
+class Owners:
+    """Whose the keys are, as of now."""
+
+    def __init__(self, state_dir: StateDir):
+        self._state_dir = state_dir
+        self.misplaced = [one for folder in KEY_FOLDERS for one in self._misplaced(folder)]
+
+    def _misplaced(self, folder: str) -> list[Misplaced]:
+        names = self._state_dir.users(folder)
+        taken = set(names)
+        found = []
+        for name, account in misspelled(names).items():
+            if account not in taken or self._state_dir.lent_name(account) != name:
+                found.append(Misplaced(folder, name, account, account in taken))
+                taken.add(account)
+        return found
+
+    def pending(self, user: str) -> KeyFile | None:
+        return self._state_dir.pending(self._lies_under("pending", user))
+
+    def validated(self, user: str) -> KeyFile | None:
+        return self._state_dir.validated(self._lies_under("keys", user))
+
+    def _lies_under(self, folder: str, user: str) -> str:
+        moving = [one for one in self.misplaced if not one.account_has_one]
+        return next((one.name for one in moving if (one.folder, one.account) == (folder, user)), user)
+
+    def misplaced_of(self, user: str) -> list[Misplaced]:
+        return [one for one in self.misplaced if one.account == user]
