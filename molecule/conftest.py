@@ -105,7 +105,8 @@ class Key:
 @pytest.fixture(scope="session")
 def keys(server):
     """The keys of the scenario's users on this server, by user name; steps are used up on each host on its own."""
-    entries = yaml.safe_load((SCENARIO / "keys.yml").read_text())["mfa_keys"]
+    found = yaml.safe_load((SCENARIO / "keys.yml").read_text())
+    entries = [*found["mfa_keys"], *found.get("left_behind", [])]
     return {entry["user"]: Key(entry["secret"], entry.get("recovery_codes", [])) for entry in entries}
 
 

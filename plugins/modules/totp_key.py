@@ -32,6 +32,8 @@ options:
       user:
         description:
           - Name of an account of this host. With O(keys[].state=absent) the account may be gone already.
+          - The account is what the system's database answers with, by whatever spelling it is asked; the same account given twice
+            is an error that names both spellings.
           - Names that could leave the folder of keys are refused.
         type: str
         required: true
