@@ -19,6 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file_lines import (
     MAXIMUM_SIZE,
     KeyFileLines,
+    Problem,
     numbers,
     numbers_or_none,
 )
@@ -198,13 +199,13 @@ class KeyFile:
         return recent[-limit] + seconds + 1 if len(recent) >= limit else None
 
     @property
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         return self._lines.problems()
 
     @property
     def denials(self) -> list[str]:
         """Those of the problems that make the PAM module deny every login, or every token."""
-        return [problem for problem in self.problems if "denied" in problem or problem.startswith("line 1:")]
+        return [problem.text for problem in self.problems if problem.kind == "denied"]
 
     def same_key(self, other: KeyFile | None) -> bool:
         """Whether one entry of an authenticator app serves both: the same secret counted in the same steps."""

@@ -9,7 +9,7 @@ line is a recovery code of eight digits, and the first line that is none makes a
 from __future__ import annotations
 
 import re
-from typing import Iterable
+from typing import Iterable, Literal, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
@@ -32,6 +32,20 @@ def numbers_or_none(text: str) -> list[int] | None:
     """The same, but None where anything else stands among them, which makes the PAM module deny every login."""
     found = numbers(text)
     return found if len(found) == len(text.split()) else None
+
+
+class Problem(NamedTuple):
+    """Something wrong with a key file. The text is for people and has nothing of the file's content in it.
+
+    `denied`: the PAM module denies every login, or every token. `weak`: it lets pass more than it should. `ignored`: it takes
+    no notice of something that is meant to count.
+    """
+
+    kind: Literal["denied", "weak", "ignored"]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class KeyFileLines:
@@ -108,50 +122,65 @@ class KeyFileLines:
         options = [line for line in self._lines[1:] if line.startswith('"')]
         return KeyFileLines((self.secret, *options, *codes))
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         """What makes the PAM module deny or ignore something, by line number; never what stands there."""
         return [*self._file_problems(), *self._option_problems(), *self._line_problems()]
 
-    def _file_problems(self) -> Iterable[str]:
+    def _file_problems(self) -> Iterable[Problem]:
         content = self.render()
         if len(content) > MAXIMUM_SIZE or b"\0" in content:
-            yield f"the file is larger than {MAXIMUM_SIZE} bytes or holds a NUL byte: every login is denied"
+            yield Problem(
+                "denied", f"the file is larger than {MAXIMUM_SIZE} bytes or holds a NUL byte: every login is denied"
+            )
         try:
             decode_secret(self.secret)
         except FleetMfaError as error:
-            yield f"line 1: {error}"
+            yield Problem("denied", f"line 1: {error}")
         if self.option("TOTP_AUTH") is None:
-            yield 'the line `" TOTP_AUTH` is missing: every login with a token is denied'
+            yield Problem("denied", 'the line `" TOTP_AUTH` is missing: every login with a token is denied')
         if self.option("HOTP_COUNTER") is not None:
-            yield "HOTP_COUNTER is set: the key counts logins, not time; tokens of a TOTP app are denied"
+            yield Problem(
+                "denied", "HOTP_COUNTER is set: the key counts logins, not time; tokens of a TOTP app are denied"
+            )
         if self.option("DISALLOW_REUSE") is None:
-            yield "DISALLOW_REUSE is missing: a token can be used again while its time step lasts"
+            yield Problem("weak", "DISALLOW_REUSE is missing: a token can be used again while its time step lasts")
 
-    def _option_problems(self) -> Iterable[str]:
+    def _option_problems(self) -> Iterable[Problem]:
         for name, limits in _NUMBERS_OF.items():
             value = self.option(name)
             if value is not None and not _within(numbers_or_none(value), limits):
-                yield f"{name} is malformed or out of range: every login is denied"
+                yield Problem("denied", f"{name} is malformed or out of range: every login is denied")
         if numbers_or_none(self.option("DISALLOW_REUSE") or "") is None:
-            yield "DISALLOW_REUSE is malformed: every login with a token is denied"
+            yield Problem("denied", "DISALLOW_REUSE is malformed: every login with a token is denied")
         if self.option("RATE_LIMIT") is None:
-            yield "RATE_LIMIT is missing: tokens can be guessed without a limit"
+            yield Problem("weak", "RATE_LIMIT is missing: tokens can be guessed without a limit")
         if any(numbers(self.option("TIME_SKEW") or "")):
-            yield "TIME_SKEW is not 0: the window is shifted by that many steps, and noskewadj keeps it so for ever"
+            yield Problem(
+                "weak",
+                "TIME_SKEW is not 0: the window is shifted by that many steps, and noskewadj keeps it so for ever",
+            )
 
-    def _line_problems(self) -> Iterable[str]:
+    def _line_problems(self) -> Iterable[Problem]:
         seen = set()
         for number, line in enumerate(self._lines[1:], start=2):
             match = _OPTION.fullmatch(line)
             if match and match.group(1) in seen:
-                yield f"line {number}: this option stands above already; the PAM module ignores it here"
+                yield Problem(
+                    "ignored", f"line {number}: this option stands above already; the PAM module ignores it here"
+                )
             elif match:
                 seen.add(match.group(1))
             elif _OPTION_WITHOUT_BLANK.match(line):
-                yield f'line {number}: an option starts with `"` and one blank; the PAM module ignores this line'
+                yield Problem(
+                    "ignored",
+                    f'line {number}: an option starts with `"` and one blank; the PAM module ignores this line',
+                )
         dead = self._code_lines()[1]
         if dead is not None:
-            yield f"line {dead + 1}: neither an option nor a recovery code; every recovery code below it is dead"
+            yield Problem(
+                "ignored",
+                f"line {dead + 1}: neither an option nor a recovery code; every recovery code below it is dead",
+            )
 
 
 def _within(values: list[int] | None, limits: list[tuple[int, int]]) -> bool:

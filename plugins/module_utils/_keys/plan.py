@@ -133,7 +133,7 @@ class UserPlan:
         }
 
     def _problems(self) -> list[str]:
-        found = [problem for key in self.after if key for problem in key.problems]
+        found = [problem.text for key in self.after if key for problem in key.problems]
         if self.enforced and self.after.validated is None:
             found.append("every login is denied until the pending key is validated")
         return found

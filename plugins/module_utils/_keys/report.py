@@ -83,7 +83,7 @@ def _read(host: Host, folder: str, user: str, problems: list[str]) -> KeyFile | 
     if key is None:
         return None
     unsafe = host.state_dir.access_problem(folder, user)
-    found = [*key.problems, *([unsafe] if unsafe else [])]
+    found = [*map(str, key.problems), *([unsafe] if unsafe else [])]
     problems += [f"{folder}/{user}: {problem}" for problem in found]
     return key
 

@@ -15,6 +15,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
+    Exemptions,
     account_exists,
     misspelled,
 )
@@ -25,7 +26,7 @@ class Enforcement(NamedTuple):
 
     group: EnforcedGroup
     accounts: Collection[str]
-    exempt: Container[str]
+    exempt: Exemptions
     assumed: Container[str] = ()
 
 
@@ -73,7 +74,7 @@ def _findings_of(state_dir: StateDir, user: str) -> Iterator[Finding]:
     if access:
         yield Finding("key_unreadable", (f"{user}: {path}: {access}",))
     for problem in key.problems:
-        finding = "key_dead" if problem in key.denials else "key_malformed"
+        finding = "key_dead" if problem.kind == "denied" else "key_malformed"
         yield Finding(finding, (f"{user}: {path}: {problem}",))
 
 
