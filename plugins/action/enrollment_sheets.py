@@ -13,6 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import given_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
@@ -55,12 +56,13 @@ def _sheets(arguments: dict) -> dict[str, bytes]:
         try:
             user = str(entry.get("user", ""))
             check_user_name(user)
+            given = given_key(str(entry.get("secret") or ""))
             key = SheetKey(
                 user=user,
-                secret=str(entry.get("secret") or ""),
-                issuer=str(entry.get("issuer") or arguments["issuer"]),
-                account=str(entry.get("account") or user),
-                period=arguments["period"],
+                secret=given.secret,
+                issuer=str(entry.get("issuer") or given.issuer or arguments["issuer"]),
+                account=str(entry.get("account") or given.account or user),
+                period=given.period or arguments["period"],
                 recovery_codes=[str(code) for code in entry.get("recovery_codes") or []],
             )
             sheets[os.path.join(arguments["dest"], f"{user}.html")] = enrollment_sheet(

@@ -110,6 +110,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_set impo
     plan_host_files,
     shown_diff,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 
 def main():
@@ -121,6 +122,7 @@ def main():
         supports_check_mode=True,
     )
     try:
+        require_root()
         changes = plan_host_files(module.params["files"], module.params["state"] == "present")
         if not module.check_mode:
             apply_host_files(changes)

@@ -144,6 +144,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, plan_pam_totp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import apply_all
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 
 def main() -> None:
@@ -151,6 +152,7 @@ def main() -> None:
         argument_spec=PAM_TOTP_SPEC, required_if=[("state", "present", ["content"])], supports_check_mode=True
     )
     try:
+        require_root()
         change, verdict = plan_pam_totp(module.params)
         if not module.check_mode:
             apply_all([change])

@@ -213,6 +213,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ENROLLMENT_OPTIONS = {
     "overdue": {"type": "str", "choices": list(OVERDUE_MODES), "default": "allow"},
@@ -248,7 +249,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        planned, of_host = module.params["enrollment"], enrollment_of_host()
+        require_root()
+        planned = module.params["enrollment"]
+        said = planned is not None and None not in (module.params["exempt_users"], module.params["exempt_groups"])
+        of_host = None if said else enrollment_of_host()  # not needed, it may be broken and about to be written anew
         wish = {**module.params, "enrollment": planned or of_host}
         for name in ("exempt_users", "exempt_groups"):
             if wish[name] is None:

@@ -155,6 +155,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service i
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import SshdFindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, Host, plan_sshd_totp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import apply_and_reload
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 
 def main() -> None:
@@ -165,6 +166,7 @@ def main() -> None:
     )
     reloaded = False
     try:
+        require_root()
         changes, sshd = plan_sshd_totp(module.params, Host(pam=rules_kept))
         changed = [change for change in changes if change.changed]
         if changed and not module.check_mode:

@@ -54,6 +54,8 @@ options:
         description:
           - The secret in base32, upper or lower case, with blanks or dashes between groups; 128 to 1024 bits. The same
             secret on all hosts makes one QR code serve them all.
+          - An otpauth URI holds all of a key, so it may stand here too. Its issuer, account and period count unless this entry says
+            otherwise; tokens of other than 6 digits and algorithms other than SHA1 are refused.
           - A given secret may be validated on another host, so no host shows it. The user needs an enrollment sheet
             (M(fleetmfa.ssh.enrollment_sheets)), and C(mfa-enroll) asks for two tokens only. That holds from the first run
             that gives it, also for a key that the host had generated.
@@ -254,6 +256,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
@@ -288,6 +291,7 @@ ARGUMENTS = {
 def main():
     module = SecretModule(ARGUMENTS, supports_check_mode=True)
     try:
+        require_root()
         module.exit_json(**manage(module))
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)

@@ -153,6 +153,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, misnamed, report
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
@@ -169,6 +170,7 @@ def main():
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     params = module.params
     try:
+        require_root()
         host = Host.from_params(params)
         host.state_dir.check()
         members = host.group.members

@@ -302,11 +302,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.rollout import TOTP_ROLLOUT_SPEC, run_phase
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=TOTP_ROLLOUT_SPEC, supports_check_mode=True)
     try:
+        require_root()
         result = run_phase(module.params, module.check_mode, module.warn)
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)

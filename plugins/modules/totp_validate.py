@@ -122,6 +122,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.validations import Validations
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
@@ -142,6 +143,7 @@ def main():
     # Ansible hides a list that was given as one text as that text, not its parts.
     module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
     try:
+        require_root()
         validations = Validations(Host.from_params(module.params), module.params["validations"], time.time())
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=False)
@@ -152,6 +154,9 @@ def main():
             validations.run()
     except FleetMfaError as error:
         module.fail_json(**{**validations.result(), "msg": str(error), "changed": error.changed})
+    for one in validations.outcomes:
+        if one.settled:
+            module.warn(f"{one.user}: the key was validated before, so these tokens were not judged, right or wrong")
     if validations.failures:
         module.fail_json(msg=validations.message(), **validations.result())
     module.exit_json(**validations.result())

@@ -14,6 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
     generate_recovery_codes,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import given_by_operator, made_here
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import GivenKey, given_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, decode_secret, generate_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as
@@ -59,9 +60,11 @@ class KeyEntry:
         self.named: str = wish["user"]
         self.user: str = known_as(self.named)
         self.state: str = wish.get("state") or "present"
-        self._secret: str | None = wish.get("secret")
-        self._issuer: str = wish.get("issuer") or defaults.issuer
-        self._account: str = wish.get("account") or self.user
+        given = self._given(wish.get("secret"), hide)
+        self._secret: str | None = given.secret if given else None
+        self._issuer: str = wish.get("issuer") or (given and given.issuer) or defaults.issuer
+        self._account: str = wish.get("account") or (given and given.account) or self.user
+        self._period: int = (given and given.period) or defaults.period
         self._recovery_codes: list[str] | None = wish.get("recovery_codes")
         self._defaults = defaults
         self._now = now
@@ -69,6 +72,15 @@ class KeyEntry:
         self._new: KeyFile | None = None
         # AnsibleModule hides a list that was given as one text as that text, not its parts.
         hide(filter(None, [self._secret, *(self._recovery_codes or [])]))
+
+    def _given(self, text: str | None, hide: Callable[[Iterable[str]], None]) -> GivenKey | None:
+        if text is None:
+            return None
+        hide(filter(None, [text]))
+        try:
+            return given_key(text)
+        except FleetMfaError as error:
+            raise FleetMfaError(f"user {self.user!r}: {error}") from None
 
     @property
     def lacks_account(self) -> bool:
@@ -144,7 +156,7 @@ class KeyEntry:
     def _is_given(self, key: KeyFile | None) -> bool:
         if key is None or self._secret is None:
             return False
-        return key.is_key(decode_secret(self._secret), self._defaults.period)
+        return key.is_key(decode_secret(self._secret), self._period)
 
     def _new_key(self) -> KeyFile:
         if self._new is None:
@@ -154,7 +166,7 @@ class KeyEntry:
                 codes = generate_recovery_codes(self._defaults.recovery_code_count)
             self._hide([secret, *codes])
             new = KeyFile.create(
-                secret, self._defaults.settings, self._issuer, self._account, codes, self._now, self._defaults.period
+                secret, self._defaults.settings, self._issuer, self._account, codes, self._now, self._period
             )
             self._new = new if self._secret else new.with_meta(**made_here())
         return self._new

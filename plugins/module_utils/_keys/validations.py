@@ -29,6 +29,7 @@ class Outcome:
         self.error: FleetMfaError | None = None
         self.drift_seconds: int | None = None
         self.validated = False
+        self.settled = False  # was validated before, so the tokens were not judged
         self.moved = False
         self.was_enforced = self.enforced = self.exempt = False
 
@@ -120,8 +121,13 @@ class Validations:
         """A user who is validated with nothing pending needs no token, and gives nobody a chance to try some."""
         state_dir = self._host.state_dir
         if state_dir.pending(one.user) is None and state_dir.validated(one.user) is not None:
-            one.validated = True
+            one.validated = one.settled = True
             return
+        if state_dir.pending(one.user) is None and one.exempt:
+            raise TokenRefused(
+                "no_pending_key",
+                "the user is exempt on this host (exempt_users, exempt_groups) and has no key to validate",
+            )
         step(one)
         one.validated = one.moved = True
 

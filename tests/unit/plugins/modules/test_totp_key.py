@@ -412,3 +412,14 @@ def test_killed_anywhere_nobody_is_locked_out_and_the_next_run_finishes(host):
         assert not host.totp_key(*goal)["changed"]
         assert set(os.listdir(host.path / "keys")) == host.members()
     assert killed >= 6
+
+
+def test_an_otpauth_uri_is_all_of_a_key(host, accounts):
+    accounts.add("urian")
+    uri = f"otpauth://totp/Lab:someone?secret={'JBSWY3DPEHPK3PXP' * 2}&issuer=Lab&period=60"
+    done = host.four_steps("totp_key", keys=[{"user": "urian", "secret": uri}])
+    key = host.state_dir.pending("urian")
+    assert (key.secret_text, key.issuer, key.account, key.period) == ("JBSWY3DPEHPK3PXP" * 2, "Lab", "someone", 60)
+    assert "JBSWY3DP" not in str(done)
+    refused = host.totp_key({"user": "urian", "secret": f"{uri}&digits=8"})
+    assert refused["failed"] and "user 'urian': the otpauth URI" in refused["msg"] and "JBSWY3DP" not in str(refused)

@@ -167,3 +167,14 @@ def test_100_validations(host, tokens):
     print(f"100 validations: {time.process_time() - began:.1f} s of CPU time")
     assert host.members() == set(names)
     assert time.process_time() - began < 10
+
+
+def test_messages_to_an_operator(host, accounts):
+    accounts.add("ex")
+    accounts.add("done")
+    tokens = ["123456", "234567"]
+    result = host.run("totp_validate", validations=[{"user": "ex", "tokens": tokens}], exempt_users=["ex"])
+    assert result["failed"] and "the user is exempt on this host" in result["msg"] and "provision" not in result["msg"]
+    host.totp_key({"user": "done", "secret": "JBSWY3DPEHPK3PXP" * 2, "state": "validated"})
+    result = host.run("totp_validate", validations=[{"user": "done", "tokens": tokens}])
+    assert not result.get("failed") and "not judged" in str(result["warnings"])

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A key as an otpauth URI says it (Key Uri Format): all of it, so nothing else need be given. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
+
+_DEFAULT_PERIOD = "30"
+
+
+class GivenKey(NamedTuple):
+    """What an operator gave; None where nothing was said."""
+
+    secret: str
+    issuer: str | None = None
+    account: str | None = None
+    period: int | None = None
+
+
+def given_key(text: str) -> GivenKey:
+    """A secret, or a whole key as otpauth://totp/ISSUER:ACCOUNT?secret=…; no message shows any part of it."""
+    if not text.strip().lower().startswith("otpauth:"):
+        return GivenKey(text)
+    parts = urlsplit(text.strip())
+    values = {name.lower(): found[-1] for name, found in parse_qs(parts.query).items()}
+    if parts.netloc.lower() != "totp":
+        raise FleetMfaError("the otpauth URI is not one of a time-based key (otpauth://totp/)")
+    if "secret" not in values:
+        raise FleetMfaError("the otpauth URI has no secret in it")
+    if values.get("algorithm", "SHA1").upper() != "SHA1":
+        raise FleetMfaError("the otpauth URI names another algorithm than SHA1, the only one that the PAM module knows")
+    if values.get("digits", "6") != "6":
+        raise FleetMfaError("the otpauth URI is of a key whose tokens have not 6 digits, as the PAM module wants them")
+    label = unquote(parts.path.lstrip("/"))
+    before, _colon, account = label.rpartition(":")
+    issuer = values.get("issuer") or before
+    return GivenKey(values["secret"].rstrip("="), issuer or None, account.strip() or None, _period(values))
+
+
+def _period(values: dict[str, str]) -> int:
+    text, allowed = values.get("period", _DEFAULT_PERIOD), RANGES["period"]
+    if not text.isdigit() or not allowed.low <= int(text) <= allowed.high:
+        raise FleetMfaError(f"the otpauth URI has a period that is not within {allowed} seconds")
+    return int(text)

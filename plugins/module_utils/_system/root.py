@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""What needs root says so before it says anything else. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+
+def require_root() -> None:
+    """Without it a host cannot be judged either: what cannot be read looks as if it were missing or open to others."""
+    if os.geteuid() != 0:
+        raise FleetMfaError(
+            "this needs root, and runs as user id "
+            f"{os.geteuid()}; set become: true (and nothing else was looked at, nothing was changed)"
+        )
