@@ -2,29 +2,21 @@
 # Copyright: the fleetmfa.ssh authors
 """The PAM prover: what the `auth` stack of a service can do, whatever its modules return. Private to the collection.
 
-It walks every state libpam can reach, not every combination of results: what counts of a way through the stack is
-where it stands, what libpam thinks of it so far, and whether the token was asked for and proven. That is a small
-number per line. A proof says "can": a result that is possible is taken to happen, and two lines are never taken to
-agree (two gates on one unknown group may differ), so it errs towards finding a way in.
+`walk.py` finds every way through the stack that makes a difference, `explain.py` tells one of them. A proof says "can": a
+result that is possible is taken to happen, and two lines are never taken to agree (two gates on one unknown group may
+differ), so it errs towards finding a way in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import RETURN_VALUES, Line, PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import (
-    NEGATIVE,
-    State,
-    essence,
-    fixed_result,
-    levels_with_reset,
-    step,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import fixed_result
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.explain import counterexample, describe
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import (
-    PASSWORD_MODULES,
     TOKEN_MODULES,
     Outcome,
     command_of,
@@ -32,11 +24,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import (
     outcomes,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import LineTest, Visit, Walker, that_succeed
 
 ANYBODY = Subject()
 NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"
-
-LineTest = Callable[[Line], bool]
 
 
 def token_line(token_modules: Sequence[str] = TOKEN_MODULES) -> LineTest:
@@ -102,11 +93,11 @@ def prove(
     without_module = [
         [Outcome("module_unknown")] if line.module_name in token_modules else way for line, way in zip(lines, ways)
     ]
-    walker = _Walker(lines, required, token_modules)
+    walker = Walker(lines, required, token_modules)
     ends = [] if stack.problem else walker.ends(ways)
-    successes = _successes(ends)
+    successes = that_succeed(ends)
     bypasses = [end for end in successes if end.point.proven < len(required)]
-    open_ends = [] if stack.problem else _successes(walker.ends(without_module))
+    open_ends = [] if stack.problem else that_succeed(walker.ends(without_module))
     return Verdict(
         service=service,
         can_succeed=bool(successes),
@@ -115,8 +106,8 @@ def prove(
         token_asked_when_it_succeeds=_how_often(successes),
         can_succeed_if_token_module_missing=bool(open_ends),
         ways_in=sorted(sorted(factors) for factors in {end.point.factors for end in successes}),
-        counterexample=_counterexample(lines, ends, bypasses or (open_ends if successes else [])),
-        lines=[_describe(line, way) for line, way in zip(lines, ways)],
+        counterexample=counterexample(lines, ends, bypasses or (open_ends if successes else [])),
+        lines=[describe(line, way) for line, way in zip(lines, ways)],
         unknown_modules=_unknown_modules(lines, token_modules, is_installed),
         problem=stack.problem,
     )
@@ -165,158 +156,9 @@ def _is_at(line: Line, place: str) -> bool:
     return line.place == place or line.place.endswith(f"/{place}")
 
 
-class _Point(NamedTuple):
-    """What counts of a way through the stack so far."""
-
-    state: State
-    asked: bool = False
-    proven: int = 0  # how many of `required` have said success
-    factors: frozenset[str] = frozenset()
-
-
-class _Visit(NamedTuple):
-    """A point, and the step that led to it first."""
-
-    point: _Point
-    previous: _Visit | None
-    outcome: Outcome | None
-
-
-@dataclass(frozen=True)
-class _Walker:
-    """Explores one stack."""
-
-    lines: Sequence[Line]
-    required: Sequence[LineTest]
-    token_modules: Sequence[str]
-
-    def ends(self, ways: Sequence[Sequence[Outcome]]) -> list[_Visit]:
-        """Every distinct end of the stack, for lines that may go these ways."""
-        distinct = [_distinct(line, way) for line, way in zip(self.lines, ways)]
-        resets = levels_with_reset(self.lines)
-        start = _Visit(_Point(State()), None, None)
-        seen, waiting, ends = {start.point}, [start], []
-        while waiting:
-            visit = waiting.pop()
-            position = visit.point.state.position
-            if position == len(self.lines):
-                ends.append(visit)
-                continue
-            following = []
-            for outcome in distinct[position]:
-                point = self._follow(visit.point, outcome)
-                point = point._replace(state=essence(point.state, resets[point.state.position]))
-                if point not in seen:
-                    seen.add(point)
-                    following.append(_Visit(point, visit, outcome))
-            waiting.extend(reversed(following))
-        return ends
-
-    def _follow(self, point: _Point, outcome: Outcome) -> _Point:
-        line = self.lines[point.state.position]
-        proven, factors = point.proven, point.factors
-        if outcome.result == "success" and outcome.genuine:
-            if proven < len(self.required) and self.required[proven](line):
-                proven += 1
-            factors |= self._factors(line)
-        state = step(self.lines, point.state, outcome.result)
-        return _Point(state, point.asked or outcome.asks_token, proven, factors)
-
-    def _factors(self, line: Line) -> frozenset[str]:
-        if line.module_name in self.token_modules:
-            return frozenset(("token",))
-        return frozenset(("password",)) if line.module_name in PASSWORD_MODULES else frozenset()
-
-
-def _distinct(line: Line, ways: Sequence[Outcome]) -> list[Outcome]:
-    """One way for each difference it can make."""
-    first: dict[tuple[Any, ...], Outcome] = {}
-    for way in ways:
-        kind = way.result if way.result in ("success", "incomplete") else "other"
-        first.setdefault((line.actions.get(way.result), kind, way.asks_token, way.genuine), way)
-    return list(first.values())
-
-
-def _how_often(ends: Sequence[_Visit]) -> str:
+def _how_often(ends: Sequence[Visit]) -> str:
     asked = {end.point.asked for end in ends}
     return SOMETIMES if len(asked) == 2 else ALWAYS if True in asked else NEVER
-
-
-def _successes(ends: Sequence[_Visit]) -> list[_Visit]:
-    return [end for end in ends if end.point.state.judgement.result == "success"]
-
-
-def _counterexample(lines: Sequence[Line], ends: Sequence[_Visit], bad: Sequence[_Visit]) -> list[dict[str, Any]]:
-    """A way in without the token, or, where there is no way in at all, the one that came nearest."""
-    if bad:
-        return _steps(lines, bad[0])
-    if _successes(ends) or not ends:
-        return []
-    return _steps(lines, max(ends, key=lambda end: end.point.proven))
-
-
-def _steps(lines: Sequence[Line], end: _Visit) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = []
-    visit = end
-    while visit.previous is not None and visit.outcome is not None:
-        line = lines[visit.previous.point.state.position]
-        if line.kind != "substack":
-            steps.append(
-                {
-                    "file": line.file,
-                    "line": line.line,
-                    "module": line.module or line.problem,
-                    "returned": visit.outcome.result,
-                    "effect": _effect(lines, visit.previous.point.state, visit.outcome, visit.point.state),
-                }
-            )
-        visit = visit.previous
-    return steps[::-1]
-
-
-_EFFECTS = {
-    "ok": "counts as a yes",
-    "done": "counts as a yes and ends the stack",
-    "bad": "counts as a no",
-    "die": "counts as a no and ends the stack",
-    "ignore": "changes nothing",
-    "reset": "forgets what this stack said so far",
-}
-
-
-def _effect(lines: Sequence[Line], before: State, outcome: Outcome, state: State) -> str:
-    """What the line at which `before` stands did with `outcome`, which led to `state`."""
-    if outcome.result == "incomplete":
-        return "stops here, and the login fails"
-    line = lines[before.position]
-    action = line.actions[outcome.result]
-    if not isinstance(action, int):
-        decided = before.judgement.impression == NEGATIVE
-        effect = "changes nothing, it is a no already" if decided and action in ("ok", "done") else _EFFECTS[action]
-        if line.level and action in ("done", "die"):
-            effect = effect.replace("the stack", "this substack")
-    elif state.judgement.impression == NEGATIVE != before.judgement.impression:
-        effect = f"jumps {action} lines, more than there are, which counts as a no"
-    else:
-        effect = f"skips {action} line{'s' if action > 1 else ''}"
-    if not outcome.genuine:
-        effect = f"without a token; {effect}"
-    if state.position == len(lines):
-        effect += f"; the stack ends with {'success' if state.judgement.result == 'success' else 'a denial'}"
-    return effect
-
-
-def _describe(line: Line, ways: Sequence[Outcome]) -> dict[str, Any]:
-    return {
-        "file": line.file,
-        "line": line.line,
-        "level": line.level,
-        "control": line.control,
-        "module": line.module,
-        "arguments": list(line.arguments),
-        "results": [] if line.kind == "substack" else sorted({way.result for way in ways}),
-        "problem": line.problem,
-    }
 
 
 def _unknown_modules(

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A proof about a PAM stack told line by line, for people. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import NEGATIVE, State
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import Outcome
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import Visit, that_succeed
+
+
+def counterexample(lines: Sequence[Line], ends: Sequence[Visit], bad: Sequence[Visit]) -> list[dict[str, Any]]:
+    """A way in without the token, or, where there is no way in at all, the one that came nearest."""
+    if bad:
+        return _steps(lines, bad[0])
+    if that_succeed(ends) or not ends:
+        return []
+    return _steps(lines, max(ends, key=lambda end: end.point.proven))
+
+
+def _steps(lines: Sequence[Line], end: Visit) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = []
+    visit = end
+    while visit.previous is not None and visit.outcome is not None:
+        line = lines[visit.previous.point.state.position]
+        if line.kind != "substack":
+            steps.append(
+                {
+                    "file": line.file,
+                    "line": line.line,
+                    "module": line.module or line.problem,
+                    "returned": visit.outcome.result,
+                    "effect": _effect(lines, visit.previous.point.state, visit.outcome, visit.point.state),
+                }
+            )
+        visit = visit.previous
+    return steps[::-1]
+
+
+_EFFECTS = {
+    "ok": "counts as a yes",
+    "done": "counts as a yes and ends the stack",
+    "bad": "counts as a no",
+    "die": "counts as a no and ends the stack",
+    "ignore": "changes nothing",
+    "reset": "forgets what this stack said so far",
+}
+
+
+def _effect(lines: Sequence[Line], before: State, outcome: Outcome, state: State) -> str:
+    """What the line at which `before` stands did with `outcome`, which led to `state`."""
+    if outcome.result == "incomplete":
+        return "stops here, and the login fails"
+    line = lines[before.position]
+    action = line.actions[outcome.result]
+    if not isinstance(action, int):
+        decided = before.judgement.impression == NEGATIVE
+        effect = "changes nothing, it is a no already" if decided and action in ("ok", "done") else _EFFECTS[action]
+        if line.level and action in ("done", "die"):
+            effect = effect.replace("the stack", "this substack")
+    elif state.judgement.impression == NEGATIVE != before.judgement.impression:
+        effect = f"jumps {action} lines, more than there are, which counts as a no"
+    else:
+        effect = f"skips {action} line{'s' if action > 1 else ''}"
+    if not outcome.genuine:
+        effect = f"without a token; {effect}"
+    if state.position == len(lines):
+        effect += f"; the stack ends with {'success' if state.judgement.result == 'success' else 'a denial'}"
+    return effect
+
+
+def describe(line: Line, ways: Sequence[Outcome]) -> dict[str, Any]:
+    return {
+        "file": line.file,
+        "line": line.line,
+        "level": line.level,
+        "control": line.control,
+        "module": line.module,
+        "arguments": list(line.arguments),
+        "results": [] if line.kind == "substack" else sorted({way.result for way in ways}),
+        "problem": line.problem,
+    }

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Every way through an `auth` stack that makes a difference. Private to the collection.
+
+It walks the states libpam can reach, not the combinations of results: what counts of a way is where it stands, what libpam
+thinks of it so far, and whether the token was asked for and proven. That is a small number per line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, NamedTuple, Sequence
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import State, essence, levels_with_reset, step
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import PASSWORD_MODULES, Outcome
+
+LineTest = Callable[[Line], bool]
+
+
+class Point(NamedTuple):
+    """What counts of a way through the stack so far."""
+
+    state: State
+    asked: bool = False
+    proven: int = 0  # how many of `required` have said success
+    factors: frozenset[str] = frozenset()
+
+
+class Visit(NamedTuple):
+    """A point, and the step that led to it first."""
+
+    point: Point
+    previous: Visit | None
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True)
+class Walker:
+    """Explores one stack."""
+
+    lines: Sequence[Line]
+    required: Sequence[LineTest]
+    token_modules: Sequence[str]
+
+    def ends(self, ways: Sequence[Sequence[Outcome]]) -> list[Visit]:
+        """Every distinct end of the stack, for lines that may go these ways."""
+        distinct = [_distinct(line, way) for line, way in zip(self.lines, ways)]
+        resets = levels_with_reset(self.lines)
+        start = Visit(Point(State()), None, None)
+        seen, waiting, ends = {start.point}, [start], []
+        while waiting:
+            visit = waiting.pop()
+            position = visit.point.state.position
+            if position == len(self.lines):
+                ends.append(visit)
+                continue
+            following = []
+            for outcome in distinct[position]:
+                point = self._follow(visit.point, outcome)
+                point = point._replace(state=essence(point.state, resets[point.state.position]))
+                if point not in seen:
+                    seen.add(point)
+                    following.append(Visit(point, visit, outcome))
+            waiting.extend(reversed(following))
+        return ends
+
+    def _follow(self, point: Point, outcome: Outcome) -> Point:
+        line = self.lines[point.state.position]
+        proven, factors = point.proven, point.factors
+        if outcome.result == "success" and outcome.genuine:
+            if proven < len(self.required) and self.required[proven](line):
+                proven += 1
+            factors |= self._factors(line)
+        state = step(self.lines, point.state, outcome.result)
+        return Point(state, point.asked or outcome.asks_token, proven, factors)
+
+    def _factors(self, line: Line) -> frozenset[str]:
+        if line.module_name in self.token_modules:
+            return frozenset(("token",))
+        return frozenset(("password",)) if line.module_name in PASSWORD_MODULES else frozenset()
+
+
+def _distinct(line: Line, ways: Sequence[Outcome]) -> list[Outcome]:
+    """One way for each difference it can make."""
+    first: dict[tuple[Any, ...], Outcome] = {}
+    for way in ways:
+        kind = way.result if way.result in ("success", "incomplete") else "other"
+        first.setdefault((line.actions.get(way.result), kind, way.asks_token, way.genuine), way)
+    return list(first.values())
+
+
+def that_succeed(ends: Sequence[Visit]) -> list[Visit]:
+    return [end for end in ends if end.point.state.judgement.result == "success"]
