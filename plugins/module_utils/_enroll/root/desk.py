@@ -134,10 +134,9 @@ class Desk:
 
     def _way_to_see(self, pending: KeyFile | None, validated: KeyFile | None) -> WayToSee:
         """The pending key is `shown`, or shown `for_token`; it is `given`, so that its holder has it; there is `none`."""
-        may_make = self._may_have_a_key()
         if pending is None:
-            return "shown" if validated is None and may_make else "none"
-        if not may_be_shown(pending) and not (is_of_unknown_origin(pending) and may_make):
+            return "shown" if validated is None and self._may_have_a_key() else "none"
+        if not may_be_shown(pending) and not (is_of_unknown_origin(pending) and self._may_have_a_key()):
             return "given"
         if self._lost_the_key():
             return "none"

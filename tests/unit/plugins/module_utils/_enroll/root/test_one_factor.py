@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import REQUESTS
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root import audit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root import audit, desk
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import origin as keys_origin
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
@@ -160,6 +160,14 @@ def test_a_key_made_in_place_of_another_gives_nobody_more_time(tmp_path, host, l
     assert victim.ask("key") == made
     assert victim.state.pending("alice").since == since and victim.ask("status")["overdue"]
     assert "user alice: pending key of unknown origin replaced by one made here" in log
+
+
+@pytest.mark.parametrize("words", ["pending, made by this host", "pending, given by the operator", "validated"])
+def test_a_login_does_not_list_all_accounts_of_a_directory(words, tmp_path, host, monkeypatch):
+    """Every login asks for the status; who has a key needs no look at who may have one."""
+    victim = Victim(tmp_path, words)
+    monkeypatch.setattr(desk, "human_accounts", lambda: pytest.fail("all accounts were listed"))
+    assert victim.ask("status")["user"] == "alice"
 
 
 class TestNewKeyBesideAValidatedOne:
