@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import service as pam_service
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
@@ -25,7 +27,22 @@ PAM_TOTP_SPEC = {
 }
 
 
-def plan_pam_totp(wish: dict) -> tuple[FileChange, Verdict | None]:
+class PamWish(TypedDict):
+    """The options above, as Ansible gives them."""
+
+    service: str
+    state: str  # present or absent
+    content: str | None  # the token lines; needed where they are to be present
+    own_service: bool
+    base_service: str
+    group: str
+    guard: str | None
+    token_alone: bool
+    require_installed: bool
+    confdir: str
+
+
+def plan_pam_totp(wish: PamWish) -> tuple[FileChange, Verdict | None]:
     """The change of the service file and, where lines are put in, the verdict that lets it count (FleetMfaError if none does)."""
     confdir, service = wish["confdir"], wish["service"]
     if wish["state"] == "absent":
@@ -33,11 +50,12 @@ def plan_pam_totp(wish: dict) -> tuple[FileChange, Verdict | None]:
     if wish["own_service"]:
         _refuse_unusable_base(wish)
     plan = pam_service.plan_own_service if wish["own_service"] else pam_service.plan_block
-    change = plan(confdir, service, wish["content"])
+    content = wish["content"] or ""
+    change = plan(confdir, service, content)
     demand = Demand(
         service=service,
         confdir=confdir,
-        content=wish["content"],
+        content=content,
         group=wish["group"],
         own_service=wish["own_service"],
         base_service=wish["base_service"],
@@ -48,7 +66,7 @@ def plan_pam_totp(wish: dict) -> tuple[FileChange, Verdict | None]:
     return change, prove_token_lines(change, demand)
 
 
-def _refuse_unusable_base(wish: dict) -> None:
+def _refuse_unusable_base(wish: PamWish) -> None:
     confdir, base = wish["confdir"], wish["base_service"]
     path = pam_service.service_path(confdir, base)
     if base == wish["service"]:

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, cast
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, plan_pam_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, PamWish, plan_pam_totp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out import (
     refuse_enforced_connection,
     refuse_nobody_left,
@@ -21,7 +21,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service i
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import SshdToReload
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, Host, plan_sshd_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import (
+    SSHD_TOTP_SPEC,
+    Host,
+    SshdWish,
+    plan_sshd_totp,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
@@ -140,7 +145,7 @@ def _plan(params: dict[str, Any]) -> Plan:
     going: list[FileChange] = []
     services: list[dict[str, Any]] = []
     for entry in params["pam"]:
-        wish = _wish(entry, params)
+        wish = cast(PamWish, _wish(entry, params))
         if wish["state"] == "present" and not wish["content"]:
             raise FleetMfaError(
                 f"pam: service {wish['service']} has no content; give the PAM lines that ask for the token"
@@ -175,7 +180,7 @@ def _plan_sshd(params: dict[str, Any], pam: list[FileChange]) -> tuple[list[File
     def services(bare: PolicyReader) -> PamServices:
         return PamServices(config, BaseServices(bare), asked_of)
 
-    changes, sshd = plan_sshd_totp(_wish(params["sshd"], params), Host(pam=services))
+    changes, sshd = plan_sshd_totp(cast(SshdWish, _wish(params["sshd"], params)), Host(pam=services))
     return changes, sshd.binary
 
 

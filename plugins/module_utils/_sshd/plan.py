@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
-from typing import Callable, Iterator, NamedTuple
+from typing import Callable, Iterator, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
@@ -53,6 +53,23 @@ SSHD_TOTP_SPEC = {
     "exempt_groups": {"type": "list", "elements": "str", "default": []},
     "accept_findings": {"type": "list", "elements": "str", "choices": ["sshd_second_daemon"], "default": []},
 }
+
+
+class SshdWish(TypedDict):
+    """The options above, as Ansible gives them."""
+
+    state: str  # present or absent
+    content: str | None  # of the drop-in; needed where it is to be present
+    path: str  # of the drop-in
+    config: str
+    sshd: str | None  # the binary; None: the one of this machine
+    group: str
+    overdue_group: str | None
+    exempt_users: list[str]
+    exempt_groups: list[str]
+    accept_findings: list[str]
+
+
 # Stands for any account that no line names, those of tomorrow among them.
 ANY_USER = Account("fleetmfa-any-user", 65533, frozenset({"fleetmfa-any-user"}))
 _MOST_SHOWN = 5
@@ -67,7 +84,7 @@ class Host(NamedTuple):
     pam: Callable[[PolicyReader], ServiceFiles] = lambda bare: ServiceFiles()
 
 
-def plan_sshd_totp(wish: dict, host: Host | None = None) -> tuple[list[FileChange], Sshd]:
+def plan_sshd_totp(wish: SshdWish, host: Host | None = None) -> tuple[list[FileChange], Sshd]:
     """The changes, checked; SshdFindingsError if they must not be made."""
     sshd = Sshd(wish["sshd"])
     changes = plan(wish, sshd)
@@ -75,7 +92,7 @@ def plan_sshd_totp(wish: dict, host: Host | None = None) -> tuple[list[FileChang
     return changes, sshd
 
 
-def plan(wish: dict, sshd: Sshd) -> list[FileChange]:
+def plan(wish: SshdWish, sshd: Sshd) -> list[FileChange]:
     if wish["state"] == "present" and not sshd.has_include:
         raise FleetMfaError(
             f"OpenSSH {sshd.version[0]}.{sshd.version[1]} has no Include; fleetmfa.ssh needs OpenSSH 8.2 or later on this host"
@@ -109,7 +126,7 @@ def bare_config(sshd: Sshd, main: str, path: str) -> SshdConfig:
     return SshdConfig(main, {path: None, main: split(_main_file(main), main).without}, sshd.version)
 
 
-def check(wish: dict, changes: list[FileChange], sshd: Sshd, host: Host) -> None:
+def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, host: Host) -> None:
     main, group = wish["config"], wish["group"]
     planned = {change.path: change.after for change in changes}
     with PolicyReader(sshd, SshdConfig(main, planned, sshd.version)) as after, PolicyReader(
@@ -147,7 +164,7 @@ def _refuse_invalid(before: PolicyReader, after: PolicyReader, path: str) -> Non
         raise SshdFindingsError([Finding("sshd_include_below_match" if below else "sshd_config_invalid", evidence)])
 
 
-def _members_to_be(config: SshdConfig, accounts: list[Account], wish: dict) -> list[Account]:
+def _members_to_be(config: SshdConfig, accounts: list[Account], wish: SshdWish) -> list[Account]:
     """One of each class of users who are, or may become, members of the group.
 
     Root passes only under PermitRootLogin yes: a reason not to make it a member, not one to refuse the policy.
@@ -161,7 +178,7 @@ def _members_to_be(config: SshdConfig, accounts: list[Account], wish: dict) -> l
     return [one.joined(wish["group"]) for one in chosen]
 
 
-def _not_enforcing(after: PolicyReader, members: list[Account], wish: dict, pam: ServiceFiles) -> Iterator[Finding]:
+def _not_enforcing(after: PolicyReader, members: list[Account], wish: SshdWish, pam: ServiceFiles) -> Iterator[Finding]:
     """What keeps members of the group, now or later, from being asked, or from getting in when they are."""
     group = wish["group"]
     demanded = _demanded(after.config, wish["path"], group, after.sshd.separate_challenge_response)

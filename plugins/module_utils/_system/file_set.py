@@ -11,6 +11,7 @@ import hashlib
 import os
 import stat
 from pathlib import Path
+from typing import TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block, split
@@ -32,6 +33,17 @@ HOST_FILE = {
 }
 
 
+class FileWish(TypedDict):
+    """The options above, as Ansible gives them."""
+
+    path: str
+    content: str
+    encoding: str  # text or base64
+    mode: str  # octal
+    block: bool
+    only_beside: str | None
+
+
 class HostFileChange(FileChange):
     """A change that also gives the file the owner and the permissions it should have."""
 
@@ -43,7 +55,7 @@ class HostFileChange(FileChange):
         return own_attributes(mode)._replace(extended={name: present[name] for name in present if name != ACL})
 
 
-def plan_host_files(files: list[dict], present: bool) -> list[FileChange]:
+def plan_host_files(files: list[FileWish], present: bool) -> list[FileChange]:
     """One change a file; nothing is written yet."""
     changes = []
     for wish in files:
@@ -55,11 +67,11 @@ def plan_host_files(files: list[dict], present: bool) -> list[FileChange]:
     return changes
 
 
-def _plan_file(wish: dict, wanted: bool) -> FileChange:
+def _plan_file(wish: FileWish, wanted: bool) -> FileChange:
     return HostFileChange(wish["path"], _content(wish) if wanted else None, _mode(wish))
 
 
-def _plan_block(wish: dict, wanted: bool) -> FileChange:
+def _plan_block(wish: FileWish, wanted: bool) -> FileChange:
     """The block stands at the head, where it needs no line end before it, or wherever it has been put since."""
     before = read_file(wish["path"])
     if before is None:
@@ -71,7 +83,7 @@ def _plan_block(wish: dict, wanted: bool) -> FileChange:
     return FileChange(wish["path"], ours + before if parts.inside is None else parts.head + ours + parts.tail)
 
 
-def _content(wish: dict) -> bytes:
+def _content(wish: FileWish) -> bytes:
     if wish["encoding"] == "text":
         return wish["content"].encode("utf-8")
     try:
@@ -80,7 +92,7 @@ def _content(wish: dict) -> bytes:
         raise FleetMfaError(f"{wish['path']}: the content is not base64") from error
 
 
-def _mode(wish: dict) -> int:
+def _mode(wish: FileWish) -> int:
     try:
         mode = int(wish["mode"], 8)
     except ValueError:
