@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 OLD, NEW = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "KRUGKIDROVUWG2ZAKRUGKIDROVUWG2ZA"
 
@@ -169,12 +170,16 @@ def test_100_validations(host, tokens):
     assert time.process_time() - began < 10
 
 
-def test_messages_to_an_operator(host, accounts):
+def test_messages_to_an_operator(host, accounts, monkeypatch):
     accounts.add("ex")
     accounts.add("done")
-    tokens = ["123456", "234567"]
+    tokens, warnings = ["123456", "234567"], []
+    # Where Ansible puts them depends on what was imported before.
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warnings.append(text))
     result = host.run("totp_validate", validations=[{"user": "ex", "tokens": tokens}], exempt_users=["ex"])
     assert result["failed"] and "the user is exempt on this host" in result["msg"] and "provision" not in result["msg"]
     host.totp_key({"user": "done", "secret": "JBSWY3DPEHPK3PXP" * 2, "state": "validated"})
     result = host.run("totp_validate", validations=[{"user": "done", "tokens": tokens}])
-    assert not result.get("failed") and "not judged" in str(result["warnings"])
+    assert not result.get("failed")
+    (said,) = warnings
+    assert said == "done: the key was validated before, so these tokens were not judged, right or wrong"
