@@ -90,13 +90,19 @@ def site(server):
 
 
 @pytest.fixture
-def policy_findings(server):
-    """The ids of what sshd_policy_info holds against this server."""
+def policy(server):
+    """What sshd_policy_info tells of this server."""
 
     def ask():
         command = ["ansible", "-i", str(INVENTORY), server.name, "-m", "fleetmfa.ssh.sshd_policy_info", "--become"]
         environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0"}
         done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, check=True, env=environment)
-        return {finding["id"] for finding in json.loads(done.stdout.partition(" => ")[2])["findings"]}
+        return json.loads(done.stdout.partition(" => ")[2])
 
     return ask
+
+
+@pytest.fixture
+def policy_findings(policy):
+    """The ids of what it holds against this server."""
+    return lambda: {finding["id"] for finding in policy()["findings"]}

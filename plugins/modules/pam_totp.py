@@ -137,6 +137,13 @@ unknown_modules:
   type: list
   elements: str
   sample: [pam_sss.so]
+notes:
+  description:
+    - What is not changed and yet has to be known. Also given as warnings. So far that the host's own lines ask others than members of
+      O(group) for a token, and go on to.
+  returned: O(state=present)
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -153,15 +160,16 @@ def main() -> None:
     )
     try:
         require_root()
-        change, verdict = plan_pam_totp(module.params)
+        plan = plan_pam_totp(module.params)
+        change = plan.change
         if not module.check_mode:
             apply_all([change])
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)
     result = {"changed": change.changed, "path": change.path, "diff": change.diff()}
-    if verdict is not None:
-        result.update(ways_in=verdict.ways_in, unknown_modules=verdict.unknown_modules)
-    module.exit_json(**result)
+    for note in plan.notes:
+        module.warn(note)
+    module.exit_json(**result, **plan.facts)
 
 
 if __name__ == "__main__":

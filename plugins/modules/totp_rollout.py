@@ -240,6 +240,13 @@ pam:
       returned: unless the lines are taken out
       type: list
       elements: str
+    notes:
+      description:
+        - What is not changed and yet has to be known. Also given as warnings. So far that the host's own lines ask others than members
+          of O(group) for a token, and go on to.
+      returned: unless the lines are taken out
+      type: list
+      elements: str
 confirmed:
   description: Whether the change was confirmed and stays.
   returned: after a change that was confirmed

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import service as pam_service
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, prove_token_lines
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, host_asks, prove_token_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import Verdict
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
@@ -42,11 +42,29 @@ class PamWish(TypedDict):
     confdir: str
 
 
-def plan_pam_totp(wish: PamWish) -> tuple[FileChange, Verdict | None]:
-    """The change of the service file and, where lines are put in, the verdict that lets it count (FleetMfaError if none does)."""
+class PamPlan(NamedTuple):
+    """A change of a service file and, where lines are put in, what was proven of it and what an operator should know."""
+
+    change: FileChange
+    verdict: Verdict | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> dict:
+        if self.verdict is None:
+            return {}
+        return {
+            "ways_in": self.verdict.ways_in,
+            "unknown_modules": self.verdict.unknown_modules,
+            "notes": list(self.notes),
+        }
+
+
+def plan_pam_totp(wish: PamWish) -> PamPlan:
+    """The change, proven; a FleetMfaError if it must not be made."""
     confdir, service = wish["confdir"], wish["service"]
     if wish["state"] == "absent":
-        return pam_service.plan_removal(confdir, service), None
+        return PamPlan(pam_service.plan_removal(confdir, service))
     if wish["own_service"]:
         _refuse_unusable_base(wish)
     plan = pam_service.plan_own_service if wish["own_service"] else pam_service.plan_block
@@ -63,7 +81,7 @@ def plan_pam_totp(wish: PamWish) -> tuple[FileChange, Verdict | None]:
         token_alone=wish["token_alone"],
         require_installed=wish["require_installed"],
     )
-    return change, prove_token_lines(change, demand)
+    return PamPlan(change, prove_token_lines(change, demand), host_asks(change, demand))
 
 
 def _refuse_unusable_base(wish: PamWish) -> None:

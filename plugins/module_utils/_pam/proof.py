@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -13,8 +13,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DE
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import check_module_line, find_module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
     ALWAYS,
+    NEVER,
+    LineTest,
     Verdict,
     has_so_suffix,
+    may_pass,
     prove,
     runs_command,
     token_line,
@@ -58,11 +61,11 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
     after = _config(demand, change.after)
     # What the service is without us: lines of ours that are being replaced are nobody's to miss.
     before = _config(demand, change.before and split(change.before, change.path).without)
-    verdict = _prove_enforced(after, demand)
+    verdict = _prove_enforced(change, after, demand)
     if demand.own_service:
         _prove_base_kept(after, demand)
     else:
-        _prove_not_enforced(before, after, demand)
+        _prove_not_enforced(change, before, after, demand)
     _prove_credentials(before, after, demand)
     return verdict
 
@@ -78,7 +81,15 @@ def _prove(config: PamConfig, demand: Demand, subject: Subject, required: list |
     return prove(config, demand.service, subject, required=required, is_installed=demand.is_installed)
 
 
-def _prove_enforced(config: PamConfig, demand: Demand) -> Verdict:
+def _own_places(change: FileChange) -> set[str]:
+    """The places of the lines in our block."""
+    found = split(change.after or b"", change.path)
+    first = found.head.count(b"\n") + 1
+    last = first + (found.inside or b"").count(b"\n") + 1
+    return {f"{change.path}:{number}" for number in range(first, last + 1)}
+
+
+def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Verdict:
     required = [token_line()]
     if demand.guard:
         required = [runs_command(demand.guard, "attempt"), token_line(), runs_command(demand.guard, "claim")]
@@ -96,9 +107,25 @@ def _prove_enforced(config: PamConfig, demand: Demand) -> Verdict:
             raise _refusal(demand, f"{who} could get in without a token", case)
         if case.can_succeed_if_token_module_missing:
             raise _refusal(demand, f"{who} could get in without a token if the token module were missing", case)
+    _refuse_second_token(change, config, demand, member)
     if not demand.token_alone and ["token"] in verdict.ways_in:
         raise _refusal(demand, f"{who} could get in with a token alone, and a password is wanted too")
     return verdict
+
+
+def _refuse_second_token(change: FileChange, config: PamConfig, demand: Demand, member: Subject) -> None:
+    """Where our lines are not the last word, those of the host's own that come behind must not ask again."""
+    foreign = sorted(set(_token_places(config, demand.service)) - _own_places(change))
+    if not foreign:
+        return
+    member = replace(member, has_key=None)  # our key says nothing of one that the host's own line may want
+    if may_pass(config, demand.service, member, _token_line_among(set(foreign)), demand.is_installed):
+        raise _refusal(
+            demand,
+            f"a member of {demand.group} would be asked for two tokens, one of them by the host's own line "
+            f"{', '.join(foreign)}; take that line out, or demand the SSH key in place of the password (mfa_factors: "
+            "publickey+totp)",
+        )
 
 
 def _prove_base_kept(after: PamConfig, demand: Demand) -> None:
@@ -108,18 +135,46 @@ def _prove_base_kept(after: PamConfig, demand: Demand) -> None:
         raise _refusal(demand, f"it would not do what {demand.base_service} does: {'; '.join(lost)}")
 
 
-def _prove_not_enforced(before: PamConfig, after: PamConfig, demand: Demand) -> None:
-    """Nothing may have changed for those who are not members: not asked, and let in by what let them in before."""
-    subject = Subject(not_member_of=frozenset({demand.group}), has_key=False)
-    was, verdict = _prove(before, demand, subject), _prove(after, demand, subject)
+def _prove_not_enforced(change: FileChange, before: PamConfig, after: PamConfig, demand: Demand) -> None:
+    """Nothing may have changed for those who are not members: asked what they were asked, let in by what let them in."""
     who = f"someone who is not a member of {demand.group}"
-    if verdict.token_asked != "never":
-        raise _refusal(demand, f"{who} would be asked for a token", verdict)
-    if was.can_succeed and not verdict.can_succeed:
-        raise _refusal(demand, f"{who} could log in so far and could no more", verdict)
-    if was.ways_in != verdict.ways_in:
-        ways = [" or ".join("+".join(way) or "nothing" for way in case.ways_in) for case in (was, verdict)]
-        raise _refusal(demand, f"{who} would not need what it needed so far: {ways[0]} before, {ways[1]} after")
+    # Whether there is a key matters only to lines of the host's own.
+    for has_key in (False, None):
+        subject = Subject(not_member_of=frozenset({demand.group}), has_key=has_key)
+        was, verdict = _prove(before, demand, subject), _prove(after, demand, subject)
+        if verdict.token_asked != was.token_asked:
+            so_far = "" if was.token_asked == NEVER else f" {verdict.token_asked}, so far {was.token_asked}"
+            raise _refusal(demand, f"{who} would be asked for a token{so_far}", verdict)
+        # Where the host's own lines ask everybody already, that alone would not show that ours do too.
+        if may_pass(after, demand.service, subject, _token_line_among(_own_places(change)), demand.is_installed):
+            raise _refusal(demand, f"{who} would be asked for a token by these lines", verdict)
+        if was.can_succeed and not verdict.can_succeed:
+            raise _refusal(demand, f"{who} could log in so far and could no more", verdict)
+        if was.ways_in != verdict.ways_in:
+            ways = [" or ".join("+".join(way) or "nothing" for way in case.ways_in) for case in (was, verdict)]
+            raise _refusal(demand, f"{who} would not need what it needed so far: {ways[0]} before, {ways[1]} after")
+
+
+def host_asks(change: FileChange, demand: Demand) -> tuple[str, ...]:
+    """A note on token lines of the host's own, by which others than members are asked and go on to be."""
+    service = demand.base_service if demand.own_service else demand.service
+    config = without_us(PamConfig(demand.confdir), [service])
+    subject = Subject(not_member_of=frozenset({demand.group}))
+    if prove(config, service, subject, is_installed=demand.is_installed).token_asked == NEVER:
+        return ()
+    lines = _token_places(config, service)
+    return (
+        f"PAM service {service}: others than members of {demand.group} are asked for a token as well, by {', '.join(lines)}, "
+        "which is not ours; that goes on as before",
+    )
+
+
+def _token_line_among(places: set[str]) -> LineTest:
+    return lambda line: line.place in places and token_line()(line)
+
+
+def _token_places(config: PamConfig, service: str) -> list[str]:
+    return sorted({line.place for line in config.auth_stack(service).lines if token_line()(line)})
 
 
 def _prove_credentials(before: PamConfig, after: PamConfig, demand: Demand) -> None:

@@ -113,6 +113,20 @@ def prove(
     )
 
 
+def may_pass(
+    config: PamConfig,
+    service: str,
+    subject: Subject,
+    test: LineTest,
+    is_installed: Callable[[str], object] = has_so_suffix,
+) -> bool:
+    """Whether a login that succeeds may have had a success at such a line."""
+    lines = config.auth_stack(service).lines
+    ways = [_ways(line, subject, service, TOKEN_MODULES, is_installed) for line in lines]
+    ends = _Walker(lines, [test], TOKEN_MODULES).ends(ways)
+    return any(end.point.proven for end in _successes(ends))
+
+
 def _ways(
     line: Line,
     subject: Subject,

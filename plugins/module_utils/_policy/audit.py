@@ -74,6 +74,7 @@ class Audit:
         self._host = host or Host()
         self._enrolling = enrolling
         self._config_of_pam = pam or PamConfig()
+        self._bare: PolicyReader | None = None  # the configuration without us, where sshd takes it
         self._base: BaseServices | None = None
 
     def report(self) -> dict:
@@ -89,7 +90,7 @@ class Audit:
                 if not bare.complaint():
                     settings = bare.global_settings()
                     baseline = {keyword: settings[keyword][0] for keyword in sorted(_BASELINE & set(settings))}
-                    self._base = BaseServices(bare)
+                    self._bare, self._base = bare, BaseServices(bare)
                     services = self._base.all([*self._host.accounts(bare.config, self.group), ANY_USER])
                 if not complaint:
                     classes, findings = self._judge(reader)
@@ -159,7 +160,7 @@ class Audit:
         verdicts = {each.connection: each.verdict(enforced) for each in logins}
         findings = []
         for each in logins:
-            found = findings_of_enforced(reader.config, each, self._pam) if enforced else _unenforced_asked(each)
+            found = findings_of_enforced(reader.config, each, self._pam) if enforced else self._unenforced_asked(each)
             findings += [_about(finding, members, each.connection, len(logins) > 1) for finding in found]
         if enforced and len(set(verdicts.values())) > 1 and "can_get_round" in verdicts.values():
             said = tuple(f"{_names(members)}: {verdict} {connection}" for connection, verdict in verdicts.items())
@@ -177,6 +178,14 @@ class Audit:
             "verdict": min(verdicts.values(), key=_GRAVITY.index),
         }
         return JudgedClass(report, findings)
+
+    def _unenforced_asked(self, one: Login) -> Iterator[Finding]:
+        if one.verdict(False) != "asked":
+            return
+        ways = " or ".join(",".join(way) for way in one.ways_in)
+        before = "" if self._bare is None else login(self._bare, one.account, one.connection).verdict(False)
+        whose = ", by lines of the host's own, without ours too" if before == "asked" else ""
+        yield Finding("sshd_unenforced_asked", (f"needs {ways}{whose}",))
 
     def _of_the_host(self, reader: PolicyReader, enforced: list[Account]) -> Iterator[Finding]:
         """What no single login shows: how the drop-in is read, the group, the daemons that run."""
@@ -213,12 +222,6 @@ class Audit:
 class JudgedClass(NamedTuple):
     report: dict
     findings: list[Finding]
-
-
-def _unenforced_asked(one: Login) -> Iterator[Finding]:
-    if one.verdict(False) == "asked":
-        ways = " or ".join(",".join(way) for way in one.ways_in)
-        yield Finding("sshd_unenforced_asked", (f"needs {ways}",))
 
 
 def _about(finding: Finding, members: list[Account], connection: Connection, tell_connection: bool) -> Finding:

@@ -85,7 +85,7 @@ def _rollout_id(params: dict[str, Any]) -> str:
 def _check(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
     earlier = rollout.earlier()
     _tell(earlier, "a run without check mode puts it back", warn)
-    return _result(_plan(params), earlier)
+    return _result(_plan(params), earlier, warn)
 
 
 def _apply(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _apply(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]
         _tell(earlier, "it was put back now", warn)
         try:
             plan = _plan(params)
-            result = _result(plan, earlier)
+            result = _result(plan, earlier, warn)
             if plan.changes:
                 result.update(rollout.start(rollout_id, plan.changes, timeout, plan.sshd))
                 result.update(rollout_id=rollout_id, confirm_timeout=timeout)
@@ -127,7 +127,9 @@ def _tell(earlier: dict | None, what_now: str, warn: Callable[[str], None]) -> N
     warn(f"roll-out {earlier['id']} of {earlier['started']} was not confirmed, {outcomes[earlier['outcome']]}")
 
 
-def _result(plan: Plan, earlier: dict | None) -> dict[str, Any]:
+def _result(plan: Plan, earlier: dict | None, warn: Callable[[str], None]) -> dict[str, Any]:
+    for note in (note for service in plan.facts["pam"] for note in service.get("notes", ())):
+        warn(note)
     return {
         "changed": bool(plan.changes) or _waits(earlier),
         "diff": [change.diff() for change in plan.changes],
@@ -150,10 +152,10 @@ def _plan(params: dict[str, Any]) -> Plan:
             raise FleetMfaError(
                 f"pam: service {wish['service']} has no content; give the PAM lines that ask for the token"
             )
-        change, verdict = plan_pam_totp(wish)
+        planned = plan_pam_totp(wish)
+        change = planned.change
         (coming if wish["state"] == "present" else going).append(change)
-        proof = {} if verdict is None else {"ways_in": verdict.ways_in, "unknown_modules": verdict.unknown_modules}
-        services.append({"service": wish["service"], "path": change.path, **proof})
+        services.append({"service": wish["service"], "path": change.path, **planned.facts})
     sshd, binary = _plan_sshd(params, [*coming, *going])
     changes = [change for change in [*coming, *sshd, *going] if change.changed]
     if changes and params["state"] == "present":

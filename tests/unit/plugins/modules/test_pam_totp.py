@@ -177,6 +177,36 @@ def test_a_rest_that_asks_no_password_is_seen(run_module, debian):
     refused(run_module, debian, "with a token alone", content=GATE.format(jump=1) + TOKEN, token_alone=False)
 
 
+# A popular guide, and the same where a key is demanded of everybody.
+GUIDE = "auth required pam_google_authenticator.so"
+
+
+class TestHostThatAsksEverybody:
+    @pytest.fixture(params=["", " nullok"])
+    def guide(self, request, debian):
+        service = debian / "sshd"
+        service.write_text(f"{GUIDE}{request.param}\n{service.read_text()}")
+        return debian
+
+    def test_goes_on_to_do_so_and_is_told(self, run_module, guide):
+        result = run_module("pam_totp", service="sshd", confdir=str(guide), content=CONTENT)
+        assert result["changed"] and result["ways_in"] == [["token"]], result
+        assert len(result["notes"]) == 1
+        assert f"are asked for a token as well, by {guide}/sshd:1, which is not ours" in result["notes"][0]
+        again = run_module("pam_totp", service="sshd", confdir=str(guide), content=CONTENT)
+        assert not again["changed"] and again["notes"] == result["notes"]
+
+    @pytest.mark.parametrize("own_service", [False, True])
+    def test_members_are_not_asked_for_two_tokens(self, run_module, guide, own_service):
+        content = TOKEN + TestOwnService.INCLUDES if own_service else GATE.format(jump=1) + TOKEN
+        options = {"own_service": own_service, "service": "sshd-mfa" if own_service else "sshd", "token_alone": False}
+        refused(run_module, guide, "would be asked for two tokens", content=content, **options)
+
+    def test_lines_of_ours_that_ask_others_are_refused(self, run_module, guide):
+        content = GATE.format(jump=2).replace("auth_err=2", "auth_err=ignore") + TOKEN + ENOUGH
+        refused(run_module, guide, "someone who is not a member", content=content)
+
+
 class TestOwnService:
     INCLUDES = "".join(f"{kind} include sshd\n" for kind in ("auth", "account", "password", "session"))
     CONTENT = TOKEN + ENOUGH + INCLUDES
