@@ -93,7 +93,7 @@ def _apply(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]
     if params["state"] == "absent" and not rollout.folder.path.exists():
         plan = _plan(params)  # for nothing to take away no folder is made, either
         if not plan.changes:
-            return _result(plan, None)
+            return _result(plan, None, warn)
     with rollout.lock():
         earlier = rollout.earlier()
         rollout.settle()

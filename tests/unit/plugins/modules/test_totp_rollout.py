@@ -65,7 +65,7 @@ def test_check_run_confirm_check_again_run_again(host, confdir, run, warnings):
     assert dry["changed"] and wet["changed"] and dry["diff"] == wet["diff"]
     assert wet["files"] == [str(confdir / "sshd")] and CONTENT in (confdir / "sshd").read_text()
     assert wet["pam"] == [
-        {"service": "sshd", "path": str(confdir / "sshd"), "ways_in": [["token"]], "unknown_modules": []}
+        {"service": "sshd", "path": str(confdir / "sshd"), "ways_in": [["token"]], "unknown_modules": [], "notes": []}
     ]
     assert (wet["rollback_by"], wet["confirm_timeout"], wet["earlier_rollout"]) == ("process", 3600, None)
     assert run(phase="confirm") == {"changed": True, "confirmed": True}
