@@ -123,8 +123,8 @@ def may_pass(
     """Whether a login that succeeds may have had a success at such a line."""
     lines = config.auth_stack(service).lines
     ways = [_ways(line, subject, service, TOKEN_MODULES, is_installed) for line in lines]
-    ends = _Walker(lines, [test], TOKEN_MODULES).ends(ways)
-    return any(end.point.proven for end in _successes(ends))
+    ends = Walker(lines, [test], TOKEN_MODULES).ends(ways)
+    return any(end.point.proven for end in that_succeed(ends))
 
 
 def _ways(
