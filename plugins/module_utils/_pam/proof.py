@@ -14,7 +14,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import che
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
     ALWAYS,
     NEVER,
-    LineTest,
     Verdict,
     has_so_suffix,
     may_pass,
@@ -24,6 +23,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.setcred import set_credentials
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import LineTest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
