@@ -102,12 +102,6 @@ options:
         type: list
         elements: str
         default: []
-      needed_users:
-        description:
-          - Users who must not become overdue in any case, such as the account that Ansible connects with.
-        type: list
-        elements: str
-        default: []
 notes:
   - A second sshd is looked for among the processes and the socket units of the host, best effort. One in a container is not seen, and
     no other SSH server either.
@@ -193,6 +187,14 @@ findings:
       severity: critical
       evidence: ["/etc/ssh/sshd_config.d/00-a.conf:2 (below `Match User alice`, line 1): authenticationmethods publickey"]
       remedy: Move the line behind the drop-in, or let sshd_totp put an Include at the head.
+cannot_answer:
+  description:
+    - The account that this run is connected as, as the host says it, under every name that it has; a token prompt would shut it out.
+    - Empty where the connection answers the prompt, or is no login.
+  returned: success
+  type: list
+  elements: str
+  sample: [deploy]
 sshd_calls:
   description: How often sshd was asked.
   returned: success
@@ -211,6 +213,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy i
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
+    CONNECTION_ARGUMENTS,
+    ManagingConnection,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
@@ -220,7 +226,6 @@ ENROLLMENT_OPTIONS = {
     "users": {"type": "list", "elements": "str"},
     "exempt_users": {"type": "list", "elements": "str", "default": []},
     "exempt_groups": {"type": "list", "elements": "str", "default": []},
-    "needed_users": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -245,15 +250,17 @@ def main() -> None:
             "exempt_users": {"type": "list", "elements": "str"},
             "exempt_groups": {"type": "list", "elements": "str"},
             "enrollment": {"type": "dict", "options": ENROLLMENT_OPTIONS},
+            **CONNECTION_ARGUMENTS,
         },
         supports_check_mode=True,
     )
     try:
         require_root()
+        cannot_answer = ManagingConnection.from_params(module.params).cannot_answer
         planned = module.params["enrollment"]
         said = planned is not None and None not in (module.params["exempt_users"], module.params["exempt_groups"])
         of_host = None if said else enrollment_of_host()  # not needed, it may be broken and about to be written anew
-        wish = {**module.params, "enrollment": planned or of_host}
+        wish = {**module.params, "enrollment": {**(planned or of_host or {}), "needed_users": cannot_answer}}
         for name in ("exempt_users", "exempt_groups"):
             if wish[name] is None:
                 wish[name] = of_host[name] if of_host else []
@@ -263,7 +270,7 @@ def main() -> None:
     for finding in report["findings"] if planned else []:
         if finding["id"] == "sshd_overdue_not_offered":  # nothing a plan is refused for, so a run has to say it
             module.warn(f"{finding['id']}: {'; '.join(finding['evidence'])}. {finding['remedy']}")
-    module.exit_json(changed=False, **report)
+    module.exit_json(changed=False, cannot_answer=cannot_answer, **report)
 
 
 if __name__ == "__main__":

@@ -144,6 +144,7 @@ options:
     default: 5
 extends_documentation_fragment:
   - fleetmfa.ssh.mfa_host
+  - fleetmfa.ssh.confirmed
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -255,11 +256,13 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
+    **CONFIRMED_ARGUMENTS,
     "keys": {
         "type": "list",
         "elements": "dict",
@@ -304,11 +307,14 @@ def manage(module: SecretModule) -> dict:
     entries = [entry for entry in entries if entry not in unknown]
     refuse_others = module.params["other_members"] == "error"
     plans = plan(entries, host, refuse_others)
+    joining = Joining(host, module.params, module.warn)
+    joining.refuse(one.user for one in plans if one.enforced)
     changed = any(one.changed for one in plans) or not host.group.exists or not host.state_dir.is_prepared
     if changed and not module.check_mode:
-        with host.state_dir.lock():
+        with joining.turn(), host.state_dir.lock():
             plans = plan(entries, host, refuse_others)  # once more, now that nobody else changes keys
-            apply(plans, host)
+            joining.refuse(one.user for one in plans if one.enforced)
+            apply(plans, host, joining.join)
     denied = denied_users(plans, host)
     for user, why in denied.items():
         module.warn(f"user {user}: every login is denied, because the validated key is not sound: {why}")
@@ -320,6 +326,7 @@ def manage(module: SecretModule) -> dict:
         "unknown_users": [entry.user for entry in unknown],
         "denied_users": list(denied),
         "diff": {"prepared": diff},
+        **joining.result,
     }
 
 

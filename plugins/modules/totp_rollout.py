@@ -146,7 +146,7 @@ options:
     default: 120
   confirm_without_login:
     description:
-      - Whether a change may be confirmed over a connection that is no login (C(local), C(docker), C(podman)).
+      - Whether a change may be confirmed over a connection that is no login (C(local), C(docker), C(podman), C(chroot)).
       - With V(true) nothing proves that anybody can still log in through SSH. A roll-out that dies is still put back.
       - Without meaning for connections through SSH, which always have to prove it.
     type: bool
@@ -161,13 +161,6 @@ options:
   rollout_id:
     description: Which roll-out to confirm or to put back. Made by the controller for a new one.
     type: str
-  connected_as:
-    description: The account that the host lets in for this run. Set by the controller.
-    type: str
-  token_connection:
-    description: Whether the connection answers the token prompt. Set by the controller.
-    type: bool
-    default: false
 notes:
   - Idempotent. What is in place is proven again in every run, but neither touched nor reloaded.
   - The roll-back needs nothing of Ansible on the host, only the Python that ran the module. It logs to syslog, facility C(authpriv), as
@@ -175,7 +168,8 @@ notes:
   - Without systemd a process of its own keeps the time, and a host that is restarted in between does not put anything back before
     sshd starts. The next run does.
   - A task C(timeout) replaces the time that the new login is given, which is half of O(confirm_timeout).
-  - An earlier roll-out that still waits for its confirmation is put back before a new one is planned.
+  - A roll-out that another controller may still confirm is waited for, half of its O(confirm_timeout) at most. One whose controller
+    has given up or died is put back before a new one is planned.
 seealso:
   - module: fleetmfa.ssh.pam_totp
   - module: fleetmfa.ssh.sshd_totp
@@ -293,6 +287,10 @@ earlier_rollout:
           it was applied) or V(next_run).
       returned: if it is on record
       type: str
+    controller:
+      description: Whose it was, user and host name of the controller; empty if it is not on record.
+      type: str
+      sample: ops@controller1
     started:
       description: When it began.
       type: str

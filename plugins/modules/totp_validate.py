@@ -41,6 +41,7 @@ options:
         required: true
 extends_documentation_fragment:
   - fleetmfa.ssh.mfa_host
+  - fleetmfa.ssh.confirmed
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -122,10 +123,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.validations import Validations
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
+    **CONFIRMED_ARGUMENTS,
     "validations": {
         "type": "list",
         "elements": "dict",
@@ -144,22 +147,26 @@ def main():
     module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
     try:
         require_root()
-        validations = Validations(Host.from_params(module.params), module.params["validations"], time.time())
+        host = Host.from_params(module.params)
+        validations = Validations(host, module.params["validations"], time.time())
+        joining = Joining(host, module.params, module.warn)
+        joining.refuse(validations.to_be_enforced)
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=False)
     try:
         if module.check_mode:
             validations.predict()
         else:
-            validations.run()
+            with joining.turn():
+                validations.run(joining.join)
     except FleetMfaError as error:
         module.fail_json(**{**validations.result(), "msg": str(error), "changed": error.changed})
     for one in validations.outcomes:
         if one.settled:
             module.warn(f"{one.user}: the key was validated before, so these tokens were not judged, right or wrong")
     if validations.failures:
-        module.fail_json(msg=validations.message(), **validations.result())
-    module.exit_json(**validations.result())
+        module.fail_json(msg=validations.message(), **validations.result(), **joining.result)
+    module.exit_json(**validations.result(), **joining.result)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from typing import Any, Container, Iterable
+from typing import Any, Callable, Container, Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyEntry, Keys
@@ -167,8 +167,8 @@ def plan(entries: list[KeyEntry], host: Host, refuse_others: bool = True) -> lis
     return plans
 
 
-def apply(plans: Iterable[UserPlan], host: Host) -> None:
-    """Out of the group, then the files, then into the group. The caller holds the lock."""
+def apply(plans: Iterable[UserPlan], host: Host, join: Callable[[list[str]], bool]) -> None:
+    """Out of the group, then the files, then into the group by `join`. The caller holds the lock."""
     plans = [one for one in plans if one.changed]
     group, state_dir = host.group, host.state_dir
     steps = [Step(f"the folders of {state_dir.path}", state_dir.prepare)]
@@ -183,7 +183,7 @@ def apply(plans: Iterable[UserPlan], host: Host) -> None:
     if joining:
         steps += [
             Step("the keys on disk", state_dir.flush),
-            Step(f"{len(joining)} users into {group.name}", lambda: group.update(join=joining)),
+            Step(f"{len(joining)} users into {group.name}", lambda: join(joining)),
         ]
     run_steps(steps)
 

@@ -19,6 +19,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 
+Join = Callable[["list[str]"], bool]
+
 
 class Outcome:
     """What became of one validation."""
@@ -69,8 +71,14 @@ class Validations:
     def failures(self) -> list[Outcome]:
         return [one for one in self.outcomes if one.error]
 
-    def run(self) -> None:
-        """Files first, then the group, and nobody else changes keys in between. No token is judged, and so used up, if
+    @property
+    def to_be_enforced(self) -> list[str]:
+        """Whom this call makes members, if their tokens are right."""
+        known = [one.user for one in self.outcomes if account_exists(one.user)]
+        return [user for user in known if user not in self._host.exempt]
+
+    def run(self, join: Join) -> None:
+        """Files first, then the group (by `join`), and nobody else changes keys in between. No token is judged, and so used up, if
         another program holds the lock on the groups."""
         group, state_dir = self._host.group, self._host.state_dir
         with state_dir.lock():
@@ -81,7 +89,7 @@ class Validations:
                         Step(f"the folders of {state_dir.path}", state_dir.prepare),
                         Step("the keys of those whose tokens were right", lambda: self._each(self._validate)),
                         Step("the keys on disk", state_dir.flush),
-                        Step(f"who is in {group.name}", self._let_join_or_leave),
+                        Step(f"who is in {group.name}", lambda: self._let_join_or_leave(join)),
                     ]
                 )
             except FleetMfaError:
@@ -94,11 +102,10 @@ class Validations:
         settled = self._host.group.exists and self._host.group.members.issuperset(one.user for one in self.outcomes)
         return not settled and self._host.group.prepare()
 
-    def _let_join_or_leave(self) -> bool:
-        return self._host.group.update(
-            join=[one.user for one in self.outcomes if one.enforced],
-            leave=[one.user for one in self.outcomes if one.was_enforced and not one.enforced],
-        )
+    def _let_join_or_leave(self, join: Join) -> bool:
+        leaving = [one.user for one in self.outcomes if one.was_enforced and not one.enforced]
+        left = self._host.group.update(leave=leaving)
+        return join([one.user for one in self.outcomes if one.enforced]) or left
 
     def predict(self) -> None:
         self._host.state_dir.check()

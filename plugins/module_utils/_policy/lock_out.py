@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the fleetmfa.ssh authors
-"""Never saw off the branch: who has to be able to log in after a roll-out. Private to the collection."""
+"""Never saw off the branch: somebody has to be able to log in after a roll-out. Private to the collection."""
 
 from __future__ import annotations
 
-import grp
-import os
-import pwd
 from typing import Any, Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
@@ -22,32 +18,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 Accounts = Callable[[SshdConfig, str], "list[Account]"]
-
-_WAYS_OUT = "or connect with fleetmfa.ssh.ssh_totp, which answers the token prompt"
-
-
-def refuse_enforced_connection(account: str, params: dict[str, Any]) -> None:
-    """The account this run logs in with must not be asked for a token that nobody would answer."""
-    host, account = Host.from_params(params), known_as(account)
-    group = host.group.name
-    if _is_member(account, group):
-        raise FleetMfaError(
-            f"{account}, which this run connects with, is a member of {group} and would be asked for a token at its next login; "
-            f"put it into exempt_users (variable mfa_exempt_users), take it out of {group}, {_WAYS_OUT}"
-        )
-    if account not in host.exempt and host.state_dir.validated(account) is not None:
-        raise FleetMfaError(
-            f"{account}, which this run connects with, has a validated key and would become a member of {group}; "
-            f"put it into exempt_users (variable mfa_exempt_users), {_WAYS_OUT}"
-        )
-
-
-def _is_member(account: str, group: str) -> bool:
-    """As sshd and pam_succeed_if count it: a primary group, and those of a directory service, are groups too."""
-    try:
-        return grp.getgrnam(group).gr_gid in os.getgrouplist(account, pwd.getpwnam(account).pw_gid)
-    except KeyError:
-        return False
 
 
 def refuse_nobody_left(changes: list[FileChange], params: dict[str, Any], accounts: Accounts = login_accounts) -> None:

@@ -13,13 +13,15 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, PamWish, plan_pam_totp
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out import (
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out import refuse_nobody_left
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
+    ManagingConnection,
     refuse_enforced_connection,
-    refuse_nobody_left,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import SshdToReload
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout, tell
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import (
     SSHD_TOTP_SPEC,
@@ -40,15 +42,13 @@ def _own_options(spec: dict) -> dict:
 
 TOTP_ROLLOUT_SPEC = {
     **HOST_ARGUMENTS,
+    **CONFIRMED_ARGUMENTS,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "pam": {"type": "list", "elements": "dict", "options": _own_options(PAM_TOTP_SPEC), "default": []},
     "sshd": {"type": "dict", "options": _own_options(SSHD_TOTP_SPEC)},
-    "confirm_timeout": {"type": "int", "default": 120},
     "confirm_without_login": {"type": "bool", "default": False},
     "phase": {"type": "str", "choices": ["apply", "confirm", "rollback"], "default": "apply"},
     "rollout_id": {"type": "str"},
-    "connected_as": {"type": "str"},
-    "token_connection": {"type": "bool", "default": False},
 }
 
 
@@ -84,25 +84,26 @@ def _rollout_id(params: dict[str, Any]) -> str:
 
 def _check(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
     earlier = rollout.earlier()
-    _tell(earlier, "a run without check mode puts it back", warn)
+    tell(earlier, "a run without check mode puts it back", warn)
     return _result(_plan(params), earlier, warn)
 
 
 def _apply(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
     rollout_id, timeout = _rollout_id(params), params["confirm_timeout"]
+    caller = ManagingConnection.from_params(params).caller(timeout)
     if params["state"] == "absent" and not rollout.folder.path.exists():
         plan = _plan(params)  # for nothing to take away no folder is made, either
         if not plan.changes:
             return _result(plan, None, warn)
-    with rollout.lock():
+    with rollout.turn():
         earlier = rollout.earlier()
         rollout.settle()
-        _tell(earlier, "it was put back now", warn)
+        tell(earlier, "it was put back now", warn)
         try:
             plan = _plan(params)
             result = _result(plan, earlier, warn)
             if plan.changes:
-                result.update(rollout.start(rollout_id, plan.changes, timeout, plan.sshd))
+                result.update(rollout.start(rollout_id, plan.changes, timeout, plan.sshd, caller=caller))
                 result.update(rollout_id=rollout_id, confirm_timeout=timeout)
         except FleetMfaError as error:
             if not _waits(earlier):
@@ -114,17 +115,6 @@ def _apply(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]
 def _waits(earlier: dict | None) -> bool:
     """Whether files of an earlier roll-out are in place that a run puts back before anything else."""
     return earlier is not None and earlier["outcome"] == "waiting"
-
-
-def _tell(earlier: dict | None, what_now: str, warn: Callable[[str], None]) -> None:
-    if earlier is None:
-        return
-    outcomes = {
-        "rolled_back": f"and was put back at {earlier.get('ended', 'an unknown time')} ({earlier.get('reason', 'reason not on record')})",
-        "waiting": f"and still waits until {earlier['deadline']}; {what_now}",
-        "interrupted": "because it was interrupted before it changed anything",
-    }
-    warn(f"roll-out {earlier['id']} of {earlier['started']} was not confirmed, {outcomes[earlier['outcome']]}")
 
 
 def _result(plan: Plan, earlier: dict | None, warn: Callable[[str], None]) -> dict[str, Any]:
@@ -164,8 +154,7 @@ def _plan(params: dict[str, Any]) -> Plan:
 
 
 def _refuse_lock_out(changes: list[FileChange], params: dict[str, Any]) -> None:
-    if params["connected_as"] and not params["token_connection"]:
-        refuse_enforced_connection(params["connected_as"], params)
+    refuse_enforced_connection(ManagingConnection.from_params(params), params)
     if params["sshd"] is not None:
         refuse_nobody_left(changes, params)
 

@@ -46,21 +46,20 @@ class RolloutFolder:
         """Be the only one at work here. The roll-back may kill a run that still holds the lock when its time is up."""
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if not lock_within(descriptor, patience):
-                holder = _holder(descriptor)
-                if not kill_holder:
-                    raise FleetMfaError(
-                        f"another roll-out is at work on this host (process {holder}); wait for its end"
-                    )
-                with contextlib.suppress(ProcessLookupError):
-                    if holder:
-                        os.kill(holder, signal.SIGKILL)
-                lock_within(descriptor, patience)
+            if not lock_within(descriptor, patience) and not (
+                kill_holder and _kill_holder(descriptor) and lock_within(descriptor, patience)
+            ):
+                raise FleetMfaError(self._at_work(_holder(descriptor)))
             with contextlib.suppress(OSError):  # a full disk must not keep the roll-back from its work
                 os.pwrite(descriptor, f"{os.getpid():<16}".encode(), 0)
             yield
         finally:
             os.close(descriptor)
+
+    def _at_work(self, holder: int | None) -> str:
+        facts = self.facts(self.new) or self.facts(self.armed)
+        whose = f" of {facts['controller']}" if facts and facts.get("controller") else ""
+        return f"another roll-out{whose} is at work on this host (process {holder}); wait for its end and run again"
 
     def facts(self, state: Path) -> Facts | None:
         """What is known about the roll-out in this state, None if there is none."""
@@ -99,6 +98,16 @@ class RolloutFolder:
 
     def forget(self, state: Path) -> None:
         shutil.rmtree(state, ignore_errors=True)
+
+
+def _kill_holder(descriptor: int) -> bool:
+    """Whether there is a chance of the lock now; a holder who cannot be found may still be at work."""
+    holder = _holder(descriptor)
+    if holder is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(holder, signal.SIGKILL)
+    return True
 
 
 def _holder(descriptor: int) -> int | None:

@@ -14,9 +14,10 @@ import time
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import SshdToReload
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import Members, SshdToReload
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import reload_sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
 
 _LOCK_PATIENCE = 5
 _PAUSE = 10
@@ -28,6 +29,7 @@ def roll_back(folder: RolloutFolder, reason: str) -> list[str]:
     """Put back what is armed (the caller holds the lock); what went wrong, and then it stays armed."""
     facts = snapshot.manifest(folder.armed)
     problems, losses = snapshot.restore(folder.armed)
+    problems += _take_out(facts.get("joining"))
     if facts["sshd"] and not problems:
         problems = _reload(facts["sshd"])
         systemd.start(facts["sshd_units"])  # a reload may have ended the sshd that had the new configuration
@@ -37,6 +39,16 @@ def roll_back(folder: RolloutFolder, reason: str) -> list[str]:
     for loss in losses:
         syslog.syslog(syslog.LOG_CRIT, f"roll-out {facts['id']}: put back, but not as it was: {loss}")
     return problems
+
+
+def _take_out(joining: Members | None) -> list[str]:
+    """The users whom this roll-out made members. Nobody else: who was one before stays one."""
+    try:
+        if joining:
+            EnforcedGroup(joining["group"]).update(leave=joining["users"])
+    except FleetMfaError as error:
+        return [str(error)]
+    return []
 
 
 def _reload(sshd: SshdToReload) -> list[str]:
@@ -93,7 +105,10 @@ def _roll_back_until_done(folder: RolloutFolder, rollout_id: str, reason: str) -
             time.sleep(_PAUSE)
         if not folder.is_armed(rollout_id):
             return 0
-        with folder.lock(_LOCK_PATIENCE, kill_holder=True):
-            if not folder.is_armed(rollout_id) or not roll_back(folder, reason):
-                return 0
+        try:
+            with folder.lock(_LOCK_PATIENCE, kill_holder=True):
+                if not folder.is_armed(rollout_id) or not roll_back(folder, reason):
+                    return 0
+        except FleetMfaError as error:  # the lock was not to be had: whoever holds it may be in the middle of a change
+            _log(rollout_id, reason, [str(error)])
     return 1

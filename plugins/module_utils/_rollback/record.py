@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 
 class SshdToReload(TypedDict):
@@ -12,6 +12,23 @@ class SshdToReload(TypedDict):
 
     config: str | None
     binary: str | None
+
+
+class Members(TypedDict):
+    """Users whom a roll-out makes members of a group, and its roll-back takes out again."""
+
+    group: str
+    users: list[str]
+
+
+class Caller(NamedTuple):
+    """The controller that is to confirm a roll-out: who it is, and how many seconds its new login is given."""
+
+    controller: str = ""
+    login_seconds: int = 0
+
+
+NOBODY = Caller()
 
 
 class CopiedFile(TypedDict, total=False):
@@ -35,5 +52,8 @@ class Facts(_FromTheStart, total=False):
     """A roll-out; how it ended is added then."""
 
     files: list[CopiedFile]
+    joining: Members | None
+    controller: str  # whose it is
+    login_seconds: int  # how long its controller may be at work, from the start on
     reason: str
     ended: float

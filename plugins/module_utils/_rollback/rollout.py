@@ -10,20 +10,30 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import ContextManager
+from typing import Callable, ContextManager, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import timer as guard
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.program import roll_back
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import Facts, SshdToReload
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import (
+    NOBODY,
+    Caller,
+    Facts,
+    Members,
+    SshdToReload,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import reload_sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_errors import cannot
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
-_LOCK_PATIENCE = 30
+_LOCK_PATIENCE = 60
+_PAUSE = 0.5
+# From the start of a roll-out until its controller begins to log in: planned already, files to be written, sshd to be reloaded.
+_APPLYING = 15
 
 
 class Rollout:
@@ -38,12 +48,24 @@ class Rollout:
                 raise cannot("make the folder", folder, error) from error
         return self.folder.lock(_LOCK_PATIENCE)
 
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Be the only one at work, once a roll-out that another controller may still confirm has ended."""
+        waits: dict[str, float] = {}
+        while True:
+            with self.lock():
+                facts = self.folder.facts(self.folder.armed)
+                if not facts or time.monotonic() >= waits.setdefault(facts["id"], time.monotonic() + _to_wait(facts)):
+                    yield
+                    return
+            time.sleep(_PAUSE)
+
     def earlier(self) -> dict | None:
         """What became of an earlier roll-out that nobody confirmed: its id, outcome, reason and times."""
         facts = self.folder.facts(self.folder.armed)
         if facts is not None:
-            outcome = "waiting" if snapshot.differs(self.folder.armed) else "interrupted"
-            return _told(facts, outcome)
+            began = snapshot.differs(self.folder.armed) or _has_joined(facts)
+            return _told(facts, "waiting" if began else "interrupted")
         facts = self.folder.facts(self.folder.rolled_back)
         return None if facts is None else _told(facts, "rolled_back")
 
@@ -58,8 +80,16 @@ class Rollout:
         self.folder.forget(self.folder.rolled_back)
         self.folder.forget(self.folder.new)
 
-    def start(self, rollout_id: str, changes: list[FileChange], timeout: int, sshd: SshdToReload | None) -> dict:
-        """Apply `changes` until they are confirmed, or `timeout` seconds are over, or something here fails.
+    def start(
+        self,
+        rollout_id: str,
+        changes: list[FileChange],
+        timeout: int,
+        sshd: SshdToReload | None,
+        joining: Members | None = None,
+        caller: Caller = NOBODY,
+    ) -> dict:
+        """Apply `changes` and let users join until it is confirmed, or `timeout` seconds are over, or something here fails.
 
         `sshd` (its `config` and `binary`, each None for the usual one) is to be reloaded; None if it need not be.
         """
@@ -70,6 +100,9 @@ class Rollout:
             "deadline": deadline,
             "sshd": sshd,
             "sshd_units": systemd.active_sshd_units() if sshd else [],
+            "joining": joining,
+            "controller": caller.controller,
+            "login_seconds": caller.login_seconds + _APPLYING if caller.controller else 0,
         }
         try:
             guard.prepare(self.folder)
@@ -84,6 +117,8 @@ class Rollout:
                 change.apply()
             if sshd:
                 reload_sshd(sshd["config"], sshd["binary"])
+            if joining:
+                EnforcedGroup(joining["group"]).update(join=joining["users"])
         except (FleetMfaError, OSError) as error:
             raise self._undone(self._clear(error), deadline) from error
         return {"rollback_by": timer, "rollback_at": utc(deadline)}
@@ -145,8 +180,33 @@ def utc(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
+def _to_wait(facts: Facts) -> float:
+    """How long its controller may still be at work; not by the clock alone, which may have been set."""
+    seconds = facts.get("login_seconds", 0)
+    return min(seconds, facts["started"] + seconds - time.time())
+
+
+def _has_joined(facts: Facts) -> bool:
+    joining = facts.get("joining")
+    return joining is not None and not EnforcedGroup(joining["group"]).members.isdisjoint(joining["users"])
+
+
 def _told(facts: Facts, outcome: str) -> dict:
     told = {"id": facts["id"], "outcome": outcome, "started": utc(facts["started"]), "deadline": utc(facts["deadline"])}
+    told["controller"] = facts.get("controller", "")
     if "ended" in facts:
         told.update(reason=facts["reason"], ended=utc(facts["ended"]))
     return told
+
+
+def tell(earlier: dict | None, what_now: str, warn: Callable[[str], None]) -> None:
+    """Warn of an earlier roll-out that was not confirmed, and say whose it was."""
+    if earlier is None:
+        return
+    outcomes = {
+        "rolled_back": f"and was put back at {earlier.get('ended', 'an unknown time')} ({earlier.get('reason', 'reason not on record')})",
+        "waiting": f"and still waits until {earlier['deadline']}; {what_now}",
+        "interrupted": "because it was interrupted before it changed anything",
+    }
+    whose = f" by {earlier['controller']}" if earlier["controller"] else ""
+    warn(f"roll-out {earlier['id']} of {earlier['started']}{whose} was not confirmed, {outcomes[earlier['outcome']]}")

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pwd
+
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
@@ -138,8 +140,9 @@ class TestManagingAccount:
 
     @pytest.fixture
     def refused(self, run, confdir):
-        def refused(**options):
-            result = run(connected_as="alice", **options)
+        def refused(answers_token=False, **options):
+            uid = pwd.getpwnam("alice").pw_uid
+            result = run(_connection={"uid": uid, "answers_token": answers_token}, **options)
             if result.get("failed"):
                 assert (confdir / "sshd").read_text() == SERVICE
                 assert "exempt_users" in result["msg"] and "fleetmfa.ssh.ssh_totp" in result["msg"]
@@ -171,7 +174,7 @@ class TestManagingAccount:
 
     def test_token_connection(self, host, refused):
         host.accounts.add_group(GROUP, ["alice"])
-        assert refused(token_connection=True) == ""
+        assert refused(answers_token=True) == ""
 
     def test_taking_out_is_always_possible(self, host, run, refused, confdir):
         run()

@@ -22,7 +22,7 @@ VARIABLES = {
     "mfa_group": "mfa-enforced",
     "mfa_users": "all",
     "mfa_exempt_users": [],
-    "mfa__cannot_answer": [],
+    "mfa__sshd": {"cannot_answer": []},
     "mfa_exempt_groups": [],
     "mfa_issuer": "SSH",
     "mfa_period": 30,

@@ -20,6 +20,7 @@ from typing import Iterator
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import program
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
@@ -112,11 +113,14 @@ class Host:
             assert time.monotonic() < deadline, "the timer did not end"
             time.sleep(0.1)
 
-    def boot(self) -> int:
+    def start_boot(self) -> subprocess.Popen:
         """What the boot unit runs."""
         folder = self.rollout.folder
         command = [sys.executable, "-I", "-S", "-B", str(folder.program), str(folder.path), ROLLOUT_ID, "boot"]
-        return subprocess.run(command, check=False, env={}).returncode
+        return subprocess.Popen(command, env={})
+
+    def boot(self) -> int:
+        return self.start_boot().wait()
 
 
 @pytest.fixture
@@ -250,16 +254,42 @@ def test_a_hanging_run_is_killed_when_its_time_is_up(host):
 
 
 def test_a_stranger_is_not_killed_for_the_number_in_the_lock(host):
-    """The number of a run that is gone belongs to somebody else now; what holds the lock has written none."""
+    """The number of a run that is gone belongs to somebody else now; what holds the lock has written none.
+
+    Without the lock nothing is put back: whoever holds it may be in the middle of a change. It is tried again.
+    """
     lock = host.rollout.folder.path / "lock"
     host.run()
+    changed = host.files()
     with subprocess.Popen(["sleep", "600"]) as stranger, lock.open("r+b") as held:
         held.write(f"{stranger.pid:<16}".encode())
         held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert host.boot() == 0
+        with pytest.raises(FleetMfaError, match="another roll-out is at work"), host.rollout.folder.lock(0.1, True):
+            pass
+        assert stranger.poll() is None and host.files() == changed
+        roll_back = host.start_boot()
+        held.close()
+        assert roll_back.wait() == 0
         assert stranger.poll() is None
         stranger.kill()
+    assert host.is_as_before
+
+
+def test_roll_back_does_without_the_work_when_the_lock_is_not_to_be_had(host, monkeypatch):
+    """And says so in the log; killing the holder is no proof that the lock is free."""
+    monkeypatch.setattr(program, "_LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(program, "_PAUSE", 0.1)
+    said = []
+    monkeypatch.setattr(program, "_log", lambda *words: said.append(words))
+    host.run()
+    changed = host.files()
+    with (host.rollout.folder.path / "lock").open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.truncate(0)
+        assert program.main([str(host.rollout.folder.path), ROLLOUT_ID, "boot"]) == 1
+    assert host.files() == changed and len(said) == 3 and "at work" in said[0][2][0]
+    assert program.main([str(host.rollout.folder.path), ROLLOUT_ID, "boot"]) == 0
     assert host.is_as_before
 
 

@@ -26,7 +26,7 @@ def test_every_value_arrives(render):
         render(
             mfa_users=["alice", "Bob"],
             mfa_exempt_users=["deploy"],
-            mfa__cannot_answer=["ansible", "deploy"],
+            mfa__sshd={"cannot_answer": ["ansible", "deploy"]},
             mfa_exempt_groups=["domain admins"],
             mfa_issuer="Example: 100 % = ours",
             mfa_enrollment_start="2026-03-01",

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Users become members of the enforced group under the same timer as a change of files. Private to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from typing import Any, Callable, Iterable, Iterator
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
+    CONNECTION_ARGUMENTS,
+    ManagingConnection,
+    refuse_to_ask,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import Members
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout, tell
+
+# Documented in doc fragment `confirmed`.
+CONFIRMED_ARGUMENTS = {**CONNECTION_ARGUMENTS, "confirm_timeout": {"type": "int", "default": 120}}
+
+
+class Joining:
+    """One call of a module that may let users join: `turn` around all it does, `join` in it, `result` for the controller.
+
+    Where the controller does not log in (local, docker, chroot) nothing could confirm, and users join at once. Users who
+    leave the group need no confirmation: nobody is shut out by not being asked.
+    """
+
+    def __init__(self, host: Host, params: dict[str, Any], warn: Callable[[str], None]):
+        check_range("confirm_timeout", params["confirm_timeout"])
+        self._group = host.group
+        self._connection = ManagingConnection.from_params(params)
+        self._timeout = params["confirm_timeout"]
+        self._rollout = Rollout(params["state_dir"])
+        self._warn = warn
+        self.result: dict[str, Any] = {}
+
+    def refuse(self, users: Iterable[str]) -> None:
+        """Those who are to be members when the call is done."""
+        refuse_to_ask(users, self._connection, self._group.name)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Before the lock of the keys is taken: users who enroll do not wait for another controller's roll-out."""
+        if not self._connection.logs_in:
+            yield
+            return
+        with self._rollout.turn():
+            earlier = self._rollout.earlier()
+            self._rollout.settle()
+            tell(earlier, "it was put back now", self._warn)
+            yield
+
+    def join(self, users: Iterable[str]) -> bool:
+        """Whether that changed anything."""
+        joining = sorted(set(users) - self._group.members)
+        if not joining or not self._connection.logs_in:
+            return self._group.update(join=joining)
+        rollout_id = secrets.token_hex(8)
+        began = self._rollout.start(
+            *(rollout_id, [], self._timeout, None),
+            joining=Members(group=self._group.name, users=joining),
+            caller=self._connection.caller(self._timeout),
+        )
+        self.result = {**began, "rollout_id": rollout_id, "confirm_timeout": self._timeout, "joining": joining}
+        return True

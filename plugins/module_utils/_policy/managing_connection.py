@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""As whom this run is connected, and who must therefore not be asked for a token. Private to the collection.
+
+The one place for both. The account is what the host itself answered (`id -u` over the connection, without become), never a
+variable: inventories, ssh_config, -o User= and $USER disagree. Every module that changes who is asked passes here first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+from typing import Any, Iterable, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import NOBODY, Caller
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
+
+# Set by the action plugins (plugin_utils/_connected_action.py), which overwrite what a task says. Not for users.
+CONNECTION_ARGUMENTS = {
+    "_connection": {
+        "type": "dict",
+        "options": {
+            "uid": {"type": "int"},
+            "answers_token": {"type": "bool", "default": False},
+            "logs_in": {"type": "bool", "default": False},
+            "controller": {"type": "str", "default": ""},
+        },
+    }
+}
+_SSHD_CONFIG = "/etc/ssh/sshd_config"
+_WAYS_OUT = (
+    "name the account in mfa_exempt_users (option exempt_users), or connect with fleetmfa.ssh.ssh_totp, which answers the "
+    "token prompt"
+)
+
+
+class ManagingConnection(NamedTuple):
+    """How the controller reaches this host; all empty where it does not log in (local, docker, chroot)."""
+
+    uid: int | None = None
+    answers_token: bool = False
+    logs_in: bool = False
+    controller: str = ""
+
+    @classmethod
+    def from_params(cls, params: dict[str, Any]) -> ManagingConnection:
+        return cls(**(params.get("_connection") or {}))
+
+    @property
+    def accounts(self) -> list[str]:
+        """Every name of the account: two names may share one uid, and which of them sshd let in cannot be told from it."""
+        if self.uid is None:
+            return []
+        names = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid == self.uid}
+        with contextlib.suppress(KeyError):  # a directory service need not list its accounts
+            names.add(pwd.getpwuid(self.uid).pw_name)
+        return sorted(names)
+
+    @property
+    def cannot_answer(self) -> list[str]:
+        """The accounts of this connection that a token prompt would shut out."""
+        return [] if self.answers_token else self.accounts
+
+    def caller(self, timeout: int) -> Caller:
+        """Who confirms a roll-out, and how long that may take: the new login has half of the time."""
+        return Caller(self.controller, timeout // 2 if self.logs_in else 0) if self.controller else NOBODY
+
+
+def refuse_to_ask(users: Iterable[str], connection: ManagingConnection, group: str) -> None:
+    """These users are asked for a token once the change is made: nobody among them may be unable to answer."""
+    asked = set(users)
+    own = sorted(asked.intersection(connection.cannot_answer))
+    if own:
+        raise FleetMfaError(
+            f"{' and '.join(own)}, which this run connects with, has a validated key and would become a member of {group}: its "
+            f"next login would be asked for a token that nothing answers. Nothing was changed; {_WAYS_OUT}"
+        )
+    if "root" in asked and not _root_may_answer():
+        raise FleetMfaError(
+            f"root has a validated key and would become a member of {group}, but sshd lets root answer a token prompt only "
+            "under PermitRootLogin yes: root would be shut out. Nothing was changed; name root in mfa_exempt_users (option "
+            "exempt_users), or set PermitRootLogin yes"
+        )
+
+
+def refuse_enforced_connection(connection: ManagingConnection, params: dict[str, Any]) -> None:
+    """Before PAM and sshd begin to ask: the account of this connection must not be one of those they ask."""
+    host = Host.from_params(params)
+    group = host.group.name
+    for account in connection.cannot_answer:
+        if _is_member(account, group):
+            raise FleetMfaError(
+                f"{account}, which this run connects with, is a member of {group} and would be asked for a token at its next "
+                f"login. Nothing was changed; take it out of {group} and {_WAYS_OUT}"
+            )
+    validated = [name for name in connection.cannot_answer if host.state_dir.validated(name) is not None]
+    refuse_to_ask([name for name in validated if name not in host.exempt], connection, group)
+
+
+def _is_member(account: str, group: str) -> bool:
+    """As sshd and pam_succeed_if count it: a primary group, and those of a directory service, are groups too."""
+    try:
+        return grp.getgrnam(group).gr_gid in os.getgrouplist(account, pwd.getpwnam(account).pw_gid)
+    except KeyError:
+        return False
+
+
+def _root_may_answer() -> bool:
+    """With any other value sshd hands PAM junk in place of what root answers."""
+    return Sshd().effective(_SSHD_CONFIG, "root", Connection()).get("permitrootlogin") == ["yes"]

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""An action whose change counts once it is confirmed through a new login, and is taken back otherwise. Private."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from types import FrameType
+from typing import Any, Iterator
+
+from ansible.errors import AnsibleConnectionFailure
+
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._connected_action import ConnectedAction
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import fresh_connection
+
+# It has the phases that confirm and roll back, whichever module has begun.
+_ROLLOUT = "fleetmfa.ssh.totp_rollout"
+# sshd that has just been reloaded refuses connections for a moment.
+_LOGIN_ATTEMPTS = 3
+_PAUSE = 1
+
+
+class _LoginHangs(BaseException):
+    """Not an Exception: connection plugins catch those, and try again."""
+
+
+class ConfirmedAction(ConnectedAction):
+    """A result with a `rollout_id` is a change that waits on the host."""
+
+    CHANGE = "the change"
+    TAKEN_BACK = "it is taken back"
+
+    def act(self) -> dict[str, Any]:
+        result = self.apply()
+        if self._task.check_mode or "rollout_id" not in result:
+            return result
+        return self._confirm(result)
+
+    def apply(self) -> dict[str, Any]:
+        try:
+            return super().act()
+        except AnsibleConnectionFailure as error:
+            raise AnsibleConnectionFailure(
+                f"{error.message} What was changed by then, if anything, the host puts back by itself (option confirm_timeout)."
+            ) from error
+
+    def _confirm(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Have the host keep the change, if it can be told so through a login that it lets in now."""
+        problem = (
+            self._confirm_by_login(result["rollout_id"], result["confirm_timeout"] // 2)
+            if self.logs_in
+            else self._confirm_directly(result["rollout_id"])
+        )
+        if problem is None:
+            return {**result, "confirmed": True}
+        return self._give_up(result, problem)
+
+    def _confirm_directly(self, rollout_id: str) -> str | None:
+        confirmation = self._phase(rollout_id, "confirm")
+        return confirmation["msg"] if confirmation.get("failed") else None
+
+    def _confirm_by_login(self, rollout_id: str, seconds: int) -> str | None:
+        """What went wrong, None if the host was told. Half of its time, and the rest is left for rolling back."""
+        problem = None
+        try:
+            with self._patience(seconds):
+                for attempt in range(_LOGIN_ATTEMPTS):
+                    if attempt:
+                        time.sleep(_PAUSE)
+                    try:
+                        return self._confirm_through_new_login(rollout_id)
+                    except Exception as error:  # whatever it is, it was no login; the host has to be told to roll back
+                        problem = str(error)
+        except _LoginHangs:
+            problem = f"no answer within {seconds} seconds"
+        return problem
+
+    def _confirm_through_new_login(self, rollout_id: str) -> str | None:
+        usual = self._connection
+        with fresh_connection(usual, self._play_context) as self._connection:
+            try:
+                problem = self._confirm_directly(rollout_id)
+                self._remove_tmp_path(self._connection._shell.tmpdir)
+            finally:
+                self._connection = usual
+        return problem
+
+    def _phase(self, rollout_id: str, phase: str) -> dict[str, Any]:
+        arguments = {"phase": phase, "rollout_id": rollout_id}
+        if "state_dir" in self._task.args:
+            arguments["state_dir"] = self._task.args["state_dir"]
+        return self.module(_ROLLOUT, arguments)
+
+    @contextlib.contextmanager
+    def _patience(self, seconds: int) -> Iterator[None]:
+        """Give up a login that hangs, unless the task has a timeout of its own (which uses the same alarm)."""
+        if self._task.timeout:
+            yield
+            return
+
+        def give_up(number: int, frame: FrameType | None) -> None:
+            raise _LoginHangs
+
+        before = signal.signal(signal.SIGALRM, give_up)
+        signal.alarm(seconds)
+        try:
+            yield
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
+
+    def _give_up(self, result: dict[str, Any], problem: str) -> dict[str, Any]:
+        """Have it taken back at once over the connection that still stands, else leave it to the host."""
+        told = f"{self.CHANGE} was applied, but could not be confirmed through a new login ({problem})"
+        try:
+            rollback = self._phase(result["rollout_id"], "rollback")
+        except Exception as error:
+            rollback = {"failed": True, "msg": str(error)}
+        if rollback.get("confirmed"):
+            return {**result, "confirmed": True}
+        if not rollback.get("failed"):
+            told = f"{told}; {self.TAKEN_BACK}"
+            return {**result, "failed": True, "rolled_back": True, "msg": told, **self.after_rollback(result)}
+        return {
+            **result,
+            "failed": True,
+            "rolled_back": False,
+            "msg": f"{told}, nor taken back over the old connection ({rollback['msg']}); the host does that by itself at "
+            f"{result['rollback_at']}",
+        }
+
+    def after_rollback(self, result: dict[str, Any]) -> dict[str, Any]:
+        """What of the result does not hold any more."""
+        return {}

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""An action that tells its module how the controller reaches the host, and as whom. Private to the collection."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import answers_token_prompt, logs_in
+
+
+class ConnectedAction(ActionBase):
+    """`MODULE` runs with the arguments of the task and with `_connection`, which no task can set."""
+
+    MODULE = ""
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        self._task_vars = task_vars
+        return {**result, **self.act()}
+
+    def act(self) -> dict[str, Any]:
+        return self.module(self.MODULE, {**self._task.args, "_connection": self.connection_facts()})
+
+    def module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        return self._execute_module(module_name=name, module_args=arguments, task_vars=self._task_vars)
+
+    @property
+    def logs_in(self) -> bool:
+        return logs_in(self._connection)
+
+    def connection_facts(self) -> dict[str, Any]:
+        """See ManagingConnection in module_utils/_policy/managing_connection.py."""
+        return {
+            "uid": self._login_uid() if self.logs_in else None,
+            "answers_token": answers_token_prompt(self._connection),
+            "logs_in": self.logs_in,
+            "controller": f"{_own_name()}@{socket.gethostname()}",
+        }
+
+    def _login_uid(self) -> int:
+        """The account that sshd lets in, as the host itself says it: without become, over the connection of the task.
+
+        Not an option or a variable: ssh takes the user from its own configuration or arguments as well. Not the process
+        tree or the login uid of the module's process: neither is there behind every `become` and in every container.
+        """
+        answer = self._low_level_execute_command("id -u", sudoable=False)
+        words = answer["stdout"].split()
+        if answer["rc"] != 0 or not words or not words[-1].isdigit():
+            raise AnsibleActionFail(
+                f"cannot tell as whom this run is connected: the host answers {answer['stdout'][:80]!r} to `id -u`; it has to "
+                "be a number, see what the login shell of that account prints"
+            )
+        return int(words[-1])
+
+
+def _own_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container that runs as a number without a name
+        return "unknown"
