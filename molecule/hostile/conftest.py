@@ -106,3 +106,24 @@ def policy(server):
 def policy_findings(policy):
     """The ids of what it holds against this server."""
     return lambda: {finding["id"] for finding in policy()["findings"]}
+
+
+@pytest.fixture
+def run_nameless(server, tmp_path):
+    """Runs a playbook that has to fail, from an inventory that names no user: what it printed."""
+
+    def run(playbook, ssh_arguments, environment, *arguments, **variables):
+        values = yaml.safe_load(INVENTORY.read_text())
+        del values["all"]["vars"]["ansible_user"]
+        values["all"]["vars"]["ansible_ssh_extra_args"] = ssh_arguments
+        inventory = tmp_path / "nameless.yml"
+        inventory.write_text(yaml.safe_dump(values))
+        mine = {"target": server.name, "mfa_users": ["alice"], "mfa_exempt_users": [], "mfa_enroll": False, **variables}
+        command = ["ansible-playbook", "-i", str(inventory), "-e", json.dumps(mine), *arguments, playbook]
+        kept = {**os.environ, **environment}
+        kept = {name: value for name, value in kept.items() if value is not None}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, env=kept, check=False)
+        assert done.returncode != 0, done.stdout
+        return " ".join((done.stdout + done.stderr).split())
+
+    return run

@@ -94,11 +94,11 @@ class Fleet:
     def wait_until_as_before(self, seconds: float) -> None:
         self.each(lambda host: host.wait_until_as_before(seconds))
 
-    def roll_out(self, folder: Path, *arguments: str, **variables) -> list[dict]:
+    def roll_out(self, folder: Path, *arguments: str, playbook: str = "rollout.yml", **variables) -> list[dict]:
         """What became of it, for each host; nothing if the controller did not live to tell."""
         with tempfile.TemporaryDirectory(dir=folder) as results:
             variables = json.dumps({**variables, "results": results})
-            command = ["ansible-playbook", "-i", str(INVENTORY), "-e", variables, *arguments, "rollout.yml"]
+            command = ["ansible-playbook", "-i", str(INVENTORY), "-e", variables, *arguments, playbook]
             done = subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, timeout=900, check=False)
             self.output = done.stdout + done.stderr
             return [json.loads(result.read_text()) for result in sorted(Path(results).glob("*.json"))]

@@ -73,6 +73,47 @@ def test_managing_account_is_not_enforced(fleet, roll_out):
     fleet.assert_as_before()
 
 
+ALICE_JOINS = {"playbook": "joining.yml"}
+MEMBERS = "getent group mfa-enforced | cut -d: -f4"
+
+
+@pytest.fixture
+def alice_leaves(fleet, tmp_path):
+    yield
+    assert not any(one.get("failed") for one in fleet.roll_out(tmp_path, state="absent", **ALICE_JOINS))
+
+
+def test_a_new_member_is_confirmed_by_a_new_login(fleet, roll_out, alice_leaves):
+    results = roll_out(**ALICE_JOINS)
+    assert all(one["confirmed"] and one["joining"] == ["alice"] for one in results)
+    assert set(fleet.run(MEMBERS)) == {"alice\n"}
+    assert not any(fleet.run("systemctl list-timers --all --no-legend 'fleetmfa-*'"))
+    assert not any(one["changed"] for one in roll_out(**ALICE_JOINS))
+
+
+def test_a_new_member_whom_no_login_confirms_is_taken_out_at_once(fleet, roll_out, alice_leaves):
+    roll_out("--check")  # the connection that still stands when no new one is let in
+    fleet.run("touch /etc/nologin")
+    try:
+        results = roll_out(**ALICE_JOINS)
+    finally:
+        fleet.run("rm /etc/nologin")
+    assert all(one["failed"] and one["rolled_back"] and one["changed"] for one in results)
+    assert all("could not be confirmed through a new login" in one["msg"] for one in results)
+    assert not any(user["enforced"] for one in results for user in one["users"])
+    assert set(fleet.run(MEMBERS)) == {"\n"}
+    assert all(one["confirmed"] for one in roll_out(**ALICE_JOINS))
+
+
+def test_controller_is_killed_between_the_new_member_and_its_confirmation(
+    fleet, roll_out, roll_out_and_die, alice_leaves
+):
+    roll_out_and_die(window=15, **ALICE_JOINS)
+    fleet.run("for i in $(seq 60); do getent group mfa-enforced | grep -q alice || exit 0; sleep 1; done; exit 1")
+    assert all("(timer)" in line for line in fleet.run(LAST_LOG_LINE))
+    assert all(one["confirmed"] for one in roll_out(**ALICE_JOINS))
+
+
 @pytest.fixture
 def sshd_unit(fleet):
     """sshd_unit("ExecReload=/bin/false") changes how sshd is reloaded, until the test ends."""
@@ -131,10 +172,11 @@ def test_controller_is_killed_between_apply_and_confirm(fleet, roll_out, roll_ou
 
 
 def test_controller_is_killed_and_another_runs_before_the_time_is_up(fleet, roll_out, roll_out_and_die):
-    roll_out_and_die(window=600)
+    """The dead one is given the time that a new login has, 15 seconds and half of its window, and then put back."""
+    roll_out_and_die(window=40)
     for one in roll_out():
         assert one["changed"] and one["confirmed"]
-        assert one["earlier_rollout"]["outcome"] == "waiting"
+        assert one["earlier_rollout"]["outcome"] == "waiting" and "@" in one["earlier_rollout"]["controller"]
     assert all(one["confirmed"] for one in roll_out(state="absent"))
     fleet.assert_as_before()
 

@@ -3,7 +3,8 @@
 """Letting the running sshd read its configuration again. Private to the collection.
 
 Only through the unit (or init script), and only after `sshd -t`: an sshd that gets a bare HUP on a configuration it refuses
-exits. This file also runs without Ansible, inside the roll-back program.
+exits. A restart ends no session: sshd's sessions are processes of their own. This file also runs without Ansible, inside the
+roll-back program.
 """
 
 from __future__ import annotations
@@ -22,34 +23,60 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 )
 
 _NAMES = ("ssh", "sshd")
+NO_HOST_KEYS = "no hostkeys available"
 
 
 def reload_sshd(config: str | None = None, sshd: str | None = None) -> bool:
-    """Reload the running sshd; False if none runs that keeps a configuration in memory, so that there is nothing to do.
+    """Make the configuration count for new logins; False if no sshd keeps one in memory, so that there is nothing to do.
 
-    A socket-activated sshd without a running service reads the configuration when the next connection starts it.
+    How sshd may be run: as a service, or init script, of its own (reloaded); as one service that a socket starts, with
+    Accept=no (restarted); one for each connection, Accept=yes, which reads the configuration each time (nothing to do);
+    not at all, in an image that is built (nothing to do).
     """
-    _refuse_invalid(config, sshd or "sshd")
-    if Path("/run/systemd/system").is_dir():
-        units = [f"{name}.service" for name in _NAMES if run("systemctl", "is-active", f"{name}.service").code == 0]
-        command = ["systemctl", "reload", *units[:1]] if units else []
-    else:
-        scripts = [name for name in _NAMES if Path(f"/etc/init.d/{name}").is_file()]
-        running = listening_commands()
-        command = ["service", scripts[0], "reload"] if scripts and running else []
-        if running and not scripts:
-            raise FleetMfaError("sshd runs, but neither systemd nor an init script of it is there; reload it by hand")
-    if not command:
+    command = _command()
+    _refuse_invalid(config, sshd or "sshd", runs=command is not None)
+    if command is None:
         return False
     done = run(*command)
     if done.code:
-        raise FleetMfaError(f"{' '.join(command)} failed: {done.said}; sshd still serves what it served before")
+        raise FleetMfaError(
+            f"{' '.join(command)} failed: {done.said}; see whether sshd runs, and with what configuration"
+        )
     return True
 
 
-def _refuse_invalid(config: str | None, sshd: str) -> None:
+def _command() -> list[str] | None:
+    """What makes the running sshd read its configuration again."""
+    if Path("/run/systemd/system").is_dir():
+        units = [f"{name}.service" for name in _NAMES if run("systemctl", "is-active", f"{name}.service").code == 0]
+        return ["systemctl", _verb(units[0]), units[0]] if units else None
+    running = listening_commands()
+    scripts = [name for name in _NAMES if Path(f"/etc/init.d/{name}").is_file()]
+    if running and not scripts:
+        raise FleetMfaError("sshd runs, but neither systemd nor an init script of it is there; reload it by hand")
+    return ["service", scripts[0], "reload"] if running else None
+
+
+def _verb(unit: str) -> str:
+    """An sshd that has its listening socket from systemd ends at a reload: it executes itself anew, without the socket."""
+    shown = run("systemctl", "show", "--property=TriggeredBy,KillMode", unit).output.splitlines()
+    properties = dict(line.split("=", 1) for line in shown if "=" in line)
+    sockets = [name for name in properties.get("TriggeredBy", "").split() if name.endswith(".socket")]
+    if not any(run("systemctl", "is-active", socket).code == 0 for socket in sockets):
+        return "reload"
+    if properties.get("KillMode") != "process":
+        raise FleetMfaError(
+            f"{unit} is started by {sockets[0]} and has to be restarted, but its KillMode is not `process`: that would end "
+            "the sessions that are open, this one included; set KillMode=process (systemctl edit) and run again"
+        )
+    return "restart"
+
+
+def _refuse_invalid(config: str | None, sshd: str, runs: bool) -> None:
+    """In an image that is built there are no host keys yet: sshd would not start with them missing, and none runs."""
     done = run(sshd, "-t", *(["-f", config] if config else []))
-    if done.code and "Missing privilege separation directory" not in done.said:
+    excused = ["Missing privilege separation directory", *([] if runs else [NO_HOST_KEYS])]
+    if done.code and not any(words in done.said for words in excused):
         raise FleetMfaError(f"sshd is not reloaded, because it refuses its configuration: {done.said}")
 
 

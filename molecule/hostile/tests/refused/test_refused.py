@@ -85,6 +85,40 @@ def test_the_account_that_ansible_connects_with_is_not_enforced(option, root, si
         assert removed, printed
 
 
+# The account is named by ssh, not by the inventory; the controller's own environment names another one, or none.
+NAMED_BY_SSH = {"ssh_config": "-F {config}", "-o User=": "-o User=ansible"}
+
+
+@pytest.mark.parametrize("environment", [{"USER": "root"}, {"USER": None}], ids=["USER=root", "no $USER"])
+@pytest.mark.parametrize("named_by", NAMED_BY_SSH)
+def test_the_account_is_what_the_host_says(
+    named_by, environment, root, run_nameless, site, gets_in_by_key, keys, tmp_path
+):
+    """A host that enforces already: a new member changes neither PAM nor sshd, and all the same it is not the account."""
+    config = tmp_path / "ssh_config"
+    config.write_text("Host *\n  User ansible\n")
+    arguments = NAMED_BY_SSH[named_by].format(config=config)
+    validated = {"user": "ansible", "secret": "V2CWBV6WRH7X3SVQGO5ZEHFGGJ7KXQ5T", "state": "validated"}
+    pending = {**validated, "state": "present"}
+    went_well, printed = site()
+    assert went_well, printed
+    members = root.group("mfa-enforced").members
+    try:
+        for check in ([], ["--check"]):
+            refused = run_nameless("fleetmfa.ssh.site", arguments, environment, *check, mfa_keys=[validated])
+            assert "ansible, which this run connects with, has a validated key" in refused
+        went_well, printed = site("-e", json.dumps({"mfa_keys": [pending], "mfa_users": ["ansible"]}))
+        assert went_well, printed
+        tokens = {"mfa_validate_first": "000000", "mfa_validate_second": "000001", "mfa_validate_user": "ansible"}
+        refused = run_nameless("fleetmfa.ssh.validate", arguments, environment, **tokens)
+        assert "ansible, which this run connects with, has a validated key" in refused
+        assert root.group("mfa-enforced").members == members
+        assert gets_in_by_key("ansible")
+    finally:
+        removed, printed = site("-e", "mfa_state=absent")
+        assert removed, printed
+
+
 def test_site_goes_on_once_it_is_put_right(site, gets_in_by_key, gets_in_with_a_token):
     went_well, printed = site()
     assert went_well, printed

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Who must not be asked for a token: the account of the connection, by its uid, in each module that changes who is asked."""
+
+from __future__ import annotations
+
+import pwd
+import time
+
+import pytest
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy import managing_connection
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
+
+SECRET = "MFSWG2LPNZXW4ZLOORXGK3LPNZSXA4DB"
+VALIDATED = {"user": "alice", "secret": SECRET, "state": "validated"}
+
+
+@pytest.fixture
+def uid(host):
+    return pwd.getpwnam("alice").pw_uid
+
+
+def provision(host):
+    assert host.totp_key({"user": "alice", "secret": SECRET})["changed"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("given", [{"keys": [VALIDATED]}, {"keys": [VALIDATED], "exempt_users": ["bob"]}])
+def test_totp_key_refuses_before_anything_is_changed(host, uid, check, given):
+    provision(host)
+    before = host.snapshot()
+    result = host.run("totp_key", check=check, _connection={"uid": uid}, **given)
+    assert result["failed"] and "alice, which this run connects with" in result["msg"]
+    assert "mfa_exempt_users" in result["msg"] and host.snapshot() == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_totp_validate_refuses_before_a_token_is_judged(host, uid, check):
+    provision(host)
+    before = host.snapshot()
+    now = time.time()
+    tokens = [host.token(SECRET, now, offset) for offset in (-1, 0)]
+    wish = [{"user": "alice", "tokens": tokens}]
+    result = host.run("totp_validate", check=check, validations=wish, _connection={"uid": uid})
+    assert result["failed"] and "alice, which this run connects with" in result["msg"]
+    assert host.snapshot() == before
+
+
+def test_an_exemption_that_is_taken_back_is_refused(host, uid):
+    host.totp_key(VALIDATED, exempt_users=["alice"])
+    result = host.run("totp_key", users=["alice"], _connection={"uid": uid})
+    assert result["failed"] and host.members() == set()
+
+
+@pytest.mark.parametrize("connection", [{}, {"answers_token": True}, {"uid": 0}, {"exempt": ["alice"]}])
+def test_others_exempt_ones_and_those_who_can_answer_are_not_refused(host, uid, connection):
+    exempt = connection.pop("exempt", [])
+    result = host.totp_key(VALIDATED, exempt_users=exempt, _connection={"uid": uid if exempt else None, **connection})
+    assert not result.get("failed"), result
+    assert host.members() == (set() if exempt else {"alice"})
+
+
+def test_every_name_of_the_uid_is_the_account(host, uid, monkeypatch):
+    """`id -u` names no name: whichever of two names sshd let in, none of them is enforced."""
+    second = pwd.struct_passwd(("alice2", "x", uid, uid, "", "/", "/bin/sh"))
+    everybody = [*pwd.getpwall(), second]
+    monkeypatch.setattr(managing_connection.pwd, "getpwall", lambda: everybody)
+    assert managing_connection.ManagingConnection(uid=uid).cannot_answer == ["alice", "alice2"]
+
+
+def test_root_is_refused_unless_sshd_lets_it_answer(host, monkeypatch):
+    key = {**VALIDATED, "user": "root"}
+    monkeypatch.setattr(managing_connection, "_root_may_answer", lambda: False)
+    refused = host.totp_key(key)
+    assert refused["failed"] and "PermitRootLogin yes" in refused["msg"] and host.members() in (None, set())
+    monkeypatch.setattr(managing_connection, "_root_may_answer", lambda: True)
+    assert host.totp_key(key)["changed"] and host.members() == {"root"}
+
+
+class TestConfirmed:
+    """Where the controller logs in, new members wait for its confirmation like a change of files."""
+
+    @pytest.fixture
+    def join(self, host, uid, monkeypatch):
+        monkeypatch.setattr(systemd, "is_running", lambda: False)
+        host.accounts.add_group("mfa-enforced")
+        connection = {"uid": uid + 1000, "logs_in": True, "controller": "ops@controller"}
+        yield lambda **options: host.totp_key(VALIDATED, _connection=connection, confirm_timeout=3600, **options)
+        Rollout(str(host.path)).settle()
+
+    def phase(self, host, name, joined):
+        return host.run("totp_rollout", phase=name, rollout_id=joined["rollout_id"])
+
+    def test_confirmed_they_stay(self, host, join):
+        joined = join()
+        assert joined["joining"] == ["alice"] and host.members() == {"alice"}
+        assert self.phase(host, "confirm", joined)["confirmed"]
+        again = join()
+        assert not again["changed"] and "rollout_id" not in again and host.members() == {"alice"}
+
+    def test_rolled_back_they_are_out_and_the_next_run_tries_again(self, host, join):
+        joined = join()
+        assert self.phase(host, "rollback", joined)["rolled_back"]
+        assert host.members() == set() and host.keys("alice") == "v"
+        assert join()["joining"] == ["alice"]
+
+    def test_who_was_a_member_before_stays_one(self, host, join):
+        host.accounts.add("bob")
+        host.totp_key({**VALIDATED, "user": "bob"})
+        self.phase(host, "rollback", join())
+        assert host.members() == {"bob"}
+
+    def test_check_mode_begins_nothing(self, host, join):
+        predicted = join(check=True)
+        assert predicted["changed"] and "rollout_id" not in predicted and host.members() == set()
