@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import require_login
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import INTERNAL, PREFIX, read_settings
 
 SPECS = Path(__file__).resolve().parents[2] / "roles/mfa/meta/argument_specs.yml"
@@ -21,7 +22,7 @@ class ActionModule(ActionBase):
     """Reads variables on the controller; no host is connected to."""
 
     _requires_connection = False
-    _VALID_ARGS: frozenset[str] = frozenset()
+    _VALID_ARGS = frozenset(["rolls_out"])
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
@@ -30,7 +31,10 @@ class ActionModule(ActionBase):
         names = sorted(name for name in variables if name.startswith(PREFIX) and not name.startswith(INTERNAL))
         try:
             given = {name: self._value(name, variables[name]) for name in names}
-            result.update(changed=False, settings=read_settings(options, given))
+            settings = read_settings(options, given)
+            if self._task.args.get("rolls_out") and not settings["confirm_without_login"]:
+                require_login(self._connection, "mfa_confirm_without_login")
+            result.update(changed=False, settings=settings)
         except FleetMfaError as error:
             raise AnsibleActionFail(f"nothing was changed: {error}") from None
         return result

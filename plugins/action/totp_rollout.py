@@ -11,7 +11,9 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._confirmed_action import ConfirmedAction
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import require_login
 
 
 class ActionModule(ConfirmedAction):
@@ -27,11 +29,12 @@ class ActionModule(ConfirmedAction):
         return super().act()
 
     def _refuse_without_login(self) -> None:
-        if not self.logs_in and not boolean(self._task.args.get("confirm_without_login", False)):
-            raise AnsibleActionFail(
-                f"a roll-out is confirmed by a new SSH login, and connection '{self._connection.transport}' does not log in; "
-                "connect with ssh, or set confirm_without_login (variable mfa_confirm_without_login) to do without that proof"
-            )
+        if boolean(self._task.args.get("confirm_without_login", False)):
+            return
+        try:
+            require_login(self._connection, "confirm_without_login")
+        except FleetMfaError as error:
+            raise AnsibleActionFail(str(error)) from None
 
     def after_rollback(self, result: dict[str, Any]) -> dict[str, Any]:
         return {"changed": False}

@@ -18,7 +18,13 @@ description:
   - Takes every variable whose name begins with C(mfa_) as it is meant, whether it comes from YAML, an INI inventory or C(-e). The measure
     is the role's argument spec. C(-e mfa_guard=false) is false, C(mfa_exempt_groups=automation) is a list of one name.
   - Fails if one cannot be meant, or is none of the role's, naming each. No value is shown, since a secret may be in the wrong place.
-options: {}
+options:
+  rolls_out:
+    description:
+      - Whether PAM and sshd are to be changed after this. Then a connection that is no login is refused, unless the variable
+        C(mfa_confirm_without_login) is true.
+    type: bool
+    default: false
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.

@@ -79,10 +79,11 @@ class ConfirmedAction(ConnectedAction):
 
     def _confirm_through_new_login(self, rollout_id: str) -> str | None:
         usual = self._connection
-        with fresh_connection(usual, self._play_context) as self._connection:
+        with fresh_connection(usual, self._play_context) as fresh:
+            self._connection = fresh
             try:
                 problem = self._confirm_directly(rollout_id)
-                self._remove_tmp_path(self._connection._shell.tmpdir)
+                self._remove_tmp_path(fresh._shell.tmpdir)
             finally:
                 self._connection = usual
         return problem

@@ -18,6 +18,7 @@ class ConnectedAction(ActionBase):
     """`MODULE` runs with the arguments of the task and with `_connection`, which no task can set."""
 
     MODULE = ""
+    _connection: Any  # of ActionBase, which has no types
     _supports_check_mode = True
     _supports_diff = True
 

@@ -12,6 +12,8 @@ from typing import Any, Iterator
 from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import connection_loader
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
 # The connection plugin that answers the token prompt: with it an enforced account can go on.
 TOKEN_CONNECTION = "fleetmfa.ssh.ssh_totp"
 
@@ -23,6 +25,15 @@ _NOT_MULTIPLEXED = "-o ControlMaster=no -o ControlPath=none"
 def logs_in(connection: ConnectionBase) -> bool:
     """Whether a new connection of this kind is a login through sshd, and so proves that one works."""
     return connection.transport in _SSH_TRANSPORTS
+
+
+def require_login(connection: ConnectionBase, without: str) -> None:
+    """Refuse a connection over which nothing can show that somebody can log in; `without` is what does without that."""
+    if not logs_in(connection):
+        raise FleetMfaError(
+            f"a change is confirmed by a new SSH login, and connection {connection.transport} does not log in. Connect with ssh, or "
+            f"set {without}: true to go on without that proof (docs/rollout.md, Without a login)"
+        )
 
 
 def answers_token_prompt(connection: ConnectionBase) -> bool:

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 from typing import Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import NO_HOST_KEYS, listening_commands
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import Done, find_program, run
 
 _INCLUDE_SINCE = (8, 2)
@@ -28,6 +30,7 @@ class Sshd:
         self.options = list(options)
         self.calls = 0
         self._version: tuple[int, int] | None = None
+        self._host_key: list[str] = []
 
     @property
     def version(self) -> tuple[int, int]:
@@ -70,10 +73,24 @@ class Sshd:
 
     def _counted(self, *arguments: str) -> Done:
         self.calls += 1
-        done = run(self.binary, *arguments)
+        done = run(self.binary, *arguments, *self._host_key)
         missing = re.search(r"Missing privilege separation directory: ((?:/var)?/run/\S+)", done.errors)
         if done.code and missing:
             # On a socket-activated host it is there only while a login is; units and packages make the same folder.
             Path(missing.group(1)).mkdir(mode=0o755, exist_ok=True)
-            done = run(self.binary, *arguments)
+            done = run(self.binary, *arguments, *self._host_key)
+        if done.code and NO_HOST_KEYS in done.errors and not self._host_key and not listening_commands():
+            self._host_key = self._passing_host_key()
+            done = run(self.binary, *arguments, *self._host_key)
         return done
+
+    def _passing_host_key(self) -> list[str]:
+        """For an image that is built: its hosts make their keys when they start, and sshd wants one to say anything."""
+        self._folder = tempfile.TemporaryDirectory(prefix="fleetmfa-sshd-")
+        key = f"{self._folder.name}/key"
+        done = run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        if done.code:
+            raise FleetMfaError(
+                f"sshd has no host keys, and none can be made to ask it: {done.said}; run ssh-keygen -A"
+            )
+        return ["-h", key]
