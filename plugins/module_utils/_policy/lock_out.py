@@ -14,7 +14,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import S
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import known_as
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 Accounts = Callable[[SshdConfig, str], "list[Account]"]
