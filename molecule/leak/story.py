@@ -38,7 +38,7 @@ class Story:
         book = self.controller.write("modules.yml", playbook(cases))
         self.controller.run("modules-check", book, "-e", variables, "--check")
         minimal = {"STDOUT_CALLBACK": "ansible.builtin.minimal"}
-        self.controller.run("modules", book, "-e", variables, **minimal)
+        self.controller.run("modules", book, "-e", variables, DEBUG="true", **minimal)
 
     def site(self) -> None:
         bad = self.controller.write(
@@ -61,7 +61,7 @@ class Story:
         # Without pipelining a module and its arguments pass through files on both sides.
         self.controller.run("site", "fleetmfa.ssh.site", *arguments, "-vv", PIPELINING="false")
         later = ("--start-at-task", "Provision the users' keys and keep the enforced group")
-        self.controller.run("site-later", "fleetmfa.ssh.site", *arguments, *later)
+        self.controller.run("site-later", "fleetmfa.ssh.site", *arguments, *later, DEBUG="true")
         self.authenticators = {user: pyotp.TOTP(entry["secret"]) for user, entry in users.items()}
         self.codes = users["leak1"]["recovery_codes"]
 
@@ -116,7 +116,7 @@ class Story:
         arguments = ("-e", f"@{self.controller.write('prompts.json', prompts)}", "-e", "target=bad_tokens")
         self.controller.run("validate-bad", "fleetmfa.ssh.validate", *arguments)
         self.controller.run("validate-check", "fleetmfa.ssh.validate", *self._right(), "--check")
-        self.controller.run("validate", "fleetmfa.ssh.validate", *self._right())
+        self.controller.run("validate", "fleetmfa.ssh.validate", *self._right(), DEBUG="true")
 
     def _right(self) -> tuple[str, ...]:
         totp, now = self.authenticators["validates"], time.time()

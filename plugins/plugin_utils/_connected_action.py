@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import answers_token_prompt, logs_in
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._secret_arguments import SecretArguments
 
 
 class ConnectedAction(ActionBase):
@@ -31,7 +32,8 @@ class ConnectedAction(ActionBase):
         return self.module(self.MODULE, {**self._task.args, "_connection": self.connection_facts()})
 
     def module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        return self._execute_module(module_name=name, module_args=arguments, task_vars=self._task_vars)
+        hidden = SecretArguments(arguments)
+        return self._execute_module(module_name=name, module_args=hidden, task_vars=self._task_vars)
 
     @property
     def logs_in(self) -> bool:

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A module's arguments that nobody prints. Private to the collection."""
+
+from __future__ import annotations
+
+
+class SecretArguments(dict):
+    """With ANSIBLE_DEBUG=1 ansible-core prints the arguments of each module that was run, whatever `no_log` says."""
+
+    def __repr__(self) -> str:
+        return "(arguments that are not shown)"  # nor their names: a secret may stand in the wrong place
