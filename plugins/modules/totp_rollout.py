@@ -99,6 +99,26 @@ options:
         description: Folder of the PAM services.
         type: path
         default: /etc/pam.d
+  account_check:
+    description:
+      - Lines in PAM's account phase that refuse a login of an enforced account in which no token was given, whatever let it in.
+      - They are put into C(common-account) where the services include it, above the part that C(pam-auth-update) manages, else
+        into each service. Without this option, and with O(state=absent), they are taken out wherever they are.
+    type: dict
+    suboptions:
+      services:
+        description: The PAM services that sshd uses, with and without us. Logins of other services are not checked.
+        type: list
+        elements: str
+        required: true
+      guard:
+        description: Path of the exactly-once guard, which knows whether a token was given in a login.
+        type: path
+        required: true
+      confdir:
+        description: Folder of the PAM services.
+        type: path
+        default: /etc/pam.d
   sshd:
     description: sshd's policy, as for M(fleetmfa.ssh.sshd_totp). Without it sshd is neither changed nor reloaded.
     type: dict

@@ -53,8 +53,13 @@ class GuardedHost:
 
     def write_directory(self, answer: str) -> None:
         """What `getent passwd -- NAME` does; $3 is the name."""
-        self.directory.write_text(f"#!/bin/sh\n{answer}\n")
-        self.directory.chmod(0o755)
+        self.write_program("getent", answer)
+
+    def write_program(self, name: str, script: str) -> None:
+        """What the guard runs by that name."""
+        program = self.directory.with_name(name)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
 
     def write_service(self, guarded: bool = True) -> None:
         lines = [

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import DEFAULT_PATH, StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
@@ -27,6 +27,16 @@ class Host(NamedTuple):
     state_dir: StateDir
     group: EnforcedGroup
     exempt: Exemptions
+
+    def enforce(self, join: Iterable[str] = (), leave: Iterable[str] = ()) -> bool:
+        """Have these accounts asked for a token, and those not; whether that changed anything. The caller holds the lock.
+
+        In this order a run that is killed leaves nobody on record who is not a member: such an account could not log in.
+        """
+        join, leave = set(join), set(leave)
+        forgotten = self.state_dir.records.remove(leave)
+        moved = self.group.update(join, leave)
+        return self.state_dir.records.add(join) or moved or forgotten
 
     @classmethod
     def from_params(cls, params: dict[str, Any]) -> Host:

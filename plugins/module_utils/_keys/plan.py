@@ -18,7 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Owners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 
 _ERRORS_SHOWN = 20
@@ -37,6 +37,7 @@ class UserPlan:
         self.after = entry.wanted(self.before)
         self.exempt = self.user in host.exempt
         self.was_enforced = self.user in members
+        self.was_on_record = host.state_dir.records.has(self.user)
         self.enforced = self._is_enforced_then()
         self.misspelled = [name for name, account in misspelled_members.items() if account == self.user]
         self._unsafe = [name for name in ("pending", "keys") if host.state_dir.access_problem(name, self.user)]
@@ -54,7 +55,11 @@ class UserPlan:
         """Nobody leaves the group but by an explicit word: a member who has lost the key stays denied."""
         if self.exempt or self.entry.state == "absent":
             return False
-        return self.was_enforced or self.after.validated is not None
+        return self.was_enforced or self.was_on_record or self.after.validated is not None
+
+    @property
+    def membership_changes(self) -> bool:
+        return self.enforced != self.was_enforced or self.enforced != self.was_on_record
 
     @property
     def why_denied(self) -> str | None:
@@ -74,15 +79,15 @@ class UserPlan:
     @property
     def changed(self) -> bool:
         moves = self.misplaced or self.misspelled or self._unsafe
-        return self.before != self.after or self.enforced != self.was_enforced or bool(moves)
+        return self.before != self.after or self.membership_changes or bool(moves)
 
     @property
     def leaving(self) -> list[str]:
-        return self.misspelled + ([self.user] if self.was_enforced and not self.enforced else [])
+        return self.misspelled + ([self.user] if self.membership_changes and not self.enforced else [])
 
     @property
     def joins(self) -> bool:
-        return self.enforced and not self.was_enforced
+        return self.enforced and self.membership_changes
 
     def apply(self, state_dir: StateDir) -> None:
         try:
@@ -119,6 +124,8 @@ class UserPlan:
         words += [f"owner and mode in {name}/ corrected" for name in self._unsafe]
         if self.enforced != self.was_enforced:
             words.append(f"joins {group}" if self.enforced else f"leaves {group}")
+        if self.enforced != self.was_on_record:
+            words.append("on record as enforced" if self.enforced else "no longer on record as enforced")
         return words
 
     def result(self) -> dict[str, Any]:
@@ -177,7 +184,7 @@ def apply(plans: Iterable[UserPlan], host: Host, join: Callable[[list[str]], boo
         steps.insert(0, Step(f"group {group.name}", group.prepare))
     leaving = [name for one in plans for name in one.leaving]
     if leaving:
-        steps.append(Step(f"{len(leaving)} users out of {group.name}", lambda: group.update(leave=leaving)))
+        steps.append(Step(f"{len(leaving)} users out of {group.name}", lambda: host.enforce(leave=leaving)))
     steps += [Step(f"the keys of {one.user}", functools.partial(one.apply, state_dir)) for one in plans]
     joining = [one.user for one in plans if one.enforced]
     if joining:
@@ -196,10 +203,15 @@ def denied_users(plans: list[UserPlan], host: Host) -> dict[str, str]:
 
 
 def _denied_members(host: Host, except_for: Container[str]) -> dict[str, str]:
-    """Members of the enforced group whose every login is denied, and why. Who is exempt is about to leave it, and an
-    account that this host does not have cannot log in: it stays a member, since a directory may answer tomorrow."""
-    others = [user for user in sorted(host.group.members) if user not in except_for and user not in host.exempt]
-    reasons = {user: host.state_dir.why_denied(user) for user in others if account_exists(user)}
+    """Who is enforced, by membership or on record, and denied at every login, and why.
+
+    Who is exempt is about to leave the group, and an account that this host does not have cannot log in: it stays a member,
+    since a directory may answer tomorrow.
+    """
+    enforced = host.group.members | host.state_dir.records.users()
+    others = [user for user in sorted(enforced) if user not in except_for and user not in host.exempt]
+    # Under another spelling than the account's own a name protects nobody, and is dealt with as such.
+    reasons = {user: host.state_dir.why_denied(user) for user in others if account_name(user) == user}
     return {user: why for user, why in reasons.items() if why}
 
 

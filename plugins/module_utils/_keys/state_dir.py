@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_records import EnforcedRecords
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step, lent_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
@@ -32,8 +33,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import l
 
 DEFAULT_PATH = "/var/lib/fleetmfa"
 KEY_FOLDERS = ("keys", "pending")
-# The last one is the exactly-once guard's, which denies where it has no place for its records.
-FOLDERS = (*KEY_FOLDERS, "guard")
+# `guard` is the exactly-once guard's, which denies where it has no place for its records.
+FOLDERS = (*KEY_FOLDERS, "guard", "enforced")
 # Keys that are nobody's any more.
 PUT_AWAY = "put-away"
 
@@ -144,6 +145,10 @@ class StateDir:
     def _file(self, folder: str, user: str) -> str:
         check_user_name(user)
         return os.path.join(self._folder(folder), user)
+
+    @property
+    def records(self) -> EnforcedRecords:
+        return EnforcedRecords(self._folder("enforced"))
 
     def claim_step(self, user: str, step: int) -> bool:
         """Take a token's step so that no login can; false if one has. The caller holds the lock."""

@@ -104,7 +104,7 @@ class Validations:
 
     def _let_join_or_leave(self, join: Join) -> bool:
         leaving = [one.user for one in self.outcomes if one.was_enforced and not one.enforced]
-        left = self._host.group.update(leave=leaving)
+        left = self._host.enforce(leave=leaving)
         return join([one.user for one in self.outcomes if one.enforced]) or left
 
     def predict(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Pattern
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block, lines_of, split
@@ -37,7 +38,7 @@ def plan_block(confdir: str, service: str, content: str) -> FileChange:
             "(it may lie in /usr/lib/pam.d), or give the service a file of its own with 'own_service: true'"
         )
     lines = lines_of(split(before, path).without)
-    head = _first_auth_line(lines)
+    head = first_line(lines, _AUTH_PART)
     return FileChange(path, b"".join([*lines[:head], _block(content), *lines[head:]]))
 
 
@@ -72,11 +73,11 @@ def _block(content: str) -> bytes:
     return block(lines, "option 'content'")
 
 
-def _first_auth_line(lines: list[bytes]) -> int:
-    """Index of the first line that can bring auth lines, 0 if there is none; never inside a continued line."""
+def first_line(lines: list[bytes], wanted: Pattern[bytes]) -> int:
+    """Index of the first line that begins as wanted, 0 if there is none; never inside a continued line."""
     continued = False
     for index, line in enumerate(lines):
-        if not continued and _AUTH_PART.match(line):
+        if not continued and wanted.match(line):
             return index
         comment = not continued and line.lstrip().startswith(b"#")
         continued = not comment and line.rstrip(b"\r\n").endswith(b"\\")

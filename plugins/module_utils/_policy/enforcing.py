@@ -31,7 +31,7 @@ class Joining:
 
     def __init__(self, host: Host, params: dict[str, Any], warn: Callable[[str], None]):
         check_range("confirm_timeout", params["confirm_timeout"])
-        self._group = host.group
+        self._host = host
         self._connection = ManagingConnection.from_params(params)
         self._timeout = params["confirm_timeout"]
         self._rollout = Rollout(params["state_dir"])
@@ -40,7 +40,7 @@ class Joining:
 
     def refuse(self, users: Iterable[str]) -> None:
         """Those who are to be members when the call is done."""
-        refuse_to_ask(users, self._connection, self._group.name)
+        refuse_to_ask(users, self._connection, self._host.group.name)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
@@ -56,13 +56,15 @@ class Joining:
 
     def join(self, users: Iterable[str]) -> bool:
         """Whether that changed anything."""
-        joining = sorted(set(users) - self._group.members)
+        wanted, group, records = set(users), self._host.group, self._host.state_dir.records
+        joining = sorted(wanted - group.members)
         if not joining or not self._connection.logs_in:
-            return self._group.update(join=joining)
+            return self._host.enforce(join=wanted)
+        records.add(wanted.difference(joining))
         rollout_id = secrets.token_hex(8)
         began = self._rollout.start(
-            *(rollout_id, [], self._timeout, None),
-            joining=Members(group=self._group.name, users=joining),
+            *(rollout_id, records.changes(joining), self._timeout, None),
+            joining=Members(group=group.name, users=joining),
             caller=self._connection.caller(self._timeout),
         )
         self.result = {**began, "rollout_id": rollout_id, "confirm_timeout": self._timeout, "joining": joining}

@@ -11,6 +11,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines, plan_account_check
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, PamWish, plan_pam_totp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS
@@ -45,6 +46,14 @@ TOTP_ROLLOUT_SPEC = {
     **CONFIRMED_ARGUMENTS,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "pam": {"type": "list", "elements": "dict", "options": _own_options(PAM_TOTP_SPEC), "default": []},
+    "account_check": {
+        "type": "dict",
+        "options": {
+            "services": {"type": "list", "elements": "str", "required": True},
+            "guard": {"type": "path", "required": True},
+            "confdir": {"type": "path", "default": DEFAULT_CONFDIR},
+        },
+    },
     "sshd": {"type": "dict", "options": _own_options(SSHD_TOTP_SPEC)},
     "confirm_without_login": {"type": "bool", "default": False},
     "phase": {"type": "str", "choices": ["apply", "confirm", "rollback"], "default": "apply"},
@@ -146,11 +155,28 @@ def _plan(params: dict[str, Any]) -> Plan:
         change = planned.change
         (coming if wish["state"] == "present" else going).append(change)
         services.append({"service": wish["service"], "path": change.path, **planned.facts})
+    checks = {change.path: change for change in _plan_account_check(params, [*coming, *going])}
+    coming = [*(checks.pop(change.path, change) for change in coming)]
+    going = [*(checks.pop(change.path, change) for change in going)]
     sshd, binary = _plan_sshd(params, [*coming, *going])
-    changes = [change for change in [*coming, *sshd, *going] if change.changed]
+    changes = [change for change in [*coming, *checks.values(), *sshd, *going] if change.changed]
     if changes and params["state"] == "present":
         _refuse_lock_out(changes, params)
     return Plan(changes, _to_reload(params, changes, sshd, binary), {"pam": services})
+
+
+def _plan_account_check(params: dict[str, Any], planned: list[FileChange]) -> list[FileChange]:
+    wish = params["account_check"]
+    if wish is None or params["state"] == "absent":
+        confdir = wish["confdir"] if wish else _confdir(params)
+        return plan_account_check(confdir, [], None, planned)
+    lines = account_lines(wish["services"], f"{params['state_dir']}/enforced", wish["guard"])
+    return plan_account_check(wish["confdir"], wish["services"], lines, planned)
+
+
+def _confdir(params: dict[str, Any]) -> str:
+    """One host has one folder; another than its own is a host that is only tried out."""
+    return params["pam"][0]["confdir"] if params["pam"] else DEFAULT_CONFDIR
 
 
 def _refuse_lock_out(changes: list[FileChange], params: dict[str, Any]) -> None:
@@ -164,8 +190,7 @@ def _plan_sshd(params: dict[str, Any], pam: list[FileChange]) -> tuple[list[File
     if params["sshd"] is None:
         return [], None
     planned = {change.path: None if change.after is None else _text(change.after) for change in pam}
-    # One host has one folder; another than its own is a host that is only tried out.
-    config = PamConfig(params["pam"][0]["confdir"] if pam else DEFAULT_CONFDIR, planned)
+    config = PamConfig(_confdir(params), planned)
     asked_of = params["group"] if pam else None
 
     def services(bare: PolicyReader) -> PamServices:

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-BLOCK_BEGIN = b"# BEGIN fleetmfa.ssh"
-BLOCK_END = b"# END fleetmfa.ssh"
+# What stands behind BEGIN and END. A file may have one block of each name.
+BLOCK = "fleetmfa.ssh"
+ACCOUNT_BLOCK = "fleetmfa.ssh account check"
 _BLANKS = b" \t\r"
 
 
@@ -30,29 +31,30 @@ class Blocked(NamedTuple):
         return self.head + self.tail
 
 
-def split(text: bytes, path: str) -> Blocked:
-    """Find our block; a FleetMfaError unless there is exactly one or none, since what it fences cannot be told then."""
-    lines = lines_of(text)
-    marks = [index for index, line in enumerate(lines) if _is_mark(line)]
+def split(text: bytes, path: str, name: str = BLOCK) -> Blocked:
+    """Find our block of that name; a FleetMfaError unless there is exactly one or none, since what it fences cannot be told then."""
+    lines, wanted = lines_of(text), _marks(name)
+    marks = [index for index, line in enumerate(lines) if _mark(line) in wanted]
     if not marks:
         return Blocked(text, None, b"")
-    if [lines[index].strip(_BLANKS + b"\n") for index in marks] != [BLOCK_BEGIN, BLOCK_END]:
+    if [_mark(lines[index]) for index in marks] != wanted:
         places = ", ".join(str(index + 1) for index in marks)
         raise FleetMfaError(
-            f"{path}: the marker lines '{BLOCK_BEGIN.decode()}' and '{BLOCK_END.decode()}' do not pair up (lines {places}); "
+            f"{path}: the marker lines '{wanted[0].decode()}' and '{wanted[1].decode()}' do not pair up (lines {places}); "
             "leave one of each, around our lines, or neither"
         )
     begin, end = marks
     return Blocked(b"".join(lines[:begin]), b"".join(lines[begin + 1 : end]), b"".join(lines[end + 1 :]))
 
 
-def block(content: bytes, source: str) -> bytes:
+def block(content: bytes, source: str, name: str = BLOCK) -> bytes:
     """`content` between the marks. It has to be put before the first byte of a line, or of the file."""
     for number, line in enumerate(lines_of(content), 1):
-        if _is_mark(line):
+        if _mark(line) in (mark for name in (BLOCK, ACCOUNT_BLOCK) for mark in _marks(name)):
             raise FleetMfaError(f"{source}, line {number}: the marker lines are added by the module; leave them out")
     newline = b"" if content.endswith(b"\n") or not content else b"\n"
-    return BLOCK_BEGIN + b"\n" + content + newline + BLOCK_END + b"\n"
+    begin, end = _marks(name)
+    return begin + b"\n" + content + newline + end + b"\n"
 
 
 def lines_of(text: bytes) -> list[bytes]:
@@ -62,5 +64,9 @@ def lines_of(text: bytes) -> list[bytes]:
     return lines if lines[-1] else lines[:-1]
 
 
-def _is_mark(line: bytes) -> bool:
-    return line.strip(_BLANKS + b"\n") in (BLOCK_BEGIN, BLOCK_END)
+def _marks(name: str) -> list[bytes]:
+    return [f"# BEGIN {name}".encode(), f"# END {name}".encode()]
+
+
+def _mark(line: bytes) -> bytes:
+    return line.strip(_BLANKS + b"\n")

@@ -33,6 +33,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
     KeySettings,
     generate_recovery_codes,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import (
     is_of_unknown_origin,
     made_here,
@@ -44,8 +45,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import gen
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import check_first, validate
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
+    Exemptions,
     human_accounts,
-    is_exempt,
     is_named,
 )
 
@@ -67,6 +68,8 @@ class Desk:
         self._policy, self._user = policy, user
         self._now = time.time() if now is None else now
         self._state = StateDir(policy.state_dir)
+        exempt = Exemptions(policy.exempt_users, policy.exempt_groups)
+        self._host = Host(self._state, EnforcedGroup(policy.group), exempt)
 
     def answer(self, question: Any) -> Answer:
         """The answer to one request; no is an answer, too."""
@@ -100,7 +103,7 @@ class Desk:
             "pending": pending is not None,
             "validated": validated is not None,
             "since": key.since if key else None,
-            "enforced": self._user in EnforcedGroup(self._policy.group).members,
+            "enforced": self._user in self._host.group.members,
             "exempt": self._exempt(),
             "may_enroll": way != "none",
             "key": way,
@@ -196,16 +199,17 @@ class Desk:
 
     def _lost_the_key(self) -> bool:
         """Denied at login, and so in a session that is; whoever is in it may be anybody, and gets a key from an operator."""
-        return self._user in EnforcedGroup(self._policy.group).members and self._state.validated(self._user) is None
+        return self._user in self._host.group.members and self._state.validated(self._user) is None
 
     def _exempt(self) -> bool:
-        return is_exempt(self._user, self._policy.exempt_users, self._policy.exempt_groups)
+        return self._user in self._host.exempt
 
     def _enforce(self) -> bool:
         """Let the user join the enforced group; the key stays validated if that fails, and the role's next run joins."""
         try:
+            self._state.prepare()
             self._state.flush()
-            EnforcedGroup(self._policy.group).update(join=[self._user])
+            self._host.enforce(join=[self._user])
         except FleetMfaError as error:
             audit(self._user, f"is NOT enforced yet: {error}")
             return False

@@ -83,7 +83,7 @@ def test_everything_is_private(state_dir):
     state_dir.save_pending("alice", key())
     paths = [Path(state_dir.path), *Path(state_dir.path).rglob("*")]
     assert {path.name: oct(path.stat().st_mode & 0o777) for path in paths} == {
-        "state": "0o700", "keys": "0o700", "pending": "0o700", "guard": "0o700", "lock": "0o600", "alice": "0o600",
+        "state": "0o700", "keys": "0o700", "pending": "0o700", "guard": "0o700", "enforced": "0o700", "lock": "0o600", "alice": "0o600",
     }  # fmt: skip
 
 

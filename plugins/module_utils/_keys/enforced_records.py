@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""On record beside the enforced group: which accounts of this host have to give a token. Private to the collection.
+
+`enforced/UID` holds the names of the enforced accounts of that user id, one a line. The group may lose a member to a tool
+that knows nothing of us; the record then keeps the account check closed for that account (docs/fail_closed.md). It goes by
+uid, since sshd hands PAM the name as it was typed, and an account may have more names than one.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import Iterable
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, apply_all, read_file
+
+
+class EnforcedRecords:
+    """The folder of records; the caller holds the lock of the state directory when it changes them."""
+
+    def __init__(self, folder: str):
+        self._folder = folder
+
+    def has(self, user: str) -> bool:
+        uid = _uid(user)
+        return uid is not None and user in self._names(uid)
+
+    def users(self) -> set[str]:
+        return {user for uid in self._uids() for user in self._names(uid)}
+
+    def changes(self, users: Iterable[str]) -> list[FileChange]:
+        """The changes that put these users on record. An account that this host does not know now cannot log in, and gets
+        its record later."""
+        names: dict[int, set[str]] = {}
+        for user in users:
+            uid = _uid(user)
+            if uid is not None and user not in self._names(uid):
+                names.setdefault(uid, self._names(uid)).add(user)
+        return [self._change(uid, names[uid]) for uid in sorted(names)]
+
+    def add(self, users: Iterable[str]) -> bool:
+        """Whether one was added."""
+        changes = self.changes(users)
+        apply_all(changes)
+        return bool(changes)
+
+    def remove(self, users: Iterable[str]) -> bool:
+        """Whether one was removed; also those of accounts that are gone, or have another uid now."""
+        leaving = set(users)
+        found = [(uid, names) for uid in self._uids() for names in [self._names(uid)] if names & leaving]
+        apply_all([self._change(uid, names - leaving) for uid, names in found])
+        return bool(found)
+
+    def _change(self, uid: int, names: set[str]) -> FileChange:
+        text = "".join(f"{name}\n" for name in sorted(names))
+        return FileChange(self._file(uid), text.encode("utf-8", "surrogateescape") or None, 0o600)
+
+    def _uids(self) -> list[int]:
+        names = os.listdir(self._folder) if os.path.isdir(self._folder) else []
+        return [int(name) for name in names if name.isdigit()]
+
+    def _names(self, uid: int) -> set[str]:
+        return set((read_file(self._file(uid)) or b"").decode("utf-8", "surrogateescape").splitlines())
+
+    def _file(self, uid: int) -> str:
+        return os.path.join(self._folder, str(uid))
+
+
+def _uid(user: str) -> int | None:
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except (KeyError, ValueError):
+        return None

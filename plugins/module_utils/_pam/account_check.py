@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""The account check: a login of an enforced account without a token is refused, whatever let it in. Private.
+
+sshd and the `auth` lines ask for the token; each may be lost to a package, another role or an unaware `gpasswd`. sshd runs
+the `account` phase for every login, after a key alone too, so three lines there ask the guard whether a token was given in
+this very login (docs/fail_closed.md). Who is not enforced is let past by the second line and never meets the guard.
+
+The lines go where the loss of the service file does not take them away: into Debian's common-account, above the part that
+pam-auth-update(8) manages, where the service includes it; else into the service itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Iterable, Sequence
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import first_line, service_path
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import ACCOUNT_BLOCK, block, lines_of, split
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
+
+SHARED_FILE = "common-account"
+
+# What can bring account lines, and the comment above the part that pam-auth-update manages.
+_ACCOUNT_PART = re.compile(rb"# here are the per-package modules|\s*(-?account\s|@include\s)", re.IGNORECASE)
+# These come into a PAM line, a shell command in it and a list of services as they are.
+_PLAIN = re.compile(r"[\w/.+-]+")
+
+
+def account_lines(services: Sequence[str], records: str, guard: str) -> str:
+    """PAM lines for a file that any service may include; `records` has a file for the uid of each enforced account."""
+    for text in (*services, records, guard):
+        if not _PLAIN.fullmatch(text):
+            raise FleetMfaError(f"option 'account_check': {text!r} has characters that a PAM line would read otherwise")
+    enforced = f'u=$(/usr/bin/id -u -- "$PAM_USER") && test ! -e "{records}/$u"'
+    return (
+        "# A login over SSH of an enforced account in which no token was given is refused: docs/fail_closed.md.\n"
+        f"account  [success=ignore default=2]  pam_succeed_if.so quiet service in {':'.join(sorted(set(services)))}\n"
+        f"account  [success=1 default=ignore]  pam_exec.so quiet /bin/sh -pc [{enforced}]\n"
+        f"account  requisite  pam_exec.so quiet {guard} account\n"
+    )
+
+
+def plan_account_check(
+    confdir: str, services: Sequence[str], lines: str | None, planned: Iterable[FileChange] = ()
+) -> list[FileChange]:
+    """The changes that put `lines` where the services run them, and take them away everywhere else (None: everywhere).
+
+    `planned` are changes that are made with these; one of the same file is to be replaced by what is returned for it.
+    A service without an account line of its own is left alone: libpam takes those of `other` then.
+    """
+    becoming = {change.path: change.after for change in planned}
+    overlay = {path: None if after is None else _text(after) for path, after in becoming.items()}
+    places = _places(PamConfig(confdir, overlay), confdir, services) if lines else set()
+    changes = []
+    for path in sorted({*places, *_with_block(confdir)}):
+        before = becoming[path] if path in becoming else read_file(path)
+        if before is not None:
+            text = split(before, path, ACCOUNT_BLOCK).without
+            changes.append(FileChange(path, _with_lines(text, lines) if lines and path in places else text))
+    return changes
+
+
+def _places(config: PamConfig, confdir: str, services: Iterable[str]) -> set[str]:
+    """The files that are to have the lines, so that each of these services runs them."""
+    shared, found = service_path(confdir, SHARED_FILE), set()
+    for service in services:
+        reached = {line.file for line in config.lines(service) if line.type == "account"}
+        if shared in reached and not os.path.islink(shared):
+            found.add(shared)
+        elif reached:
+            found.add(service_path(confdir, service))
+    return found
+
+
+def _with_block(confdir: str) -> list[str]:
+    """The files that have our lines now."""
+    paths = [os.path.join(confdir, name) for name in os.listdir(confdir)] if os.path.isdir(confdir) else []
+    plain = [path for path in paths if os.path.isfile(path) and not os.path.islink(path)]
+    return [path for path in plain if ACCOUNT_BLOCK.encode() in (read_file(path) or b"")]
+
+
+def _with_lines(text: bytes, content: str) -> bytes:
+    lines = lines_of(text)
+    head = first_line(lines, _ACCOUNT_PART)
+    return b"".join([*lines[:head], block(content.encode(), "option 'account_check'", ACCOUNT_BLOCK), *lines[head:]])
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
