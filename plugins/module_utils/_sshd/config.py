@@ -90,7 +90,7 @@ class SshdConfig:
             raise FleetMfaError(f"{path}: Include lines go round in a circle; sshd refuses that")
         matches = inherited
         for number, text in enumerate(self._lines(path), 1):
-            keyword, rest = split_line(text)
+            keyword, rest = split_line(text, self._version)
             if keyword == "match":
                 matches = (*inherited, MatchLine(path, number, parse_criteria(rest, self._version)))
                 if matches[-1] not in self.matches:
@@ -141,7 +141,7 @@ class SshdConfig:
             staged[path] = str(folder / f"{len(staged)}.conf")
             lines = []
             for number, text in enumerate(self._lines(path), 1):
-                keyword, rest = split_line(text)
+                keyword, rest = split_line(text, self._version)
                 if keyword == "include":
                     copies = [self._stage_file(included, folder, staged, resolve) for included in self._included(rest)]
                     text = f"Include {' '.join(copies)}" if copies else ""

@@ -3,8 +3,8 @@
 """How the versions of sshd split a line of sshd_config into words: quotes, backslashes, `=`, comments. Private.
 
 Written after strdelim() and argv_split() of misc.c. Until 8.6 everything is split by strdelim(): only a double quote quotes,
-`=` is as good as a blank, and a comment behind a value is a value. Since 8.7 values are split by argv_split(), like a shell,
-and since 9.9 the criteria of Match too. A line that sshd refuses is split into anything: sshd says so itself.
+`=` is as good as a blank, and a # ends the line wherever it stands, in quotes too. Since 8.7 values are split by argv_split(),
+like a shell, and since 9.9 the criteria of Match too. A line that sshd refuses is split into anything: sshd says so itself.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ _NO_ARGUMENT = {"all", "invalid-user"}
 _WITH_EQUALS = re.compile(r"(user|group|host|address|localaddress|localport|rdomain|version)=", re.IGNORECASE)
 
 
-def split_line(text: str) -> tuple[str, str]:
+def split_line(text: str, version: tuple[int, int] = NEWEST) -> tuple[str, str]:
     """Keyword in lower case ("" for a comment or an empty line) and the rest."""
+    if version < _VALUES_LIKE_A_SHELL:
+        text = text.partition("#")[0]
     keyword, rest = _delimited(text.rstrip(_BLANKS + "\f"))
     if keyword == "" and rest:
         keyword, rest = _delimited(rest)

@@ -70,7 +70,7 @@ def test_criteria(text, expected):
     [
         ((8, 4), '"linux admins" staff', ["linux admins", "staff"]),
         ((9, 2), '"linux admins" staff', ["linux admins", "staff"]),
-        ((8, 4), "'linux admins' # x", ["'linux", "admins'", "#", "x"]),
+        ((8, 4), "'linux admins'", ["'linux", "admins'"]),
         ((9, 2), "'linux admins' # x", ["linux admins"]),
         ((8, 4), "linux\\ admins", ["linux\\", "admins"]),
         ((9, 2), "linux\\ admins", ["linux admins"]),
@@ -81,6 +81,12 @@ def test_criteria(text, expected):
 )
 def test_values_of_each_version(version, text, expected):
     assert split_arguments(text, version) == expected
+
+
+def test_comment_of_each_version():
+    line = 'AllowGroups staff "a # b" # c'
+    assert split_line(line, (8, 4)) == ("allowgroups", 'staff "a')
+    assert split_arguments(split_line(line, (9, 2))[1], (9, 2)) == ["staff", "a # b"]
 
 
 def test_variables_keep_their_equals_sign():
@@ -126,7 +132,9 @@ def test_same_values_as_sshd(tmp_path):
         except FleetMfaError:
             continue
         taken += 1
-        assert said == split_arguments(split_line(f"DenyGroups first {text}")[1], sshd.version), repr(text)
+        assert said == split_arguments(split_line(f"DenyGroups first {text}", sshd.version)[1], sshd.version), repr(
+            text
+        )
     assert taken > LINES / 10
 
 
