@@ -260,3 +260,12 @@ def test_days_left(desk):
     assert status["open"] and status["days_left"] == 6
     deadline = datetime.date.fromtimestamp(NOW) + datetime.timedelta(days=6)
     assert status["deadline"] == deadline.isoformat()
+
+
+def test_a_member_who_lost_the_key_gets_none_here(desk, host):
+    """A session that is still open may be anybody's; an operator gives the new key."""
+    host.remove_pending("alice")
+    EnforcedGroup("mfa-enforced").update(join=["alice"])
+    assert not ask(desk(), "status")["may_enroll"]
+    assert ask(desk(), "key")["refused"] == "no_pending_key"
+    assert host.pending("alice") is None
