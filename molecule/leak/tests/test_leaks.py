@@ -16,13 +16,12 @@ GOOD = {
     "modules",
     "site-check",
     "site",
-    "site-later",
     "validate-check",
     "validate",
     "remove",
 }
-# How many hosts fail in a run that is to fail.
-FAILING = {"site-bad": 11, "validate-bad": 6}
+# How many hosts fail in a run that is to fail. One that is started at a later task has not read the role's variables.
+FAILING = {"site-bad": 11, "site-later": 1, "validate-bad": 6}
 
 
 def test_every_run_did_what_it_should(told):
