@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -179,6 +180,17 @@ def test_controller_is_killed_and_another_runs_before_the_time_is_up(fleet, roll
         assert one["earlier_rollout"]["outcome"] == "waiting" and "@" in one["earlier_rollout"]["controller"]
     assert all(one["confirmed"] for one in roll_out(state="absent"))
     fleet.assert_as_before()
+
+
+def test_two_controllers_at_once(fleet, roll_out):
+    """The second one waits for the first one's login, and then finds everything in place."""
+    for _round in range(2):
+        with ThreadPoolExecutor(2) as controllers:
+            told = list(controllers.map(lambda _number: roll_out(), range(2)))
+        assert not any(one.get("failed") for results in told for one in results), told
+        assert all(sum(one["changed"] for one in of_host) == 1 for of_host in zip(*told))
+        assert all(one["confirmed"] for one in roll_out(state="absent"))
+        fleet.assert_as_before()
 
 
 def test_host_is_reset_within_the_window(fleet, roll_out_and_die):

@@ -54,6 +54,14 @@ def test_groups_with_rules_of_their_own(server, keys, gets_in_by_key):
     assert gets_in_by_key("robot")
 
 
+@pytest.mark.comes_with("socket_activated")
+def test_sshd_is_still_started_by_its_socket(root, gets_in_with_a_token):
+    """A reload ends such an sshd. It was restarted, and serves what `site` has written."""
+    assert gets_in_with_a_token("alice")
+    assert root.run("systemctl is-active ssh.socket ssh.service").stdout.split() == ["active", "active"]
+    assert "Address already in use" not in root.run("journalctl -u ssh -o cat").stdout
+
+
 @pytest.mark.comes_with("two_ports")
 def test_second_port_of_the_same_configuration(server, gets_in_by_key, gets_in_with_a_token, tmp_path):
     with _second_port(server, tmp_path / "known_hosts") as second:
