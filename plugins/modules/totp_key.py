@@ -236,6 +236,14 @@ users:
       description: What in the key files makes the PAM module deny or ignore something, by line number only.
       type: list
       elements: str
+put_away:
+  description:
+    - Users whose keys were put away (folder C(put-away) in O(state_dir)), because the account is gone, or one with another user
+      id has its name now.
+    - An account of a directory service is not taken to be gone because nothing answers to its name.
+  returned: success
+  type: list
+  elements: str
 unknown_users:
   description: Users left out because the host does not have them.
   returned: success
@@ -254,6 +262,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KEPT, STATES, KeyDefaults, KeyEntry
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeySettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
@@ -309,20 +318,25 @@ def manage(module: SecretModule) -> dict:
     plans = plan(entries, host, refuse_others)
     joining = Joining(host, module.params, module.warn)
     joining.refuse(one.user for one in plans if one.enforced)
-    changed = any(one.changed for one in plans) or not host.group.exists or not host.state_dir.is_prepared
+    named = {entry.user for entry in entries}
+    gone = [one for one in leavers(host.state_dir) if one.name not in named]
+    changed = bool(gone) or any(one.changed for one in plans)
+    changed = changed or not host.group.exists or not host.state_dir.is_prepared
     if changed and not module.check_mode:
         with joining.turn(), host.state_dir.lock():
             plans = plan(entries, host, refuse_others)  # once more, now that nobody else changes keys
             joining.refuse(one.user for one in plans if one.enforced)
-            apply(plans, host, joining.join)
+            apply(plans, host, joining.join, gone)
     denied = denied_users(plans, host)
     for user, why in denied.items():
         module.warn(f"user {user}: every login is denied, because the validated key is not sound: {why}")
     words = {one.user: one.differences(host.group.name) for one in plans if one.changed}
     diff = "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words.items())
+    diff += "".join(f"{one}\n" for one in gone)
     return {
         "changed": changed,
         "users": [one.result() for one in plans],
+        "put_away": sorted({one.name for one in gone} | {one.user for one in plans if one.strangers}),
         "unknown_users": [entry.user for entry in unknown],
         "denied_users": list(denied),
         "diff": {"prepared": diff},

@@ -17,7 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import g
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import GivenKey, given_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, decode_secret, generate_secret
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as, local_uid
 
 STATES = ("present", "pending", "validated", "rotated", "absent")
 # Not for an operator: the keys stay as they are, and only membership is decided.
@@ -126,6 +126,7 @@ class KeyEntry:
 
     def _merged(self, key: KeyFile) -> KeyFile:
         merged = key.merged(self._defaults.settings, self._issuer, self._account)
+        merged = merged.owned_by(local_uid(self.user))
         given = self._secret is not None and self._is_given(key)
         return merged.with_meta(**given_by_operator()) if given else merged
 

@@ -175,6 +175,12 @@ class KeyFile:
         return bool(self.meta.get("was_validated"))
 
     @property
+    def uid(self) -> int | None:
+        """The user id of the account that the key belongs to besides its name; None if nobody wrote it down."""
+        uid = self.meta.get("uid")
+        return uid if isinstance(uid, int) else None
+
+    @property
     def since(self) -> int | None:
         since = self.meta.get("since")
         return since if isinstance(since, int) else None
@@ -255,6 +261,10 @@ class KeyFile:
             return self
         return KeyFile(self._lines.with_option("FLEETMFA", json.dumps(wanted, sort_keys=True)))
 
+    def owned_by(self, uid: int | None) -> KeyFile:
+        """With the user id written down, if none is yet."""
+        return self if self.uid is not None else self.with_meta(uid=uid)
+
     def with_recovery_codes(self, codes: Iterable[str]) -> KeyFile:
         return KeyFile(self._lines.with_recovery_codes(codes))
 
@@ -267,6 +277,7 @@ class KeyFile:
             "issuer": self.issuer,
             "account": self.account,
             "origin": self.origin or "unknown",
+            "user id": self.uid,
             "period": self.period,
             "window": self.window,
             "rate limit": limit,

@@ -2,18 +2,18 @@
 # Copyright: the fleetmfa.ssh authors
 """Whose the key files of a host are, and what has to be put right about that. Private to the collection.
 
-Hosts that were enforced before accounts went by the name that the system's database answers with may have keys and
-members of the group under another spelling, which protect nobody.
+A key belongs to a user id as well as to a name: an account that has the name of one that is gone does not inherit its key
+(`StateDir` reads it as none). Hosts that were enforced before accounts went by the name that the system's database answers
+with may have keys and members of the group under another spelling, which protect nobody.
 """
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import KEY_FOLDERS, StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import misspelled
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import is_gone, misspelled
 
 
 class Misplaced(NamedTuple):
@@ -32,7 +32,7 @@ class Misplaced(NamedTuple):
 
     def put_right(self, state_dir: StateDir) -> None:
         if self.account_has_one:
-            state_dir.put_away(self.folder, self.name, time.time())
+            state_dir.put_away(self.folder, self.name)
         else:
             state_dir.rename(self.folder, self.name, self.account)
 
@@ -66,3 +66,19 @@ class Owners:
 
     def misplaced_of(self, user: str) -> list[Misplaced]:
         return [one for one in self.misplaced if one.account == user]
+
+
+class Leaver(NamedTuple):
+    """A key of an account that this host does not have any more, for certain."""
+
+    folder: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: the account is gone, its {'validated' if self.folder == 'keys' else 'pending'} key is put away"
+
+
+def leavers(state_dir: StateDir) -> list[Leaver]:
+    """A directory service that does not answer for a moment makes nobody a leaver."""
+    found = [Leaver(folder, name) for folder in KEY_FOLDERS for name in state_dir.users(folder)]
+    return [one for one in found if is_gone(one.name, state_dir.recorded_uid(one.folder, one.name) is not None)]

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from typing import Any, Callable, Container, Iterable
+from typing import Any, Callable, Container, Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyEntry, Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, differences
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Owners
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Leaver, Owners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
+    SharedUids,
+    account_name,
+    shared_uid_text,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 
 _ERRORS_SHOWN = 20
@@ -33,6 +37,7 @@ class UserPlan:
         self.entry = entry
         self.user = entry.user
         self.misplaced = owners.misplaced_of(self.user)
+        self.strangers = host.state_dir.strangers(self.user)
         self.before = Keys(owners.pending(self.user), owners.validated(self.user))
         self.after = entry.wanted(self.before)
         self.exempt = self.user in host.exempt
@@ -78,7 +83,7 @@ class UserPlan:
 
     @property
     def changed(self) -> bool:
-        moves = self.misplaced or self.misspelled or self._unsafe
+        moves = self.strangers or self.misplaced or self.misspelled or self._unsafe
         return self.before != self.after or self.membership_changes or bool(moves)
 
     @property
@@ -93,12 +98,14 @@ class UserPlan:
         try:
             self._write(state_dir)
         except (FleetMfaError, OSError) as error:
-            if not self.misplaced and Keys(state_dir.pending(self.user), state_dir.validated(self.user)) == self.before:
+            moved = self.misplaced or self.strangers
+            if not moved and Keys(state_dir.pending(self.user), state_dir.validated(self.user)) == self.before:
                 raise
             raise PartlyDoneError(str(error)) from error
 
     def _write(self, state_dir: StateDir) -> None:
         """What shall be is written before what shall not be is removed, so that no key is lost on the way."""
+        state_dir.put_strangers_away(self.user)
         for one in self.misplaced:
             one.put_right(state_dir)
         if self.after.validated:
@@ -117,7 +124,8 @@ class UserPlan:
 
     def differences(self, group: str) -> list[str]:
         """Each change in words, without a secret."""
-        words = [str(one) for one in self.misplaced]
+        words = [f"{name}/ has the key of an account that had the name before, put away" for name in self.strangers]
+        words += [str(one) for one in self.misplaced]
         words += [f"{name}, another spelling, leaves {group}" for name in self.misspelled]
         for name, before, after in zip(("pending key", "validated key"), self.before, self.after):
             words += _differences(name, before, after)
@@ -166,6 +174,7 @@ def plan(entries: list[KeyEntry], host: Host, refuse_others: bool = True) -> lis
             plans[-1].refuse_denied(host)
         except FleetMfaError as error:
             errors.append(f"user {entry.named[:40]!r}: {error}")
+    errors += _shared_uids(plans, host, members)
     if refuse_others:
         others = _denied_members(host, except_for={*named, *misspelled_members})
         errors += [f"user {user[:40]!r}: {_denied(host.group.name, why)}" for user, why in others.items()]
@@ -174,7 +183,9 @@ def plan(entries: list[KeyEntry], host: Host, refuse_others: bool = True) -> lis
     return plans
 
 
-def apply(plans: Iterable[UserPlan], host: Host, join: Callable[[list[str]], bool]) -> None:
+def apply(
+    plans: Iterable[UserPlan], host: Host, join: Callable[[list[str]], bool], gone: Iterable[Leaver] = ()
+) -> None:
     """Out of the group, then the files, then into the group by `join`. The caller holds the lock."""
     plans = [one for one in plans if one.changed]
     group, state_dir = host.group, host.state_dir
@@ -186,6 +197,8 @@ def apply(plans: Iterable[UserPlan], host: Host, join: Callable[[list[str]], boo
     if leaving:
         steps.append(Step(f"{len(leaving)} users out of {group.name}", lambda: host.enforce(leave=leaving)))
     steps += [Step(f"the keys of {one.user}", functools.partial(one.apply, state_dir)) for one in plans]
+    for one in gone:
+        steps.append(Step(f"a key of {one.name}", functools.partial(state_dir.put_away, one.folder, one.name)))
     joining = [one.user for one in plans if one.enforced]
     if joining:
         steps += [
@@ -224,6 +237,17 @@ def _denied(group: str, why: str) -> str:
     )
 
 
+def _shared_uids(plans: list[UserPlan], host: Host, members: set[str]) -> Iterator[str]:
+    """Who reaches an enforced user id by another name is asked, or exempt by an explicit word. Not so for root, who
+    must not be locked out by this; sshd_policy_info tells (uid_shared)."""
+    settled = members | {one.user for one in plans if one.enforced}
+    uids = SharedUids()
+    for one in plans:
+        unasked = [name for name in uids.other_names(one.user) if name not in settled and name not in host.exempt]
+        if one.enforced and unasked and not uids.is_root(one.user):
+            yield f"user {one.user!r}: {shared_uid_text(unasked)}"
+
+
 def _check_user(entry: KeyEntry, named: list[str]) -> None:
     check_user_name(entry.user)
     if len(named) > 1:
@@ -231,7 +255,10 @@ def _check_user(entry: KeyEntry, named: list[str]) -> None:
         as_what = f", as {' and '.join(spellings)}, which are one account" if len(spellings) > 1 else ""
         raise FleetMfaError(f"named {len(named)} times{as_what}; give each user one entry")
     if entry.lacks_account:
-        raise FleetMfaError("there is no such account on this host; create it first, or remove the entry")
+        raise FleetMfaError(
+            "there is no such account on this host; create it first, remove the entry, or give it state absent; "
+            "unknown_users=skip (mfa_unknown_users) leaves such users out"
+        )
 
 
 def _all_in_one(errors: list[str]) -> str:

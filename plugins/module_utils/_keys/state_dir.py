@@ -21,6 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_records import EnforcedRecords
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step, lent_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_uid
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
     ChangedMeanwhileError,
     Version,
@@ -139,8 +140,22 @@ class StateDir:
         return self._read("keys", user)
 
     def _read(self, folder: str, user: str) -> KeyFile | None:
+        key = self._parse(folder, user)
+        return None if key is None or _is_strangers(key, user) else key
+
+    def _parse(self, folder: str, user: str) -> KeyFile | None:
         content = read_file(self._file(folder, user))
         return None if content is None else KeyFile.parse(content)
+
+    def strangers(self, user: str) -> list[str]:
+        """The folders in which the key of another account lies under this name: one that had the name before."""
+        return [folder for folder in KEY_FOLDERS if _is_others(self.recorded_uid(folder, user), user)]
+
+    def recorded_uid(self, folder: str, user: str) -> int | None:
+        with contextlib.suppress(FleetMfaError):  # a file that cannot be read is judged elsewhere
+            key = self._parse(folder, user)
+            return key.uid if key else None
+        return None
 
     def _file(self, folder: str, user: str) -> str:
         check_user_name(user)
@@ -172,7 +187,8 @@ class StateDir:
         except FleetMfaError as error:
             return str(error)
         if key is None:
-            return f"{self._file('keys', user)} does not exist"
+            what = "is of an account with another user id" if "keys" in self.strangers(user) else "does not exist"
+            return f"{self._file('keys', user)} {what}"
         return self.access_problem("keys", user) or "; ".join(key.denials) or None
 
     def has(self, folder: str, user: str) -> bool:
@@ -200,14 +216,17 @@ class StateDir:
         """The spelling under which a login has got the user's key, which may have left a copy behind."""
         return lent_name(self._folder("guard"), user)
 
-    def put_away(self, folder: str, name: str, now: float) -> str:
-        """Take a key out of use without losing it; the path it has then."""
+    def put_away(self, folder: str, name: str) -> None:
+        """Take a key out of use without losing it."""
         _make_private_folder(self._folder(PUT_AWAY))
-        path = os.path.join(self._folder(PUT_AWAY), f"{name}.{folder}.{int(now)}")
+        path = os.path.join(self._folder(PUT_AWAY), f"{name}.{folder}.{time.time_ns()}")
         os.rename(self._file(folder, name), path)
         if folder == "keys":
             self.forget_logins(name)
-        return path
+
+    def put_strangers_away(self, user: str) -> None:
+        for folder in self.strangers(user):
+            self.put_away(folder, user)
 
     def save_pending(self, user: str, key: KeyFile) -> None:
         self._write("pending", user, key)
@@ -276,6 +295,15 @@ class StateDir:
         for folder in FOLDERS:
             sync_folder(self._folder(folder))
         return False
+
+
+def _is_strangers(key: KeyFile, user: str) -> bool:
+    return _is_others(key.uid, user)
+
+
+def _is_others(uid: int | None, user: str) -> bool:
+    """Whether this user id is another account's. No answer about the account is no evidence."""
+    return uid is not None and account_uid(user) not in (None, uid)
 
 
 def _is_lent(entry: os.DirEntry) -> bool:

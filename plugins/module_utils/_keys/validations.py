@@ -16,7 +16,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens impo
     validate,
     well_formed_tokens,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
+    SharedUids,
+    account_exists,
+    known_as,
+    shared_uid_text,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 
 Join = Callable[["list[str]"], bool]
@@ -116,6 +121,7 @@ class Validations:
         for one in self.outcomes:
             try:
                 _check(one)
+                self._refuse_shared_uid(one, members)
                 one.was_enforced = one.enforced = one.user in members
                 one.exempt = one.user in self._host.exempt
                 self._unless_settled(step, one)
@@ -123,6 +129,13 @@ class Validations:
             except FleetMfaError as error:
                 one.error = error
         return any(one.moved for one in self.outcomes)
+
+    def _refuse_shared_uid(self, one: Outcome, members: set[str]) -> None:
+        uids, settled = SharedUids(), members | {other.user for other in self.outcomes}
+        unasked = [name for name in uids.other_names(one.user) if name not in settled | {one.user}]
+        unasked = [name for name in unasked if name not in self._host.exempt]
+        if unasked and one.user not in self._host.exempt and not uids.is_root(one.user):
+            raise FleetMfaError(shared_uid_text(unasked))
 
     def _unless_settled(self, step: Callable[[Outcome], None], one: Outcome) -> None:
         """A user who is validated with nothing pending needs no token, and gives nobody a chance to try some."""
@@ -139,6 +152,7 @@ class Validations:
         one.validated = one.moved = True
 
     def _validate(self, one: Outcome) -> None:
+        self._host.state_dir.put_strangers_away(one.user)
         first, second = one.tokens
         one.drift_seconds = validate(self._host.state_dir, one.user, first, second, self._now).drift_seconds
 

@@ -16,6 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
     Exemptions,
+    SharedUids,
     account_exists,
     misspelled,
 )
@@ -41,8 +42,12 @@ def key_findings(state_dir: StateDir, enforcement: Enforcement) -> Iterator[Find
         users = {*state_dir.users(), *enforcement.group.members, *enforcement.accounts}
         for user in sorted(users.difference(misspelled(users))):
             yield from _disagreements(state_dir, user, enforcement)
+    uids = SharedUids()
     for user in sorted(enforcement.accounts):
         yield from _findings_of(state_dir, user)
+        for name in uids.other_names(user):
+            if name not in enforcement.accounts and name not in enforcement.exempt:
+                yield Finding("uid_shared", (f"{name} has the user id of {user}, who is enforced",))
 
 
 def _disagreements(state_dir: StateDir, user: str, enforcement: Enforcement) -> Iterator[Finding]:

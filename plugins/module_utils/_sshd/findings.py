@@ -91,6 +91,11 @@ CATALOGUE = {
         "Tell these users, validate their keys for them (playbook validate) or exempt them before the deadline: their "
         "sessions offer no enrollment.",
     ),
+    "uid_shared": (
+        "critical",
+        "Give the other name a validated key of its own, name it in exempt_users if it is meant to get in without a token, "
+        "or give it a user id of its own.",
+    ),
     "account_misspelled": (
         "critical",
         "Run totp_key (the role's site), which moves the key and the membership to the account: under another spelling "

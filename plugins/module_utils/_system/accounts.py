@@ -12,7 +12,8 @@ import grp
 import os
 import pwd
 import re
-from typing import Iterable
+from collections import defaultdict
+from typing import Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
@@ -21,6 +22,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 DEFAULT_GROUP = "mfa-enforced"
 
 _REMEDY = "see whether another program is changing accounts, or /etc is read-only"
+# Of nsswitch.conf: those that know the accounts of this host only, and always answer.
+_LOCAL_SERVICES = {"files", "systemd", "altfiles"}
 _NO_LOGIN = {"nologin", "false", "sync"}
 # Up to this many changes are made one by one, which cannot undo what another program does to the group meanwhile.
 _ONE_BY_ONE = 8
@@ -49,8 +52,70 @@ def account_exists(user: str) -> bool:
     return account_name(user) is not None
 
 
+def account_uid(user: str) -> int | None:
+    """None where no account answers, which may be so for a moment only: a directory service can be out of reach."""
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except (KeyError, ValueError):
+        return None
+
+
+def local_uid(user: str) -> int | None:
+    """The user id of an account that stands in this host's own file, whatever a directory says."""
+    return next((uid for name, uid, _shell in _local_accounts() if name == user), None)
+
+
+def is_gone(user: str, was_local: bool) -> bool:
+    """Whether there is no such account for certain. One of a directory may merely be out of reach."""
+    return account_uid(user) is None and local_uid(user) is None and (was_local or not _may_have_a_directory())
+
+
+class SharedUids:
+    """Accounts that are one user under several names (`useradd -o`), as of now."""
+
+    def __init__(self) -> None:
+        self._names = defaultdict(list)
+        for name, uid, shell in _local_accounts():
+            if is_login_shell(shell):
+                self._names[uid].append(name)
+
+    def other_names(self, user: str) -> list[str]:
+        """Further names of this user with a login shell, of those in this host's own file."""
+        uid = account_uid(user)
+        return [name for name in self._names.get(uid, ()) if name != user] if uid is not None else []
+
+    @staticmethod
+    def is_root(user: str) -> bool:
+        return account_uid(user) == 0
+
+
+def shared_uid_text(names: list[str]) -> str:
+    return (
+        f"{' and '.join(names)} has the same user id and would get in without a token; give it a validated key of its own, "
+        "name it in exempt_users if that is meant, or give it a user id of its own"
+    )
+
+
+def _local_accounts() -> Iterator[tuple[str, int, str]]:
+    for line in (read_file("/etc/passwd") or b"").decode("utf-8", "surrogateescape").splitlines():
+        fields = line.split(":")
+        if len(fields) >= 7 and fields[2].isdigit():
+            yield fields[0], int(fields[2]), fields[6]
+
+
+def _may_have_a_directory() -> bool:
+    text = (read_file("/etc/nsswitch.conf") or b"passwd: unknown").decode("utf-8", "replace")
+    lines = [line.split("#")[0].partition(":") for line in text.splitlines()]
+    services = [word for database, _colon, words in lines if database.strip() == "passwd" for word in words.split()]
+    return not services or not set(services) <= _LOCAL_SERVICES
+
+
 def has_login_shell(account: pwd.struct_passwd) -> bool:
-    return os.path.basename(account.pw_shell) not in _NO_LOGIN
+    return is_login_shell(account.pw_shell)
+
+
+def is_login_shell(shell: str) -> bool:
+    return os.path.basename(shell) not in _NO_LOGIN
 
 
 def human_accounts() -> list[str]:

@@ -105,3 +105,17 @@ def test_a_name_of_digits_is_not_taken_for_a_user_id(host):
     login = host.login(name="20001")
     assert not login.has_prompt()
     assert files_in(host, "guard") == []
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+@pytest.mark.parametrize("uid, asked", [(20001, True), (20002, False), (2000, False), (200010, False)])
+def test_the_key_of_another_user_id_lets_nobody_in(host, name, uid, asked):
+    """The directory says 20001. The name was another account's before."""
+    host.write_key()
+    text = host.key_path.read_text() + f'" FLEETMFA {{"issuer": "\\"uid\\": 7", "uid": {uid}}}\n'
+    host.key_path.write_text(text)
+    login = host.login(name=name)
+    assert login.has_prompt() == asked
+    if asked:
+        login.answer(host.token())
+    assert login.succeeds() == asked

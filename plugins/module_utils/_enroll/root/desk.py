@@ -48,6 +48,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
     Exemptions,
     human_accounts,
     is_named,
+    local_uid,
 )
 
 LOCK_SECONDS = 5
@@ -185,9 +186,11 @@ class Desk:
             now=self._now,
             period=policy.period,
         ).with_meta(**made_here())
+        key = key.owned_by(local_uid(self._user))
         if unknown is not None:
             key = key.with_meta(since=unknown.since)  # nobody gains time to enroll by asking
         self._state.prepare()
+        self._state.put_strangers_away(self._user)
         self._state.save_pending(self._user, key)
         audit(self._user, "pending key of unknown origin replaced by one made here" if unknown else "pending key made")
         return key

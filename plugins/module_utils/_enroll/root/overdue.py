@@ -10,7 +10,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.audit im
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import Policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, is_exempt
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
+    EnforcedGroup,
+    account_exists,
+    is_exempt,
+)
 
 
 def is_overdue(policy: Policy, state: StateDir, user: str, today: datetime.date) -> bool:
@@ -41,6 +45,8 @@ def settle_all(policy: Policy, today: datetime.date) -> bool:
 
 def _is_overdue_or_as_before(policy: Policy, state: StateDir, user: str, today: datetime.date, members: set) -> bool:
     """One user's broken key file must not keep the others from their deadline."""
+    if not account_exists(user):
+        return user in members
     try:
         return is_overdue(policy, state, user, today)
     except FleetMfaError as error:

@@ -25,6 +25,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.doorkeep
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import settle_all
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import POLICY_PATH, read_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SharedUids
 
 QUESTION_SECONDS = 3
 
@@ -69,9 +70,17 @@ def caller(connection: socket.socket) -> str:
     """The account at the other end."""
     uid = user_id(connection)
     try:
-        return pwd.getpwuid(uid).pw_name
+        user = pwd.getpwuid(uid).pw_name
     except KeyError:
         raise FleetMfaError(f"user id {uid} has no account on this host") from None
+    others = SharedUids().other_names(user)
+    if others and uid != 0:
+        names = " and ".join([user, *others])
+        raise FleetMfaError(
+            f"{names} have one user id, so it cannot be told who is asking; an operator can validate a key for each "
+            "(playbook fleetmfa.ssh.validate)"
+        )
+    return user
 
 
 def _question(connection: socket.socket) -> object:

@@ -33,7 +33,9 @@ def names(host, folder):
 def provision_as_0_1_0(host, name="BOB", secret=OLD):
     """What version 0.1.0 made of `mfa_keys: [{user: BOB, state: validated}]`."""
     host.totp_key({"user": "carol", "secret": secret, "state": "validated"})
-    Path(host.path, "keys", "carol").rename(Path(host.path, "keys", name))
+    path = Path(host.path, "keys", "carol")
+    path.write_text(path.read_text().replace(f', "uid": {pwd.getpwnam("carol").pw_uid}', ""))
+    path.rename(Path(host.path, "keys", name))
     for record in Path(host.path, "enforced").iterdir():  # 0.1.0 kept none
         record.unlink()
     text = Path("/etc/group").read_text()

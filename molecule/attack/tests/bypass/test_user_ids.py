@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""A name that is used again, and a second name for a user id: neither is a way to somebody else's token or past one."""
+
+from __future__ import annotations
+
+import pytest
+from test_spellings import key_alone
+
+from lab.logins import login
+
+
+@pytest.fixture
+def again(server, playbook):
+    def run(user):
+        return playbook("again.yml", "--limit", server.name, "--diff", "-e", f"again={user}")
+
+    return run
+
+
+def test_a_name_that_is_used_again(server, root, keys, again):
+    """The newcomer is asked for nothing, as anybody new; and never for the token of whoever had the name before."""
+    assert not key_alone(server, "leaver").allowed
+    root.check_output("userdel leaver && useradd --uid 4242 --shell /bin/bash leaver && chown -R leaver: /home/leaver")
+    assert key_alone(server, "leaver").allowed
+    root.check_output("gpasswd -a leaver mfa-enforced")
+    for name in ("leaver", "LEAVER"):
+        attempt = login(server, name, [keys["leaver"].token()])
+        assert not attempt.allowed and not attempt.prompts
+    root.check_output("gpasswd -d leaver mfa-enforced")
+    said = again("leaver")
+    assert "keys/ has the key of an account that had the name before, put away" in said
+    assert key_alone(server, "leaver").allowed
+    assert root.check_output("ls /var/lib/fleetmfa/pending").split().count("leaver") == 1
+    assert "leaver.keys." in root.check_output("ls /var/lib/fleetmfa/put-away")
+
+
+def test_a_second_name_for_an_enforced_user_id(server, root, again):
+    root.check_output("useradd --non-unique --uid $(id -u speller) --no-create-home --home-dir /home/speller second")
+    try:
+        with pytest.raises(AssertionError, match="second has the same user id and would get in without a token"):
+            again("speller")
+    finally:
+        root.check_output("userdel second")
+    assert again("speller")
