@@ -119,3 +119,19 @@ def test_the_key_of_another_user_id_lets_nobody_in(host, name, uid, asked):
     if asked:
         login.answer(host.token())
     assert login.succeeds() == asked
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_key_that_changed_since_the_module_read_it_is_not_written_over(host, changed):
+    """The moment between the module's writing and ours, which the module cannot look at any more."""
+    assert host.run("attempt", PAM_USER="ALICE").returncode == 0
+    written = host.folder / "keys" / "ALICE"
+    text = host.key_path.read_text().replace('" DISALLOW_REUSE', f'" DISALLOW_REUSE {host.step}')
+    written.unlink()
+    written.write_text(text)
+    if changed:
+        host.write_key_without_forgetting(codes=CODES)
+    now = host.key_path.read_text()
+    assert (host.run("claim", PAM_USER="ALICE").returncode != 0) == changed
+    assert host.key_path.read_text() == (now if changed else text)
+    assert files_in(host, "keys") == ["alice"]
