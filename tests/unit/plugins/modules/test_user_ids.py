@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pwd
 import subprocess
 import time
@@ -14,6 +15,9 @@ import pytest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root import service
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyDefaults, KeyEntry
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import Enforcement, key_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, Exemptions
 from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import policy
@@ -170,11 +174,17 @@ class TestTwoNamesOfOneUserId:
         assert not host.totp_key(VALIDATED).get("failed")
 
     def test_of_root_is_a_finding_and_no_error(self, host):
-        alias("root", "toor")
-        assert not host.totp_key({**VALIDATED, "user": "root"}).get("failed")
-        assert self.findings(host, {"root"}) == [("uid_shared", ("toor has the user id of root, who is enforced",))]
-        assert self.findings(host, {"root", "toor"}) == []
-        assert self.findings(host, {"root"}, exempt=["toor"]) == []
+        own = Host.from_params(
+            {"state_dir": str(host.path), "group": "mfa-enforced", "exempt_users": [], "exempt_groups": []}
+        )
+        for user, refused in ("root", False), ("bob", True):
+            alias(user, f"{user}2")
+            entry = KeyEntry({**VALIDATED, "user": user}, KeyDefaults("SSH"), time.time(), list)
+            with pytest.raises(FleetMfaError, match="has the same user id") if refused else contextlib.nullcontext():
+                assert plan([entry], own)
+        assert self.findings(host, {"root"}) == [("uid_shared", ("root2 has the user id of root, who is enforced",))]
+        assert self.findings(host, {"root", "root2"}) == []
+        assert self.findings(host, {"root"}, exempt=["root2"]) == []
 
     def test_is_not_served_at_the_door(self, accounts, monkeypatch):
         """The kernel tells a user id, which is not who it is here."""
