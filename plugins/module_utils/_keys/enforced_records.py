@@ -4,16 +4,19 @@
 
 `enforced/UID` holds the names of the enforced accounts of that user id, one a line. The group may lose a member to a tool
 that knows nothing of us; the record then keeps the account check closed for that account (docs/fail_closed.md). It goes by
-uid, since sshd hands PAM the name as it was typed, and an account may have more names than one.
+uid, since sshd hands PAM the name as it was typed, and an account may have more names than one: whoever has that user id
+is refused without a token, other than by a name that is exempt, which stands there as `/NAME`.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
 from typing import Iterable
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions, SharedUids, account_uid
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, apply_all, read_file
+
+_EXEMPT = "/"  # in no name of an account
 
 
 class EnforcedRecords:
@@ -23,25 +26,32 @@ class EnforcedRecords:
         self._folder = folder
 
     def has(self, user: str) -> bool:
-        uid = _uid(user)
+        uid = account_uid(user)
         return uid is not None and user in self._names(uid)
 
-    def users(self) -> set[str]:
-        return {user for uid in self._uids() for user in self._names(uid)}
+    def path(self, user: str) -> str | None:
+        uid = account_uid(user)
+        return None if uid is None else self._file(uid)
 
-    def changes(self, users: Iterable[str]) -> list[FileChange]:
+    def users(self) -> set[str]:
+        """Not those whose account has another user id now: the name was used again."""
+        return {user for uid in self._uids() for user in self._names(uid) if account_uid(user) in (None, uid)}
+
+    def changes(self, users: Iterable[str], exempt: Exemptions | None = None) -> list[FileChange]:
         """The changes that put these users on record. An account that this host does not know now cannot log in, and gets
         its record later."""
-        names: dict[int, set[str]] = {}
+        shared = SharedUids()
+        wanted: dict[int, set[str]] = {}
         for user in users:
-            uid = _uid(user)
-            if uid is not None and user not in self._names(uid):
-                names.setdefault(uid, self._names(uid)).add(user)
-        return [self._change(uid, names[uid]) for uid in sorted(names)]
+            uid = account_uid(user)
+            if uid is not None:
+                exempt_names = {_EXEMPT + name for name in shared.other_names(user) if exempt and name in exempt}
+                wanted.setdefault(uid, self._names(uid)).update({user, *exempt_names})
+        return [self._change(uid, names) for uid, names in sorted(wanted.items()) if names != self._lines(uid)]
 
-    def add(self, users: Iterable[str]) -> bool:
-        """Whether one was added."""
-        changes = self.changes(users)
+    def add(self, users: Iterable[str], exempt: Exemptions | None = None) -> bool:
+        """Whether one was added, or the exempt names beside it are others now."""
+        changes = self.changes(users, exempt)
         apply_all(changes)
         return bool(changes)
 
@@ -61,14 +71,10 @@ class EnforcedRecords:
         return [int(name) for name in names if name.isdigit()]
 
     def _names(self, uid: int) -> set[str]:
+        return {line for line in self._lines(uid) if not line.startswith(_EXEMPT)}
+
+    def _lines(self, uid: int) -> set[str]:
         return set((read_file(self._file(uid)) or b"").decode("utf-8", "surrogateescape").splitlines())
 
     def _file(self, uid: int) -> str:
         return os.path.join(self._folder, str(uid))
-
-
-def _uid(user: str) -> int | None:
-    try:
-        return pwd.getpwnam(user).pw_uid
-    except (KeyError, ValueError):
-        return None

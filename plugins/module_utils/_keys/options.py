@@ -36,7 +36,7 @@ class Host(NamedTuple):
         join, leave = set(join), set(leave)
         forgotten = self.state_dir.records.remove(leave)
         moved = self.group.update(join, leave)
-        return self.state_dir.records.add(join) or moved or forgotten
+        return self.state_dir.records.add(join, self.exempt) or moved or forgotten
 
     @classmethod
     def from_params(cls, params: dict[str, Any]) -> Host:

@@ -77,6 +77,10 @@ class Leaver(NamedTuple):
     def __str__(self) -> str:
         return f"{self.name}: the account is gone, its {'validated' if self.folder == 'keys' else 'pending'} key is put away"
 
+    def put_away(self, state_dir: StateDir) -> None:
+        state_dir.put_away(self.folder, self.name)
+        state_dir.records.remove([self.name])
+
 
 def leavers(state_dir: StateDir) -> list[Leaver]:
     """A directory service that does not answer for a moment makes nobody a leaver."""

@@ -42,6 +42,7 @@ class UserPlan:
         self.after = entry.wanted(self.before)
         self.exempt = self.user in host.exempt
         self.was_enforced = self.user in members
+        self.record_differs = False  # in names that are exempt beside this one
         self.was_on_record = host.state_dir.records.has(self.user)
         self.enforced = self._is_enforced_then()
         self.misspelled = [name for name, account in misspelled_members.items() if account == self.user]
@@ -64,7 +65,7 @@ class UserPlan:
 
     @property
     def membership_changes(self) -> bool:
-        return self.enforced != self.was_enforced or self.enforced != self.was_on_record
+        return self.enforced != self.was_enforced or self.enforced != self.was_on_record or self.record_differs
 
     @property
     def why_denied(self) -> str | None:
@@ -175,6 +176,10 @@ def plan(entries: list[KeyEntry], host: Host, refuse_others: bool = True) -> lis
         except FleetMfaError as error:
             errors.append(f"user {entry.named[:40]!r}: {error}")
     errors += _shared_uids(plans, host, members)
+    enforced = [one for one in plans if one.enforced and one.was_on_record]
+    differing = {change.path for change in host.state_dir.records.changes([one.user for one in enforced], host.exempt)}
+    for one in enforced:
+        one.record_differs = host.state_dir.records.path(one.user) in differing
     if refuse_others:
         others = _denied_members(host, except_for={*named, *misspelled_members})
         errors += [f"user {user[:40]!r}: {_denied(host.group.name, why)}" for user, why in others.items()]
@@ -198,7 +203,7 @@ def apply(
         steps.append(Step(f"{len(leaving)} users out of {group.name}", lambda: host.enforce(leave=leaving)))
     steps += [Step(f"the keys of {one.user}", functools.partial(one.apply, state_dir)) for one in plans]
     for one in gone:
-        steps.append(Step(f"a key of {one.name}", functools.partial(state_dir.put_away, one.folder, one.name)))
+        steps.append(Step(f"a key of {one.name}", functools.partial(one.put_away, state_dir)))
     joining = [one.user for one in plans if one.enforced]
     if joining:
         steps += [

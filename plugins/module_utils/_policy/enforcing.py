@@ -57,13 +57,14 @@ class Joining:
     def join(self, users: Iterable[str]) -> bool:
         """Whether that changed anything."""
         wanted, group, records = set(users), self._host.group, self._host.state_dir.records
+        exempt = self._host.exempt
         joining = sorted(wanted - group.members)
         if not joining or not self._connection.logs_in:
             return self._host.enforce(join=wanted)
-        records.add(wanted.difference(joining))
+        records.add(wanted.difference(joining), exempt)
         rollout_id = secrets.token_hex(8)
         began = self._rollout.start(
-            *(rollout_id, records.changes(joining), self._timeout, None),
+            *(rollout_id, records.changes(joining, exempt), self._timeout, None),
             joining=Members(group=group.name, users=joining),
             caller=self._connection.caller(self._timeout),
         )

@@ -72,6 +72,22 @@ def test_a_record_of_an_account_that_is_gone_keeps_nobody_out(enforced):
     assert passes(enforced)
 
 
+@pytest.mark.parametrize("record", ["alice\n/alice2\n", "/alice2\nalice\n"])
+def test_an_exempt_name_of_the_user_id_passes(enforced, record):
+    enforced.record.write_text(record)
+    assert passes(enforced, "alice2")
+    assert not passes(enforced)
+
+
+def test_another_name_of_root_is_not_shut_out(enforced):
+    enforced.write_program("id", "case $3 in root | toor) echo 0 ;; *) exit 1 ;; esac")
+    enforced.record.with_name("0").write_text("root\n")
+    for user in ("root", "toor"):
+        (enforced.folder / "keys" / user).write_text("")
+    assert not passes(enforced, "root")
+    assert passes(enforced, "toor")
+
+
 def test_what_cannot_be_read_refuses(enforced):
     give_a_token(enforced)
     enforced.state.write_text("passed nonsense\n")

@@ -167,6 +167,18 @@ class TestTwoNamesOfOneUserId:
         assert not host.totp_key(VALIDATED, {**VALIDATED, "user": "bob2"}).get("failed")
         assert host.members() == {"bob", "bob2"}
 
+    def test_an_exempt_name_is_on_record_as_such(self, host):
+        """The account check goes by user id, and would refuse it."""
+        alias()
+        host.four_steps("totp_key", keys=[VALIDATED], exempt_users=["bob2"])
+        record = Path(host.path, "enforced", str(pwd.getpwnam("bob").pw_uid))
+        assert record.read_text() == "/bob2\nbob\n"
+        assert host.state_dir.records.users() == {"bob"}
+        host.four_steps("totp_key", keys=[VALIDATED, {**VALIDATED, "user": "bob2"}])
+        assert record.read_text() == "bob\nbob2\n"
+        host.totp_key({"user": "bob", "state": "absent"}, exempt_users=["bob2"])
+        assert not record.exists()
+
     def test_a_name_without_a_login_shell_is_no_way_in(self, host):
         alias()
         text = Path("/etc/passwd").read_text()
