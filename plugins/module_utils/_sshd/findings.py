@@ -38,6 +38,10 @@ CATALOGUE = {
         "critical",
         "Run site again: the PAM service of enforced users has to include the one that sshd names without us, all of it.",
     ),
+    "pam_auth_rules_skipped": (
+        "critical",
+        "Move the line to the account part of the PAM service, which every login runs, or set mfa_factors: password+totp.",
+    ),
     "pam_token_not_asked": (
         "critical",
         "Run site again: it puts the token lines into each PAM service that sshd sends enforced users to.",

@@ -23,18 +23,18 @@ class BaseServices:
     """The services of a configuration that is without us: what the host itself says, per user and connection."""
 
     def __init__(self, bare: PolicyReader):
-        self._bare = bare
+        self.bare = bare
         self._below_match = [
             directive for directive in bare.config.directives if directive.keyword == _KEYWORD and directive.matches
         ]
 
     def of(self, account: Account, connection: Connection) -> str:
         if not self._below_match:
-            return service_of(self._bare.global_settings())
-        return service_of(self._bare.settings(account, connection))
+            return service_of(self.bare.global_settings())
+        return service_of(self.bare.settings(account, connection))
 
     def all(self, accounts: Iterable[Account]) -> list[str]:
         """Those of these accounts, and those below Match lines that may hold for an account of tomorrow."""
         named = {service_of({_KEYWORD: list(line.arguments)}) for line in self._below_match if line.arguments}
-        connections = self._bare.connections() if self._below_match else [Connection()]
+        connections = self.bare.connections() if self._below_match else [Connection()]
         return sorted(named | {self.of(account, connection) for account in accounts for connection in connections})

@@ -87,3 +87,36 @@ def test_what_enforced_users_get_in_place_of_their_service(tmp_path, name, lines
     assert pam.has_file(name) and not pam.has_file("gone")
     one = Login(ALICE, Connection(), {"pamservicename": [name]})
     assert {finding.id for finding in pam.findings(one)} == found
+
+
+LISTED = "auth required pam_listfile.so item=user sense=deny file=/etc/denied onerr=succeed\n"
+TOKEN = "auth requisite pam_google_authenticator.so\n"
+ALONE = f"auth sufficient pam_succeed_if.so quiet user ingroup {GROUP}\n"
+BOTH = "AuthenticationMethods publickey,keyboard-interactive"
+
+
+@pytest.mark.parametrize(
+    ("before", "host", "ours", "found"),
+    [
+        (BOTH, LISTED, TOKEN + ALONE, {"pam_auth_rules_skipped"}),
+        (BOTH, "auth required pam_succeed_if.so user ingroup staff\n", TOKEN + ALONE, {"pam_auth_rules_skipped"}),
+        (BOTH, LISTED, TOKEN, set()),  # the password is asked for behind it
+        (BOTH, "auth requisite pam_succeed_if.so uid >= 1000\n", TOKEN + ALONE, set()),
+        ("AuthenticationMethods publickey", LISTED, TOKEN + ALONE, set()),  # it never counted
+        ("AuthenticationMethods any", LISTED, TOKEN + ALONE, set()),
+    ],
+)
+def test_rules_in_the_auth_part_that_counted_for_everybody(tmp_path, before, host, ours, found):
+    class Before(Reader):
+        def settings(self, account, connection):
+            on = dict.fromkeys(
+                ("pubkeyauthentication", "kbdinteractiveauthentication", "passwordauthentication"), ["yes"]
+            )
+            return {**on, "usepam": ["yes"], "authenticationmethods": [before.partition(" ")[2]]}
+
+    block = f"# BEGIN fleetmfa.ssh\n{ours}# END fleetmfa.ssh\n"
+    rest = host + "auth required pam_unix.so\n"
+    pam = PamServices(PamConfig(str(tmp_path), {"sshd": block + rest}), BaseServices(Before(tmp_path, "")), GROUP)
+    one = Login(ALICE.joined(GROUP), Connection(), {})
+    assert {finding.id for finding in pam.findings(one)} == found
+    assert not list(pam.findings(Login(BOB.left(GROUP), Connection(), {})))
