@@ -28,6 +28,8 @@ attributes:
     platforms: linux
     support: full
     description: OpenSSH. Needs root, as C(sshd -T) does.
+extends_documentation_fragment:
+  - fleetmfa.ssh.connection
 options:
   config:
     description:

@@ -145,6 +145,7 @@ options:
 extends_documentation_fragment:
   - fleetmfa.ssh.mfa_host
   - fleetmfa.ssh.confirmed
+  - fleetmfa.ssh.connection
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.

@@ -38,6 +38,7 @@ attributes:
     description: The new login is made on the controller.
 extends_documentation_fragment:
   - fleetmfa.ssh.mfa_host
+  - fleetmfa.ssh.connection
 options:
   state:
     description:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import Literal, Mapping, TypedDict, Union
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import Reason as Reason
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import refusals
+
+Reason = refusals.Reason
 
 SOCKET = "/run/fleetmfa/enroll.sock"
 LONGEST_REQUEST, LONGEST_ANSWER = 1024, 65536  # bytes

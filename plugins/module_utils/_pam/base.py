@@ -11,19 +11,22 @@ from __future__ import annotations
 from typing import Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import SHARED_FILE
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import TYPES, Line, PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import ACCOUNT_BLOCK, BLOCK, split
 
 
 def without_us(config: PamConfig, services: Iterable[str]) -> PamConfig:
-    """The same folder, these services without our block."""
+    """The same folder, these services, and the file they share, without our blocks."""
     overlay = {}
-    for service in services:
+    for service in (*services, SHARED_FILE):
         found = config.find_file(service)
         if found is not None:
             path, text = found
-            without = split(text.encode("utf-8", "surrogateescape"), path).without
-            overlay[path] = without.decode("utf-8", "surrogateescape")
+            content = text.encode("utf-8", "surrogateescape")
+            for name in (BLOCK, ACCOUNT_BLOCK):
+                content = split(content, path, name).without
+            overlay[path] = content.decode("utf-8", "surrogateescape")
     return config.overlaid(overlay)
 
 

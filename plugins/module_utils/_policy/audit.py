@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Iterator, NamedTuple
+from typing import Callable, Iterator, List, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
@@ -44,7 +44,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon i
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, Exemptions, known_as
 
-Enrolling = Callable[[Enrollment, SshdConfig, str, StateDir], "list[Candidate]"]
+Enrolling = Callable[[Enrollment, SshdConfig, str, StateDir], List[Candidate]]
 
 _EXAMPLES = 5
 # Which of several verdicts for several connections stands for the class: the one to act on first.

@@ -14,7 +14,8 @@ from lab.logins import client_options, login, run_client
 USER, PASSWORD, NOT_ENFORCED = "guarded", "correct horse", "idle"
 LOSSES = {
     "drop-in": "rm /etc/ssh/sshd_config.d/00-fleetmfa.conf",
-    "Include": "sed -i '/^Include/d' /etc/ssh/sshd_config",
+    # What prepare.yml allows goes with the drop-ins, and the attacker must not be held up by penalties.
+    "Include": "cd /etc/ssh; sed -i '/^Include/d' sshd_config; cat sshd_config.d/9[89]-* >> sshd_config",
     "PAM lines": "sed -i '/^# BEGIN fleetmfa.ssh$/,/^# END fleetmfa.ssh$/d' /etc/pam.d/sshd; rm -f /etc/pam.d/sshd-mfa",
     "membership": f"gpasswd -d {USER} mfa-enforced",
     "programs": "rm -r /usr/local/libexec/fleetmfa",

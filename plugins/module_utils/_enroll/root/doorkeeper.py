@@ -17,6 +17,7 @@ import struct
 import sys
 import time
 import traceback
+from types import FrameType
 from typing import Callable, NoReturn
 
 PER_USER = 8  # connections of one user at a time; one program has one
@@ -45,7 +46,7 @@ class Doorkeeper:
 
     def keep(self, idle_seconds: float = IDLE_SECONDS) -> None:
         """Until nobody has come for so long, or SIGTERM. Requests that are being served are finished first."""
-        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+        signal.signal(signal.SIGTERM, _end)
         try:
             while self._somebody_comes(idle_seconds) or self._serving:
                 self._let_in()
@@ -113,3 +114,7 @@ class Doorkeeper:
                 return
             self._serving.pop(process, None)
             options = os.WNOHANG
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)

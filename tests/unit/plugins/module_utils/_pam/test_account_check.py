@@ -8,6 +8,9 @@ import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines, plan_account_check
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import without_us
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import plan_block
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import apply_all
 
@@ -87,3 +90,13 @@ def test_moves_with_the_include(confdir):
 def test_what_a_pam_line_would_read_otherwise_is_refused(guard):
     with pytest.raises(FleetMfaError, match="account_check.*characters that a PAM line would read otherwise"):
         account_lines(["sshd"], "/var/lib/fleetmfa/enforced", guard)
+
+
+@pytest.mark.parametrize("text", [DEBIAN, RHEL], ids=["common-account", "the service"])
+def test_the_lines_are_no_rules_of_the_host(confdir, text):
+    """Else a host whose enforced users have a service of their own would go over to the shared one at the second run."""
+    (confdir / "sshd").write_text(text)
+    put(confdir, "sshd")
+    config = PamConfig(str(confdir))
+    assert named_rules(config, "sshd")
+    assert named_rules(without_us(config, ["sshd"]), "sshd") == []
