@@ -86,18 +86,16 @@ def test_the_account_that_ansible_connects_with_is_not_enforced(option, root, si
 
 
 # The account is named by ssh, not by the inventory; the controller's own environment names another one, or none.
-NAMED_BY_SSH = {"ssh_config": "-F {config}", "-o User=": "-o User=ansible"}
+NAMED_BY_SSH = {"ssh_config": ("-F {config}", {"USER": None}), "-o User=": ("-o User=ansible", {"USER": "root"})}
 
 
-@pytest.mark.parametrize("environment", [{"USER": "root"}, {"USER": None}], ids=["USER=root", "no $USER"])
 @pytest.mark.parametrize("named_by", NAMED_BY_SSH)
-def test_the_account_is_what_the_host_says(
-    named_by, environment, root, run_nameless, site, gets_in_by_key, keys, tmp_path
-):
+def test_the_account_is_what_the_host_says(named_by, root, run_nameless, site, gets_in_by_key, tmp_path):
     """A host that enforces already: a new member changes neither PAM nor sshd, and all the same it is not the account."""
     config = tmp_path / "ssh_config"
     config.write_text("Host *\n  User ansible\n")
-    arguments = NAMED_BY_SSH[named_by].format(config=config)
+    arguments, environment = NAMED_BY_SSH[named_by]
+    arguments = arguments.format(config=config)
     validated = {"user": "ansible", "secret": "V2CWBV6WRH7X3SVQGO5ZEHFGGJ7KXQ5T", "state": "validated"}
     pending = {**validated, "state": "present"}
     went_well, printed = site()
