@@ -102,6 +102,11 @@ class Host:
 
     def time_is_up(self) -> None:
         """The timer that the roll-out has started comes to its end: the same command, with a second left to wait."""
+        deadline = time.monotonic() + 60
+        # A process that has just been started shows no command line for a moment.
+        while self.rollout.folder.armed.exists() and not self.timers():
+            assert time.monotonic() < deadline, "armed without a timer"
+            time.sleep(0.05)
         for process, arguments in self.timers().items():
             os.kill(process, signal.SIGKILL)
             place = arguments.index("--after") + 1
