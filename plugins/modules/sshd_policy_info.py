@@ -167,7 +167,7 @@ baseline:
 classes:
   description:
     - The classes of users. C(needs) has the ways in, each a list of methods that are all needed.
-    - C(verdict) is V(asked), V(not_asked), V(locked_out) or, of enforced users, V(can_get_round).
+    - C(verdict) is V(asked), V(not_asked), V(locked_out) or, of enforced users, V(can_bypass).
   returned: success
   type: list
   elements: dict

@@ -48,7 +48,7 @@ Enrolling = Callable[[Enrollment, SshdConfig, str, StateDir], List[Candidate]]
 
 _EXAMPLES = 5
 # Which of several verdicts for several connections stands for the class: the one to act on first.
-_GRAVITY = ("can_get_round", "locked_out", "not_asked", "asked")
+_GRAVITY = ("can_bypass", "locked_out", "not_asked", "asked")
 _BASELINE = {keyword for keywords in METHOD_KEYWORDS.values() for keyword in keywords} | {
     "authenticationmethods",
     "permitemptypasswords",
@@ -162,7 +162,7 @@ class Audit:
         for each in logins:
             found = findings_of_enforced(reader.config, each, self._pam) if enforced else self._unenforced_asked(each)
             findings += [_about(finding, members, each.connection, len(logins) > 1) for finding in found]
-        if enforced and len(set(verdicts.values())) > 1 and "can_get_round" in verdicts.values():
+        if enforced and len(set(verdicts.values())) > 1 and "can_bypass" in verdicts.values():
             said = tuple(f"{_names(members)}: {verdict} {connection}" for connection, verdict in verdicts.items())
             findings.append(Finding("sshd_connection_decides", said))
         matched = {pattern for match in reader.config.matches for name, pattern in match.criteria if name == "group"}

@@ -88,7 +88,7 @@ class Login(NamedTuple):
         asked = [has_token(way) and (enforced or len(way) > 1) for way in ways]
         if all(asked):
             return "asked"
-        return "can_get_round" if enforced else "not_asked"
+        return "can_bypass" if enforced else "not_asked"
 
 
 def has_token(way: tuple[str, ...]) -> bool:

@@ -47,4 +47,4 @@ def _problem(
         return f"cannot be judged ({error})"
     finally:
         first.calls += sshd.calls
-    return "enforced users get in without a token" if "can_get_round" in verdicts else ""
+    return "enforced users get in without a token" if "can_bypass" in verdicts else ""

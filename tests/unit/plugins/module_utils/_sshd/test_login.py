@@ -50,9 +50,9 @@ def ids(tmp_path, one):
         ({}, "asked", "asked"),
         ({"authenticationmethods": BOTH}, "asked", "not_asked"),
         ({"authenticationmethods": "keyboard-interactive:pam"}, "asked", "not_asked"),
-        ({"authenticationmethods": "any"}, "can_get_round", "not_asked"),
-        ({"authenticationmethods": "publickey"}, "can_get_round", "not_asked"),
-        ({"authenticationmethods": "publickey,password"}, "can_get_round", "not_asked"),
+        ({"authenticationmethods": "any"}, "can_bypass", "not_asked"),
+        ({"authenticationmethods": "publickey"}, "can_bypass", "not_asked"),
+        ({"authenticationmethods": "publickey,password"}, "can_bypass", "not_asked"),
         ({"kbdinteractiveauthentication": "no"}, "locked_out", "locked_out"),
         ({"challengeresponseauthentication": "no"}, "locked_out", "locked_out"),
         ({"challengeresponseauthentication": "yes"}, "asked", "asked"),
@@ -61,7 +61,7 @@ def ids(tmp_path, one):
         ({"pubkeyauthentication": "no", "authenticationmethods": BOTH}, "asked", "not_asked"),
         ({"authenticationmethods": "publickey,keyboard-interactive:bsdauth"}, "locked_out", "locked_out"),
         ({"denyusers": "alice"}, "locked_out", "locked_out"),
-        ({"gssapiauthentication": "yes", "authenticationmethods": "any"}, "can_get_round", "not_asked"),
+        ({"gssapiauthentication": "yes", "authenticationmethods": "any"}, "can_bypass", "not_asked"),
     ],
 )
 def test_verdict(settings, enforced, other):
@@ -76,7 +76,7 @@ def test_verdict(settings, enforced, other):
         ("prohibit-password", "keyboard-interactive", "locked_out"),
         ("forced-commands-only", "publickey,keyboard-interactive", "locked_out"),
         ("no", "publickey", "locked_out"),
-        ("without-password", "any", "can_get_round"),
+        ("without-password", "any", "can_bypass"),
     ],
 )
 def test_root(tmp_path, permitted, methods, verdict):
