@@ -19,7 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-STATUS_SECONDS = 3  # a login waits no longer to learn that there is nothing to offer
+STATUS_SECONDS = 10  # a login waits no longer to learn whether there is something to offer; a busy host needs seconds to start the service
 OFFER_SECONDS = 60  # then the answer is "later"; a script that drives a terminal is not kept waiting for ever
 
 _LATER = "Later, then: the command is mfa-enroll.\n"
