@@ -11,17 +11,17 @@ class ModuleDocFragment:
 options:
   confirm_timeout:
     description:
-      - When users are about to become members of O(group), a timer is started on the host that takes them out again after
-        so many seconds, 15 to 3600, unless the controller has confirmed the change through a B(new) login by then. Their
-        keys stay as they are, and the next run tries again.
-      - The account that Ansible connects with is what the host says it is, whatever the inventory says. It is not made a
-        member unless the connection answers the token prompt.
-      - Over connections that do not log in (C(local), C(docker), C(chroot)) there is nothing to confirm, and users become
-        members at once.
+      - Before users become members of O(group), a timer is started on the host. After this many seconds, 15 to 3600, it
+        removes them again unless the controller has confirmed the change through a B(new) login. Their keys stay as they
+        are, and the next run tries again.
+      - The account that Ansible connects with is determined on the host, not from the inventory. It does not become a
+        member unless the connection plugin answers the token prompt.
+      - With connections that do not log in (C(local), C(docker), C(chroot)) there is nothing to confirm, and users become
+        members immediately.
     type: int
     default: 120
 attributes:
   action:
-    description: Says as whom the host lets this run in, and makes the new login, on the controller.
+    description: On the controller, determines the account that this run is connected as and makes the new login.
     support: full
 """

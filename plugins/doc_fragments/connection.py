@@ -10,11 +10,11 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   _connection:
-    description: Internal. How the controller reaches the host, filled in by the action plugin of the same name; not for playbooks.
+    description: Internal. How the controller reaches the host. Set by the action plugin of the same name; not for use in playbooks.
     type: dict
     suboptions:
       uid:
-        description: User id of the account that sshd let in.
+        description: User id of the account that Ansible is logged in as.
         type: int
       answers_token:
         description: Whether the connection plugin answers a token prompt.
@@ -25,7 +25,7 @@ options:
         type: bool
         default: false
       controller:
-        description: Who runs this, for messages on the host.
+        description: Who runs the playbook, for messages on the host.
         type: str
         default: ""
 """

@@ -3,7 +3,7 @@
 # Copyright: the fleetmfa.ssh authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# What does the work is the action plugin of the same name; this file is its documentation.
+# The action plugin of the same name does the work; this file is its documentation.
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Writes one HTML page a user on the controller, with the QR code, the key in text, what to do with it, and what to do
-    when the phone is lost. A page needs no other file and prints on one sheet of A4.
-  - A sheet is a key. It has mode 0600; hand it over in person or in a sealed letter, and delete it then.
+  - Writes one HTML page per user on the controller, with the QR code, the key as text, instructions, and what to do if
+    the phone is lost. A page is self-contained and prints on one sheet of A4.
+  - A sheet contains the secret key. It has mode 0600; hand it over in person or in a sealed letter, then delete it.
 requirements:
   - segno (Python library, on the controller)
 options:
   keys:
     description:
       - The keys, as in O(fleetmfa.ssh.totp_key#module:keys), each with V(user) and V(secret), and optionally V(issuer),
-        V(account) and V(recovery_codes). What else stands there is not used.
-      - They are secrets; keep them in a vault, and the task under C(no_log).
+        V(account) and V(recovery_codes). Other entries are ignored.
+      - They are secrets; keep them in a vault, and set C(no_log) on the task.
     type: list
     elements: dict
     required: true
   dest:
     description:
-      - The folder on the controller that the sheets are written to, as C(USER.html). It is made with mode 0700 if it is
+      - The folder on the controller that the sheets are written to, as C(USER.html). It is created with mode 0700 if it is
         missing.
     type: path
     required: true
   issuer:
-    description: The name in the authenticator app beside the account's, where a key has none of its own.
+    description: The issuer shown in the authenticator app, for keys that do not set their own.
     type: str
     default: SSH
   period:
-    description: Time step of the tokens in seconds, 1 to 60. It has to be the one that the hosts use, else no token is right.
+    description: Length of a time step in seconds, 1 to 60. Must be the same as on the hosts, or every token will be wrong.
     type: int
     default: 30
   contact:
-    description: Whom the user has to tell when the phone is lost, as it stands in the sentence "Tell ... at once".
+    description: Whom the user should tell if the phone is lost, as used in the sentence "Tell ... at once".
     type: str
     default: your administrator
 attributes:
@@ -56,7 +56,7 @@ attributes:
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
-    details: All that differs is secret.
+    details: The content of a sheet is secret.
   platform:
     description: Target OS/families that can be operated against.
     support: full
@@ -69,7 +69,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Write the sheets of everybody who has a key for the fleet
+- name: Write a sheet for every user in mfa_keys
   fleetmfa.ssh.enrollment_sheets:
     keys: "{{ mfa_keys }}"
     issuer: "{{ mfa_issuer }}"
@@ -81,7 +81,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sheets:
-  description: Where the sheets are.
+  description: Paths of the sheets.
   returned: success
   type: list
   elements: str

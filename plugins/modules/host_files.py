@@ -7,52 +7,52 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_files
-short_description: Write or remove a set of files in one go
+short_description: Write or remove a set of files, all or none
 version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Puts files that belong together on a host in one call, whatever their number, and all of them or none. When one cannot
-    be written, the others get content, owner, permissions, ACL and extended attributes back that they had; what cannot be put
-    back is named in the error.
-  - Meant for files without secrets; what changes is shown in diff mode.
+  - Writes any number of files that belong together in one call, either all of them or none. If one cannot be written,
+    the content, owner, permissions, ACL and extended attributes of the others are restored; the error names what could
+    not be restored.
+  - Meant for files without secrets, since diff mode shows what changes.
 options:
   files:
     description:
-      - The files. They belong to the user who runs the module, so to root with C(become).
+      - The files. They are owned by the user who runs the module, so by root with C(become).
     type: list
     elements: dict
     required: true
     suboptions:
       path:
         description:
-          - Absolute path. A symbolic link in its place is refused.
-          - The folder is made with mode 0755 if it is missing. One named V(fleetmfa) is removed with its last file.
+          - Absolute path of the file. If it is a symbolic link, the module fails.
+          - A missing folder is created with mode 0755. A folder named V(fleetmfa) is removed together with its last file.
         type: path
         required: true
       content:
-        description: What stands in the file.
+        description: Content of the file.
         type: str
         required: true
       encoding:
-        description: How O(files[].content) is to be read; V(base64) is for files that are not text.
+        description: Encoding of O(files[].content); use V(base64) for files that are not text.
         type: str
         choices: [text, base64]
         default: text
       mode:
-        description: Permissions, in octal. An ACL on a file that is not a block is removed, other attributes stay.
+        description: Permissions, in octal. Unless O(files[].block=true), an ACL on the file is removed; other attributes stay.
         type: str
         default: "0644"
       block:
         description:
-          - Whether the content is one marked block at the head of a file that belongs to somebody else. The rest of that
-            file, its owner, permissions, ACL and extended attributes stay as they are; without the file nothing is done.
+          - Whether the content is a marked block at the top of a file that is managed by somebody else. The rest of that
+            file, its owner, permissions, ACL and extended attributes stay as they are. If the file is missing, nothing is done.
         type: bool
         default: false
       only_beside:
         description:
-          - A path without which the file is not wanted, such as the configuration folder of a program that may not be
-            installed. Where it is missing, the file is treated as with O(state=absent).
+          - Write the file only if this path exists, for example the configuration folder of a program that may not be
+            installed. If the path is missing, the file is treated as with O(state=absent).
         type: path
   state:
     description: Whether the files should be there; V(absent) removes them, and blocks byte for byte.
@@ -67,8 +67,8 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: partial
     details:
-      - Of a whole file it shows one line, with permissions, owner, size and the beginning of the SHA-256 sum, before and after.
-      - Of a file with a marked block it shows what changes.
+      - For a whole file it shows one line with permissions, owner, size and the beginning of the SHA-256 sum, before and after.
+      - For a file with a marked block it shows the changed lines.
   platform:
     description: Target OS/families that can be operated against.
     support: full

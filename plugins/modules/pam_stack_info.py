@@ -12,51 +12,51 @@ version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Reads the C(auth) stack of a PAM service, with its includes and substacks, the way libpam does, and tells what it can
-    do whatever its modules return. Can it succeed at all, can it succeed without a token, is a token asked.
-  - Where it can be got round, it tells how, line by line.
-  - Reads only. Nothing is run, and nobody is asked anything.
+  - Reads the C(auth) stack of a PAM service, with its includes and substacks, as libpam does, and works out what it can do for
+    all possible results of its modules; whether it can succeed, whether it can succeed without a token, whether it asks for one.
+  - If the token can be bypassed, shows how, line by line.
+  - Read-only. No PAM module is run and nobody is prompted.
 options:
   service:
-    description: The PAM service. If it has no file, or no C(auth) line in it, libpam takes those of C(other), and so does this.
+    description: The PAM service. If it has no file, or its file has no C(auth) line, the lines of C(other) are used, as in libpam.
     type: str
     default: sshd
   confdir:
     description:
-      - The folder of PAM services to read. Any folder will do, so that a stack can be judged before it is installed.
-      - Files that are included by name are looked for in this folder alone, and, if it is V(/etc/pam.d), in
-        C(/usr/lib/pam.d) and C(/usr/etc/pam.d) after it.
-      - If it is V(/etc/pam.d), a module that is not installed on this host is taken as missing. In another folder
-        every module is taken as installed whose name ends in C(.so).
+      - The folder of PAM services to read. It can be any folder, so a stack can be checked before it is installed.
+      - Files included by name are searched for in this folder only; with V(/etc/pam.d), then also in C(/usr/lib/pam.d) and
+        C(/usr/etc/pam.d).
+      - With V(/etc/pam.d), a module that is not installed on this host is considered missing. With any other folder,
+        every module whose name ends in C(.so) is considered installed.
     type: path
     default: /etc/pam.d
   token_modules:
     description:
       - The modules that ask for the token.
-      - Another module named here counts as one that asks. That it returned success counts as a proven token.
+      - If you add a module, it is treated as one that asks for a token, and its success as proof of a valid token.
     type: list
     elements: str
     default: [pam_google_authenticator.so, pam_oath.so]
   user:
     description:
-      - The user whom gates such as C(pam_succeed_if) decide on. Without O(groups), the groups this host knows of them are
-        theirs.
-      - Without this and without O(groups) the answers are for the worst case, in which every gate may go either way.
+      - The user that conditions such as C(pam_succeed_if) are evaluated for. Without O(groups), the user has the groups known to
+        this host.
+      - Without this option and O(groups) the results are for the worst case, in which every condition may go either way.
     type: str
   groups:
     description:
-      - All groups of the user, or of the class of users, that gates decide on. It is a member of no other.
+      - All groups of the user or class of users; it is assumed to be a member of no others.
     type: list
     elements: str
   has_key:
     description:
-      - Whether the user has a key. With V(false), C(nullok) turns the token off.
-      - Without it both are tried.
+      - Whether the user has a key. With V(false), C(nullok) disables the token.
+      - By default both cases are evaluated.
     type: bool
   assume:
     description:
-      - What-if questions. For a line, named as C(file:line), the list of results its module may return, such as
-        V(success), V(auth_err) or V(ignore). The file may be a name in O(confdir) or a whole path.
+      - For what-if questions. Maps a line, given as C(file:line), to the list of results that its module may return, such as
+        V(success), V(auth_err) or V(ignore). The file is a name in O(confdir) or a full path.
     type: dict
 attributes:
   check_mode:
@@ -73,21 +73,21 @@ attributes:
     platforms: posix
 notes:
   - Idempotent.
-  - Runs anywhere, on localhost too. Where C(pam_listfile) and C(pam_access) read a file, it is the file of the machine this
+  - Runs anywhere, including localhost. Files that C(pam_listfile) and C(pam_access) refer to are read on the machine that the module
     runs on.
-  - It errs on the side of a way in. Two gates on the same unknown thing may answer differently, and a module it does not know
-    may return anything.
+  - If in doubt it reports a bypass. Two conditions on the same unknown fact may give different answers, and an unknown module may
+    return anything.
 seealso:
   - module: fleetmfa.ssh.pam_totp
 """
 
 EXAMPLES = r"""
-- name: Can anybody get round the token here
+- name: Fail if the token can be bypassed on this host
   fleetmfa.ssh.pam_stack_info:
   register: stack
   failed_when: stack.can_succeed_without_token
 
-- name: Judge a stack before it is installed, for members of the enforced group
+- name: Check a stack before it is installed, for members of the enforced group
   fleetmfa.ssh.pam_stack_info:
     confdir: "{{ playbook_dir }}/files/pam.d"
     groups: [mfa-enforced]
@@ -96,7 +96,7 @@ EXAMPLES = r"""
   register: stack
   failed_when: stack.can_succeed_without_token or not stack.can_succeed
 
-- name: What if the directory server does not answer
+- name: See what happens if the directory server does not answer
   fleetmfa.ssh.pam_stack_info:
     user: alice
     assume:
@@ -105,37 +105,37 @@ EXAMPLES = r"""
 
 RETURN = r"""
 can_succeed:
-  description: Whether the stack can say yes at all. If not, nobody of this kind can log in through it.
+  description: Whether the stack can succeed at all. If not, no such user can log in through it.
   returned: success
   type: bool
 can_succeed_without_token:
-  description: Whether it can say yes without a token module having said yes to a token.
+  description: Whether it can succeed without a token module having accepted a token.
   returned: success
   type: bool
 token_asked:
-  description: Whether a login runs a token module that asks this user, V(never), V(sometimes) or V(always).
+  description: Whether a login runs a token module that asks this user for a token; V(never), V(sometimes) or V(always).
   returned: success
   type: str
   sample: always
 token_asked_when_it_succeeds:
-  description: The same for the logins that succeed. V(never) if none can.
+  description: The same for successful logins only. V(never) if no login can succeed.
   returned: success
   type: str
   sample: always
 can_succeed_if_token_module_missing:
-  description: Whether it can say yes when the C(.so) of the token modules cannot be loaded.
+  description: Whether it can succeed if the C(.so) files of the token modules cannot be loaded.
   returned: success
   type: bool
 ways_in:
-  description: The sets of factors, C(token) and C(password), that can make it say yes.
+  description: The sets of factors, out of C(token) and C(password), with which it can succeed.
   returned: success
   type: list
   elements: list
   sample: [[password, token]]
 counterexample:
   description:
-    - The way to a yes without a token, line by line, or, if there is none, the way to a yes with a missing token module.
-    - If the stack can never say yes, the way that came nearest. Else empty.
+    - How the stack succeeds without a token, line by line, or, if it cannot, how it succeeds with a missing token module.
+    - If the stack can never succeed, the path that came closest. Otherwise empty.
   returned: success
   type: list
   elements: dict
@@ -147,13 +147,13 @@ counterexample:
       description: The number of the line.
       type: int
     module:
-      description: The module, or what is wrong with the line.
+      description: The module, or the error in the line.
       type: str
     returned:
-      description: What it returned.
+      description: The result of the module.
       type: str
     effect:
-      description: What the stack made of it.
+      description: What the stack does with this result.
       type: str
 lines:
   description: The C(auth) lines in the order libpam runs them.
@@ -168,27 +168,27 @@ lines:
       description: The number of the line.
       type: int
     level:
-      description: How many substacks the line is in.
+      description: Nesting depth of substacks.
       type: int
     control:
-      description: Its control.
+      description: The control field of the line.
       type: str
     module:
-      description: Its module, or the file of a substack.
+      description: The module, or the file of a substack.
       type: str
     arguments:
       description: The arguments of the module.
       type: list
       elements: str
     results:
-      description: What the module may return for this user.
+      description: The results that the module may return for this user.
       type: list
       elements: str
     problem:
-      description: Why libpam makes it a line that always fails. Empty for a good line.
+      description: Why libpam treats this line as one that always fails. Empty for a valid line.
       type: str
 unknown_modules:
-  description: Modules nothing is known of, so they may return anything.
+  description: Unknown modules, which are assumed to return anything.
   returned: success
   type: list
   elements: str

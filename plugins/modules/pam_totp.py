@@ -7,21 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: pam_totp
-short_description: Put the token lines into a PAM service, proven before they count
+short_description: Add a token check to a PAM service, proven to work before it takes effect
 version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Puts given lines at the head of the C(auth) part of a PAM service, between two marker lines, or makes a service of its own of them.
-  - Before anything is written, the whole service as it would be is proven by evaluating it as libpam does, for every result its modules
-    may return. A service that lets a member of the enforced group in without a token, that can never let one in, or that asks somebody
-    else, is refused with the path through the stack that shows it.
-  - Taking the lines out again gives back the file byte for byte.
-  - PAM reads a service at each login, so a change counts from the next login on; there is nothing to reload.
+  - Puts the given lines, between two marker lines, at the start of the C(auth) part of a PAM service, or makes them a separate service.
+  - Before anything is written, the resulting service is evaluated as libpam would, for every result that its modules may return. It is
+    refused if it lets a member of the enforced group in without a token, can never let a member in, or asks anybody else for a token.
+    The error shows the path through the stack.
+  - Removing the lines restores the file byte for byte.
+  - PAM reads a service at each login, so a change takes effect at the next login; nothing has to be reloaded.
 attributes:
   check_mode:
     support: full
-    description: Predicts the change, and proves it, without making it.
+    description: Plans the change and proves that it works, but does not make it.
   diff_mode:
     support: full
     description: Shows the service file before and after. It holds no secrets.
@@ -37,53 +37,53 @@ options:
     required: true
   state:
     description:
-      - V(present) puts O(content) in, V(absent) takes it out (and removes a file that held nothing else).
+      - V(present) adds O(content), V(absent) removes it (and also the file if it contained nothing else).
       - After V(absent) the service asks nobody for a token.
     type: str
     choices: [present, absent]
     default: present
   content:
     description:
-      - The C(auth) lines, in full, as pam.conf(5) has them; with O(own_service=true) the whole service.
+      - The complete C(auth) lines, in the format of pam.conf(5); with O(own_service=true) the whole service.
       - Required with O(state=present).
     type: str
   own_service:
     description:
-      - Whether O(content) is a service of its own that only enforced users are sent to (sshd's C(PAMServiceName), OpenSSH 9.8 or later).
-        Every login through it then has to need a token.
-      - A file of that name which this module did not write is never replaced.
+      - Whether O(content) is a separate service that only enforced users are sent to (sshd's C(PAMServiceName), OpenSSH 9.8 or later).
+        Every login through it must then require a token.
+      - An existing file of that name that this module did not write is never replaced.
     type: bool
     default: false
   base_service:
     description:
-      - With O(own_service=true), the service that these users are sent to without it, whose rules have to go on holding for them.
-      - The new service has to run every C(account), C(password) and C(session) line of it and nothing else, and its C(auth) lines behind
-        lines of its own, which an C(include) of each type does. Otherwise it is refused.
-      - A wrong name lets users in whom the rules of the right service shut out. RV(fleetmfa.ssh.sshd_policy_info#module:pam_services) tells
-        the right one.
+      - With O(own_service=true), the service that these users would be sent to without it. Its rules must remain in force for them.
+      - The new service must run exactly the same C(account), C(password) and C(session) lines, and the same C(auth) lines after its own.
+        An C(include) of each type does this. Otherwise it is refused.
+      - With a wrong name, users may get in whom the rules of the right service would deny. The right name is in
+        RV(fleetmfa.ssh.sshd_policy_info#module:pam_services).
     type: str
     default: sshd
   group:
     description:
-      - The enforced group, whose members have to be asked for a token. Others must not notice anything.
+      - The enforced group, whose members must be asked for a token. Nothing may change for others.
     type: str
     default: mfa-enforced
   guard:
     description:
-      - Path of the exactly-once guard. With it a login counts as protected only if C(pam_exec) ran it with V(attempt) before the
-        token and with V(claim) after it, both with success.
+      - Path of the exactly-once guard. If set, a service is accepted only if every login through it runs the guard with C(pam_exec),
+        with V(attempt) before the token and V(claim) after it, and both calls succeed.
     type: path
   token_alone:
     description:
-      - Whether a token may be all that this service asks for, because sshd has checked a key before.
+      - Whether this service may ask for a token only, because sshd has already checked a key.
       - With V(false) the service is refused if a token alone gets a member in.
     type: bool
     default: true
   require_installed:
     description:
-      - Whether each module that O(content) names has to be installed and to take the options given to it.
-      - Turn this off to plan for a host that gets the modules later, or for the folder of another host; a token module that is not
-        there, or that is given a misspelt option, denies every member of the group.
+      - Whether every module named in O(content) must be installed and accept the options given to it.
+      - Turn this off to plan for a host on which the modules will be installed later, or for the folder of another host. A missing
+        token module, or a misspelled option of it, denies every member of the group.
     type: bool
     default: true
   confdir:
@@ -113,7 +113,7 @@ EXAMPLES = r"""
       auth  [success=ignore ignore=ignore auth_err=1 default=die]  pam_succeed_if.so quiet user ingroup mfa-enforced
       auth  requisite   pam_google_authenticator.so secret=/var/lib/fleetmfa/keys/${USER} user=root noskewadj
 
-- name: Take the token out of sshd's PAM service again
+- name: Remove the token check from sshd's PAM service
   fleetmfa.ssh.pam_totp:
     service: sshd
     state: absent
@@ -132,15 +132,15 @@ ways_in:
   elements: list
   sample: [[token]]
 unknown_modules:
-  description: Modules of the service whose results the proof knows nothing of, and therefore assumed the worst of.
+  description: Modules of the service that are not known, so that the check assumes the worst of them.
   returned: O(state=present)
   type: list
   elements: str
   sample: [pam_sss.so]
 notes:
   description:
-    - What is not changed and yet has to be known. Also given as warnings. So far that the host's own lines ask others than members of
-      O(group) for a token, and go on to.
+    - Things that are left unchanged but that the operator should know. Also given as warnings. Currently only that the host's own lines
+      ask users outside O(group) for a token, and will continue to do so.
   returned: O(state=present)
   type: list
   elements: str

@@ -3,25 +3,26 @@
 # Copyright: the fleetmfa.ssh authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# What does the work is the action plugin of the same name; this file is its documentation.
+# The action plugin of the same name does the work; this file is its documentation.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: role_settings
-short_description: Read the variables of role mfa, or refuse them before anything is changed
+short_description: Check and convert the variables of role mfa before anything is changed
 version_added: 0.2.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - The first task of role P(fleetmfa.ssh.mfa#role), at each of its entry points, and of no other use.
-  - Takes every variable whose name begins with C(mfa_) as it is meant, whether it comes from YAML, an INI inventory or C(-e). The measure
-    is the role's argument spec. C(-e mfa_guard=false) is false, C(mfa_exempt_groups=automation) is a list of one name.
-  - Fails if one cannot be meant, or is none of the role's, naming each. No value is shown, since a secret may be in the wrong place.
+  - The first task of every entry point of role P(fleetmfa.ssh.mfa#role). Not meant for anything else.
+  - Converts every variable whose name begins with C(mfa_) to its type in the role's argument spec, whether it comes from YAML, an INI
+    inventory or C(-e). For example, C(-e mfa_guard=false) becomes false, and C(mfa_exempt_groups=automation) a list with one name.
+  - Fails if a value cannot be converted or the role has no such variable, and names each. Values are never shown, since a secret may
+    have been put into the wrong variable.
 options:
   rolls_out:
     description:
-      - Whether PAM and sshd are to be changed after this. Then a connection that is no login is refused, unless the variable
+      - Whether the role will change PAM and sshd. If so, a connection that is not a login is refused unless the variable
         C(mfa_confirm_without_login) is true.
     type: bool
     default: false
@@ -45,7 +46,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Read the role's variables, before anything else
+- name: Read the role's variables before anything else
   fleetmfa.ssh.role_settings:
   register: mfa__given
 """
@@ -53,7 +54,8 @@ EXAMPLES = r"""
 RETURN = r"""
 settings:
   description:
-    - The role's variables, without C(mfa_) before their names and with the types they are meant to have. Not C(mfa_keys), which is secret.
+    - The role's variables, converted to their types, with the prefix C(mfa_) removed from the names.
+    - C(mfa_keys) is not included, since it is secret.
   returned: success
   type: dict
   sample: {exempt_users: [deploy], guard: true, window: 3}

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sshd_policy_info
-short_description: Tell what each class of users needs to log in, and where sshd's policy lets them round the token
+short_description: Report what each class of users needs to log in, and where the token can be bypassed
 version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Asks the sshd that is installed, with C(sshd -T -C), what holds for every account with a shell. It is asked once for each class of
-    users and connections that Match lines can tell apart, not once for each user.
-  - Judges the answers. Enforced users (members of O(group)) have to be asked for a token and have to be able to pass; all others have to
-    notice nothing. What is wrong is a finding, with the file and line that decides.
-  - Reads only. The configuration is copied to a temporary folder that only root can read.
+  - Asks the installed sshd, with C(sshd -T -C), which settings apply to every account with a shell. It is called once for each class
+    of users and connections that Match lines can tell apart, not once for each user.
+  - Checks the answers. Enforced users (members of O(group)) must be asked for a token and must be able to log in; for all others
+    nothing may change. Each problem is returned as a finding, with the file and line that cause it.
+  - Read-only. The configuration is copied to a temporary folder that only root can read.
 attributes:
   check_mode:
     support: full
@@ -33,68 +33,68 @@ extends_documentation_fragment:
 options:
   config:
     description:
-      - Main configuration file of sshd. Another than the default is judged as if sshd ran with it.
+      - Path of sshd's main configuration file. A file other than the default is checked as if sshd were running with it.
     type: path
     default: /etc/ssh/sshd_config
   path:
     description:
-      - The drop-in of M(fleetmfa.ssh.sshd_totp). RV(baseline) is what holds without it.
+      - Path of the drop-in that M(fleetmfa.ssh.sshd_totp) writes. RV(baseline) has the settings without it.
     type: path
     default: /etc/ssh/sshd_config.d/00-fleetmfa.conf
   sshd:
     description:
-      - Path of the sshd binary. By default it is looked for where distributions install it.
+      - Path of the sshd binary. By default the usual install locations are searched.
     type: path
   group:
     description:
-      - The enforced group. A wrong name makes every user look like one who need not be asked.
+      - The enforced group. With a wrong name, no user is reported as having to be asked for a token.
     type: str
     default: mfa-enforced
   state_dir:
     description:
-      - Folder of the key files, whose state is judged for enforced users.
+      - Folder of the key files. The key files of enforced users are checked.
     type: path
     default: /var/lib/fleetmfa
   exempt_users:
     description:
-      - Users who are never asked for a token. A user with a validated key who is neither exempt nor enforced is a finding, and so is one
-        who is both. By default what the enrollment policy of the host says, and without one nobody.
+      - Users who are never asked for a token. A user with a validated key who is neither exempt nor enforced is a finding, and so is a
+        user who is both. By default taken from the enrollment policy of the host; nobody if the host has none.
     type: list
     elements: str
   exempt_groups:
     description:
-      - Groups whose members are never asked for a token, as O(exempt_users).
+      - Groups whose members are never asked for a token. The default is as for O(exempt_users).
     type: list
     elements: str
   assume_enforced:
     description:
-      - Users to be judged as if they were members of O(group) already, for instance to see whether root could pass before it is enforced.
+      - Users to check as if they were already members of O(group), for instance to see whether root could log in if it were enforced.
     type: list
     elements: str
     default: []
   enrollment:
     description:
-      - Whom the end of the enrollment period may shut out, to be judged before it does. By default what the enrollment policy of the
-        host says, if it has one; give it to judge a policy that is only planned.
+      - The enrollment policy, used to find out in advance whom the end of the enrollment period would lock out. By default the
+        enrollment policy of the host, if it has one. Set it to check a planned policy.
       - Users whose sessions are confined (C(ChrootDirectory), C(PermitTTY no), C(ForceCommand), a login shell that runs no commands, keys
-        with C(restrict) or C(no-pty)) cannot enroll in them. Findings RV(findings) whose id begins with C(sshd_overdue_) name them.
+        with C(restrict) or C(no-pty)) cannot enroll in them. RV(findings) with ids starting with C(sshd_overdue_) name them.
     type: dict
     suboptions:
       overdue:
         description:
-          - What happens to users who have not validated their key when the period is over, as C(mfa_enrollment_overdue) of role
+          - What happens to users who have not validated their key when the period ends, as C(mfa_enrollment_overdue) of role
             P(fleetmfa.ssh.mfa#role).
         type: str
         choices: [allow, enroll_only, deny]
         default: allow
       users:
         description:
-          - Users who get a key, besides those who have one. By default every human account of the host.
+          - Users who will get a key, in addition to those who have one. By default every human account on the host.
         type: list
         elements: str
       exempt_users:
         description:
-          - Users who never become overdue. Users with a validated key and root do not either.
+          - Users who never become overdue, in addition to root and users with a validated key.
         type: list
         elements: str
         default: []
@@ -105,8 +105,8 @@ options:
         elements: str
         default: []
 notes:
-  - A second sshd is looked for among the processes and the socket units of the host, best effort. One in a container is not seen, and
-    no other SSH server either.
+  - A second sshd is searched for, on a best-effort basis, among the processes and socket units of the host. An sshd in a container and
+    other SSH servers are not detected.
 seealso:
   - module: fleetmfa.ssh.sshd_totp
   - module: fleetmfa.ssh.pam_stack_info
@@ -117,57 +117,56 @@ EXAMPLES = r"""
   fleetmfa.ssh.sshd_policy_info:
   register: policy
 
-- name: Stop if anything critical is held against this host
+- name: Stop if this host has a critical finding
   ansible.builtin.assert:
     that: policy.findings | selectattr('severity', 'eq', 'critical') | length == 0
     fail_msg: "{{ policy.findings }}"
 
-- name: See whether root could pass if it were enforced
+- name: See whether root could log in if it were enforced
   fleetmfa.ssh.sshd_policy_info:
     assume_enforced: [root]
 """
 
 RETURN = r"""
 openssh_version:
-  description: Version of OpenSSH, major and minor.
+  description: OpenSSH version, major and minor.
   returned: success
   type: list
   elements: int
   sample: [9, 2]
 capabilities:
   description:
-    - What this version can do. C(pam_service_name) tells whether members of a group can have a PAM service of their own (9.8 and later).
-    - C(separate_challenge_response) tells whether C(ChallengeResponseAuthentication) is an option of its own (before 8.7).
+    - What this version supports. C(pam_service_name) is whether a group can be given a separate PAM service (9.8 and later).
+    - C(separate_challenge_response) is whether C(ChallengeResponseAuthentication) is a separate option (before 8.7).
   returned: success
   type: dict
   sample: {pam_service_name: false, separate_challenge_response: false}
 pam_services:
   description:
-    - The PAM services that sshd sends users to without our drop-in, those of users of tomorrow included. One, C(sshd), unless
-      C(PAMServiceName) says something else.
-    - Empty where sshd refuses its configuration.
+    - The PAM services that sshd sends users to without our drop-in, including users created in the future. Just C(sshd), unless
+      C(PAMServiceName) is set.
+    - Empty if sshd rejects its configuration.
   returned: success
   type: list
   elements: str
   sample: [sshd]
 pam_rules_by_name:
   description:
-    - The lines of RV(pam_services) that go by the name of the service (C(pam_time), C(pam_group), C(pam_sss) and the like), or may (it
-      is assumed of a module that is not known). What their rules say of a service does not hold for users that C(PAMServiceName) sends
-      to another.
+    - The lines of RV(pam_services) whose rules depend on the name of the service (C(pam_time), C(pam_group), C(pam_sss) and others).
+      Unknown modules are assumed to do so. Such rules do not apply to users that C(PAMServiceName) sends to another service.
   returned: success
   type: list
   elements: str
   sample: ["/etc/pam.d/common-account:25 pam_sss.so"]
 baseline:
-  description: The global settings without the drop-in and the Include block of M(fleetmfa.ssh.sshd_totp), keywords in lower case.
+  description: The global settings without the drop-in and Include block of M(fleetmfa.ssh.sshd_totp), with keywords in lower case.
   returned: success
   type: dict
   sample: {kbdinteractiveauthentication: "no", passwordauthentication: "yes", usepam: "yes"}
 classes:
   description:
-    - The classes of users. C(needs) has the ways in, each a list of methods that are all needed.
-    - C(verdict) is V(asked), V(not_asked), V(locked_out) or, of enforced users, V(can_bypass).
+    - The classes of users. C(needs) lists the ways in; each is a list of methods that are all required.
+    - C(verdict) is V(asked), V(not_asked), V(locked_out) or, for enforced users only, V(can_bypass).
   returned: success
   type: list
   elements: dict
@@ -180,7 +179,7 @@ classes:
       users: 1
       verdict: asked
 findings:
-  description: What is held against this host. C(id) is stable, C(severity) is V(critical), V(high), V(medium) or V(low).
+  description: The problems found on this host. C(id) is stable, C(severity) is V(critical), V(high), V(medium) or V(low).
   returned: success
   type: list
   elements: dict
@@ -191,14 +190,14 @@ findings:
       remedy: Move the line behind the drop-in, or let sshd_totp put an Include at the head.
 cannot_answer:
   description:
-    - The account that this run is connected as, as the host says it, under every name that it has; a token prompt would shut it out.
-    - Empty where the connection answers the prompt, or is no login.
+    - All names of the account that this run is connected as, as determined on the host. A token prompt would lock it out.
+    - Empty if the connection answers the prompt or is not a login.
   returned: success
   type: list
   elements: str
   sample: [deploy]
 sshd_calls:
-  description: How often sshd was asked.
+  description: How often sshd was called.
   returned: success
   type: int
   sample: 5

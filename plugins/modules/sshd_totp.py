@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sshd_totp
-short_description: Put the token policy for a group into sshd, asked of sshd before it counts
+short_description: Require a token for a group's SSH logins, checked with sshd before it takes effect
 version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Writes a drop-in of sshd_config(5). Where the main configuration does not read it, reads it below a Match line, or reads something
-    before it that sets the same, one marked Include block is put at the head of the main file.
-  - Before anything is written, the whole configuration as it would be is staged, and the sshd that is installed is asked about it with
-    C(sshd -t) and, for each class of users that Match lines can tell apart, with C(sshd -T -C). It is refused if a member of O(group)
-    would not be asked for a token or could not get in, or if anything would change for anybody else.
-  - Taking it out again gives back the main file byte for byte.
-  - Use M(fleetmfa.ssh.totp_rollout) to change PAM and sshd together, with a new login before it counts and a way back.
+  - Writes a drop-in for sshd_config(5). If the main configuration does not include it, includes it below a Match line, or sets the same
+    options before it, a marked Include block is added at the top of the main file.
+  - Before anything is written, the resulting configuration is staged as a whole, and the installed sshd checks it with C(sshd -t) and,
+    for each class of users that Match lines can tell apart, with C(sshd -T -C). It is refused if a member of O(group) would not be
+    asked for a token or could not log in, or if anything would change for anybody else.
+  - Removing the policy restores the main file byte for byte.
+  - Use M(fleetmfa.ssh.totp_rollout) to change PAM and sshd together, with a new login to confirm the change and an automatic roll-back.
 attributes:
   check_mode:
     support: full
-    description: Predicts the change, and checks it with sshd, without making it.
+    description: Plans the change and checks it with sshd, but does not make it.
   diff_mode:
     support: full
     description: Shows the files before and after. They hold no secrets.
@@ -34,42 +34,42 @@ options:
   state:
     description:
       - V(present) puts O(content) in place, V(absent) removes it and the Include block.
-      - After V(absent) sshd asks nobody for a token any more.
+      - After V(absent) sshd no longer asks anybody for a token.
     type: str
     choices: [present, absent]
     default: present
   content:
     description:
-      - The drop-in in full. It has to set C(AuthenticationMethods) below C(Match Group) with the name of O(group).
+      - The complete content of the drop-in. It must set C(AuthenticationMethods) below a C(Match Group) line for O(group).
       - Required with O(state=present).
     type: str
   path:
     description:
-      - The drop-in. sshd takes the first value it reads, so the name has to sort before all others.
+      - Path of the drop-in. sshd uses the first value it reads, so the name must sort before all others.
     type: path
     default: /etc/ssh/sshd_config.d/00-fleetmfa.conf
   config:
     description:
-      - Main configuration file of sshd.
+      - Path of sshd's main configuration file.
     type: path
     default: /etc/ssh/sshd_config
   sshd:
     description:
-      - Path of the sshd binary that is asked. By default it is looked for where distributions install it.
+      - Path of the sshd binary that checks the configuration. By default the usual install locations are searched.
     type: path
   group:
     description:
-      - The enforced group, whose members have to be asked for a token. For all others nothing may change.
+      - The enforced group, whose members must be asked for a token. For all others nothing may change.
     type: str
     default: mfa-enforced
   overdue_group:
     description:
-      - A group of users whose enrollment is overdue, for whom O(content) may have a Match block of its own.
-      - Everybody else has to keep the login there was, which is checked as if this group were empty.
+      - The group of users whose enrollment is overdue. O(content) may have a Match block for it.
+      - For everybody else logins must stay as they were; this is checked as if the group were empty.
     type: str
   exempt_users:
     description:
-      - Users who never become members of O(group), so that it does not matter whether they could pass.
+      - Users who never become members of O(group), so it does not matter whether they could log in with a token.
     type: list
     elements: str
     default: []
@@ -82,22 +82,22 @@ options:
   accept_findings:
     description:
       - Findings that do not stop the change. V(sshd_second_daemon) is for a host with another sshd that is meant to let enforced users in
-        without a token, for instance one that listens on a management network only.
-      - What is accepted here is a way round the token.
+        without a token, for instance one that listens only on a management network.
+      - Accepting a finding means accepting that the token can be bypassed that way.
     type: list
     elements: str
     choices: [sshd_second_daemon]
     default: []
   reload:
     description:
-      - Whether sshd is reloaded, through its unit, when something was changed. If it cannot be reloaded, the old files are put back.
-      - With V(false) the running sshd goes on as before, and the new policy is in force when something else reloads it.
+      - Whether to reload sshd, through its unit, after a change. If it cannot be reloaded, the old files are restored.
+      - With V(false) the running sshd keeps its old policy, and the new one takes effect when sshd is next reloaded.
     type: bool
     default: true
 notes:
-  - Idempotent. The policy is checked in every run, also when nothing has to be changed.
-  - Root can pass only under C(PermitRootLogin yes). Root that is no member of O(group) is not checked.
-  - Before OpenSSH 8.7 C(ChallengeResponseAuthentication) is a global option of its own. Turning it on does not count as a change for
+  - Idempotent. The policy is checked in every run, even if nothing has to be changed.
+  - Root can log in with a token only with C(PermitRootLogin yes). Root is not checked if it is not a member of O(group).
+  - Before OpenSSH 8.7 C(ChallengeResponseAuthentication) is a separate, global option. Turning it on is not considered a change for
     others as long as keyboard-interactive stays off for them.
 seealso:
   - module: fleetmfa.ssh.sshd_policy_info
@@ -106,7 +106,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Demand a key and a token from members of mfa-enforced
+- name: Require a key and a token from members of mfa-enforced
   fleetmfa.ssh.sshd_totp:
     content: |
       Match Group mfa-enforced
@@ -114,36 +114,36 @@ EXAMPLES = r"""
           AuthenticationMethods publickey,keyboard-interactive:pam
     exempt_users: [ansible]
 
-- name: Take the policy out of sshd again
+- name: Remove the policy from sshd
   fleetmfa.ssh.sshd_totp:
     state: absent
 """
 
 RETURN = r"""
 paths:
-  description: The files that are changed.
+  description: The changed files.
   returned: success
   type: list
   elements: str
   sample: [/etc/ssh/sshd_config.d/00-fleetmfa.conf]
 reloaded:
-  description: Whether sshd was reloaded. It need not be where a socket starts it for each connection.
+  description: Whether sshd was reloaded. If a socket starts it for each connection, no reload is needed.
   returned: success
   type: bool
   sample: true
 reload_needed:
-  description: Whether files were changed without sshd being told (O(reload=false) and in check mode).
+  description: Whether files were changed but sshd was not reloaded (with O(reload=false), and in check mode).
   returned: success
   type: bool
   sample: false
 sshd_calls:
-  description: How often sshd was asked about the configuration.
+  description: How often sshd was called to check the configuration.
   returned: success
   type: int
   sample: 9
 findings:
   description: Why the policy was refused, as in M(fleetmfa.ssh.sshd_policy_info).
-  returned: when it was refused
+  returned: if it was refused
   type: list
   elements: dict
 """

@@ -12,134 +12,137 @@ version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Creates, changes, rotates and removes the TOTP keys of any number of users in one call, and keeps membership of the
-    enforced group equal to I(validated and not exempt) for every user it decides of.
-  - A key file is merged, never written anew. The PAM module C(pam_google_authenticator) keeps its state in the same
-    file, and writing an old state again would make a used token valid and bring spent recovery codes back.
+  - Creates, changes, rotates and removes the TOTP keys of any number of users in one call. Every user it manages is
+    a member of the enforced group if the key is validated and the user is not exempt, and not a member otherwise.
+  - An existing key file is merged, never overwritten. The PAM module C(pam_google_authenticator) keeps its state in the
+    same file, and writing back an old state would make used tokens and spent recovery codes valid again.
   - A pending key changes nothing at login. A user is asked for a token once the key is validated, by two tokens
     (M(fleetmfa.ssh.totp_validate)) or by O(keys[].state=validated).
-  - A member who has lost the validated key stays a member, so every login is denied. Only O(keys[].state=absent) and
-    the exempt lists take somebody out of the enforced group.
-  - All entries are checked before anything is written. If one is bad, nothing is changed and the error names all of
-    them.
+  - A member whose validated key is lost stays a member, so every login is denied. Only O(keys[].state=absent) and
+    the exempt lists remove a user from the enforced group.
+  - All entries are checked before anything is written. If any entry is invalid, nothing is changed and the error lists
+    every invalid entry.
 options:
   keys:
-    description: The users and what their keys shall be.
+    description: The users and the desired state of their keys.
     type: list
     elements: dict
     default: []
     suboptions:
       user:
         description:
-          - Name of an account of this host. With O(keys[].state=absent) the account may be gone already.
-          - The account is what the system's database answers with, by whatever spelling it is asked; the same account given twice
-            is an error that names both spellings.
-          - Names that could leave the folder of keys are refused.
+          - Name of an account on this host. With O(keys[].state=absent) the account may already be gone.
+          - The name is looked up in the system's account database, and the name found there is used. If two entries name
+            the same account, the error shows both spellings.
+          - Names that would lead out of the key folder are refused.
         type: str
         required: true
       state:
         description:
-          - V(present) a key exists, and whatever state it has is kept; a new one is pending.
-          - V(pending) the user has a pending key only and is not enforced. Refused for a user with a validated key, who
-            would be let in without a token.
+          - V(present) the user has a key. An existing key keeps its state; a new key is pending.
+          - V(pending) the user has only a pending key and is not enforced. Refused for a user with a validated key, who
+            could then log in without a token.
           - V(validated) the user has a validated key and is enforced, without having given two tokens. If the user's
-            app does not hold the key, the user is locked out. It needs O(keys[].secret) or a pending key.
+            app does not hold the key, the user is locked out. Requires O(keys[].secret) or a pending key.
           - V(rotated) a new key is pending. A validated key stays enforced until the new one is validated and replaces
-            it. A member of the enforced group who has lost the validated key stays denied until then.
-          - V(absent) the user has no key and is not enforced. The only state that releases a user.
+            it. A member of the enforced group whose validated key is lost stays denied until then.
+          - V(absent) the user has no key and is not enforced. This is the only state that releases a user.
         type: str
         choices: [present, pending, validated, rotated, absent]
         default: present
       secret:
         description:
-          - The secret in base32, upper or lower case, with blanks or dashes between groups; 128 to 1024 bits. The same
-            secret on all hosts makes one QR code serve them all.
-          - An otpauth URI holds all of a key, so it may stand here too. Its issuer, account and period count unless this entry says
-            otherwise; tokens of other than 6 digits and algorithms other than SHA1 are refused.
-          - A given secret may be validated on another host, so no host shows it. The user needs an enrollment sheet
-            (M(fleetmfa.ssh.enrollment_sheets)), and C(mfa-enroll) asks for two tokens only. That holds from the first run
-            that gives it, also for a key that the host had generated.
-          - Without it the host generates one of 160 bits, and nobody knows it until the user enrolls on that host, which
-            shows it to the user until it is validated for the first time.
-          - A secret that differs from the validated one becomes a pending key beside it, and the validated one stays
-            enforced; with O(keys[].state=validated) it replaces it at once.
+          - The secret in base32, upper or lower case, optionally with blanks or dashes between groups; 128 to 1024 bits.
+            With the same secret on all hosts, one QR code works for all of them.
+          - An otpauth URI is accepted as well. Its issuer, account and period are used unless this entry sets them;
+            a URI with other than 6 digits or an algorithm other than SHA1 is refused.
+          - A given secret may already be validated on another host, so no host shows it. The user needs an enrollment
+            sheet (M(fleetmfa.ssh.enrollment_sheets)), and C(mfa-enroll) only asks for two tokens. This applies from the
+            first run that gives the secret, even if the host had generated the same key.
+          - Without it the host generates a secret of 160 bits. Nobody knows it until the user enrolls on that host; the
+            host shows it to the user until it is validated for the first time.
+          - A secret that differs from the validated one becomes an additional, pending key, and the validated key stays
+            enforced; with O(keys[].state=validated) it replaces the validated key immediately.
         type: str
       issuer:
         description: Overrides O(issuer) for this user.
         type: str
       account:
-        description: The name of the account in the authenticator app. The user's name if it is not given.
+        description: The account name shown in the authenticator app. Defaults to the user's name.
         type: str
       recovery_codes:
         description:
-          - Recovery codes for a new key, eight digits each, the first not 0; instead of generated ones.
-          - For a key that exists this is ignored, else a spent code would become valid again.
+          - Recovery codes for a new key, used instead of generated ones; eight digits each, the first not 0.
+          - Ignored for an existing key, since a spent code would become valid again.
         type: list
         elements: str
   users:
     description:
-      - Also these users, with O(keys[].state=present) where O(keys) does not name them.
+      - More users, with O(keys[].state=present). Users also named in O(keys) are managed as O(keys) says.
     type: list
     elements: str
     default: []
   unknown_users:
     description:
-      - What to do about a user whom this host does not have. With V(skip) the user is left out and returned in
-        RV(unknown_users), for a fleet whose hosts do not all have the same accounts.
-      - V(skip) lets a misspelt name go by, and whoever it stands for is not asked for a token.
+      - What to do about a user without an account on this host. With V(skip) the user is skipped and returned in
+        RV(unknown_users), for a fleet in which not every host has the same accounts.
+      - With V(skip) a misspelled name goes unnoticed, and the person it was meant for is not asked for a token.
     type: str
     choices: [error, skip]
     default: error
   human_accounts:
     description:
-      - Also every account of a person on this host (UID in the range of C(/etc/login.defs), with a login shell) that is
-        neither named in O(keys) or O(users) nor exempt, with O(keys[].state=present).
+      - Whether to also manage, with O(keys[].state=present), every human account on this host (UID in the range of
+        C(/etc/login.defs), with a login shell) that is neither named in O(keys) or O(users) nor exempt.
     type: bool
     default: false
   other_members:
     description:
-      - What to do about a member of the enforced group whom this call does not name and who has no sound validated key,
-        because the file was lost or the account was renamed. Every login of such a user is denied, and nothing but
+      - What to do about a member of the enforced group who is not named in this call and has no usable validated key,
+        because the file was lost or the account was renamed. Every login of such a user is denied until
         O(keys[].state=absent) or an exemption releases the user.
-      - V(error) nothing is changed, and the error names each of them. V(report) the call goes on; they are returned in
-        RV(denied_users) and warned of, as where one user is put right among several.
+      - With V(error) nothing is changed, and the error names every such user. With V(report) the call continues, warns
+        about them and returns them in RV(denied_users); use it to repair one user while others are still broken.
     type: str
     choices: [error, report]
     default: error
   issuer:
-    description: Who issues the keys, as the authenticator app shows it. No colon.
+    description: The issuer of the keys, as shown in the authenticator app. Must not contain a colon.
     type: str
     default: SSH
   digits:
-    description: Digits of a token. C(pam_google_authenticator) checks tokens of 6 digits only.
+    description: Number of digits of a token. Must be 6, since C(pam_google_authenticator) checks no others.
     type: int
     default: 6
   period:
     description:
-      - Seconds of a time step, 1 to 60. Most authenticator apps know 30 only, and some ignore any other value.
-      - It belongs to a key. A key that exists keeps its own, because the user's app counts in it; together with
-        O(keys[].secret) another period makes another key.
+      - Length of a time step in seconds, 1 to 60. Most authenticator apps support only 30, and some ignore any other
+        value.
+      - The period is part of a key. An existing key keeps its period, because the user's app uses it; together with
+        O(keys[].secret) a different period makes a different key.
     type: int
     default: 30
   window:
     description:
-      - How many time steps around now the PAM module accepts, 1 to 100. V(3) means one before and one after.
-      - A larger window is kinder to clocks that are off and to whoever guesses tokens or replays an observed one.
+      - How many time steps around the current one the PAM module accepts, 1 to 100. V(3) means the current one, one
+        before and one after.
+      - A larger window tolerates clocks that are further off, but also makes it easier to guess a token or to replay one.
     type: int
     default: 3
   rate_limit_attempts:
     description:
-      - Logins, good or bad, that the PAM module takes within O(rate_limit_seconds), 1 to 100. More are denied unasked.
+      - How many logins, successful or not, the PAM module accepts within O(rate_limit_seconds), 1 to 100. Further logins
+        are denied without checking the token.
     type: int
     default: 3
   rate_limit_seconds:
-    description: The seconds that O(rate_limit_attempts) counts in, 1 to 3600.
+    description: The interval in seconds that O(rate_limit_attempts) applies to, 1 to 3600.
     type: int
     default: 30
   recovery_code_count:
     description:
-      - Recovery codes generated with a new key, 0 to 100. Each lets the user in once without the device.
-      - They are never replenished for a key that exists.
+      - Number of recovery codes generated with a new key, 0 to 100. Each code replaces the device for one login.
+      - An existing key never gets additional codes.
     type: int
     default: 5
 extends_documentation_fragment:
@@ -153,15 +156,15 @@ attributes:
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
-    details: One line a user in words, such as C(alice - validated key - window 3 -> 5); never a secret.
+    details: Shows one line for each user, such as C(alice - validated key - window 3 -> 5); never a secret.
   platform:
     description: Target OS/families that can be operated against.
     support: full
     platforms: posix
 notes:
-  - Idempotent, also after logins, which change the files; except for O(keys[].state=rotated) without O(keys[].secret),
-    which makes a new key every time.
-  - Runs as root on the host. Needs C(gpasswd) and C(groupadd) there and nothing else.
+  - Idempotent, even though logins change the key files. The exception is O(keys[].state=rotated) without
+    O(keys[].secret), which makes a new key every time.
+  - Runs as root on the host and needs only C(gpasswd) and C(groupadd) there.
   - Generated secrets and recovery codes stay on the host. They are never returned.
 seealso:
   - module: fleetmfa.ssh.totp_validate
@@ -169,13 +172,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Every person of the host has a key, pending until validated
+- name: Give every human account on the host a key, pending until it is validated
   fleetmfa.ssh.totp_key:
     human_accounts: true
     issuer: Example Corp
     exempt_users: [ansible, breakglass]
 
-- name: The same key on every host, from vaulted variables
+- name: Use the same key on every host, from vaulted variables
   fleetmfa.ssh.totp_key:
     issuer: Example Corp
     keys:
@@ -185,13 +188,13 @@ EXAMPLES = r"""
         secret: "{{ vault_totp_bob }}"
         state: validated
 
-- name: Alice has a new phone
+- name: Replace Alice's key, since she has a new phone
   fleetmfa.ssh.totp_key:
     keys:
       - user: alice
         state: rotated
 
-- name: The key file of Dave is gone, and his app still holds the key
+- name: Restore the lost key file of Dave, whose app still holds the key
   fleetmfa.ssh.totp_key:
     keys:
       - user: dave
@@ -199,7 +202,7 @@ EXAMPLES = r"""
         secret: "{{ vault_totp_dave }}"
     other_members: report
 
-- name: Carol has left
+- name: Remove the key of Carol, who has left
   fleetmfa.ssh.totp_key:
     keys:
       - user: carol
@@ -208,7 +211,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 users:
-  description: One entry for each user of the call, in the order of the call.
+  description: One entry for each user in the call, in the same order.
   returned: success
   type: list
   elements: dict
@@ -218,11 +221,11 @@ users:
       type: str
       sample: alice
     state:
-      description: V(none), V(pending) or V(validated), after the call.
+      description: State of the key after the call; V(none), V(pending) or V(validated).
       type: str
       sample: pending
     rotation_pending:
-      description: Whether a new key waits beside the validated one.
+      description: Whether the user has a pending key in addition to a validated one.
       type: bool
     changed:
       description: Whether anything changed for this user.
@@ -234,24 +237,25 @@ users:
       description: Whether the user is exempt.
       type: bool
     problems:
-      description: What in the key files makes the PAM module deny or ignore something, by line number only.
+      description: Errors in the key files that make the PAM module deny logins or ignore lines. Line numbers only, no content.
       type: list
       elements: str
 put_away:
   description:
-    - Users whose keys were put away (folder C(put-away) in O(state_dir)), because the account is gone, or one with another user
-      id has its name now.
-    - An account of a directory service is not taken to be gone because nothing answers to its name.
+    - Users whose keys were moved aside, to folder C(put-away) in O(state_dir), because the account is gone or an account with
+      another user id now has its name.
+    - An account of a directory service is not considered gone just because the lookup finds nothing.
   returned: success
   type: list
   elements: str
 unknown_users:
-  description: Users left out because the host does not have them.
+  description: Users that were skipped because they have no account on this host.
   returned: success
   type: list
   elements: str
 denied_users:
-  description: Members of the enforced group without a sound validated key, whose every login is denied. Also warned of.
+  description: Members of the enforced group without a usable validated key. Every login of these users is denied. Also
+    given as warnings.
   returned: success
   type: list
   elements: str

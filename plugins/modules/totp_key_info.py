@@ -7,35 +7,35 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: totp_key_info
-short_description: Tell the state of the TOTP keys of a host
+short_description: Report the state of the TOTP keys on a host
 version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Tells for each user whether the key is pending or validated, whether the user is enforced, when the last login with
-    a token was, how many recovery codes are left, and what is wrong with the key file.
-  - Reads only. Never returns a secret, a token or a recovery code.
+  - Reports for each user whether the key is pending or validated, whether the user is enforced, when the last login
+    with a token was, how many recovery codes are left, and what is wrong with the key file.
+  - Read-only. Never returns a secret, a token or a recovery code.
 options:
   users:
     description:
-      - The users to tell of.
-      - Without it, everybody who has a key, is a member of the enforced group, or is the account of a person.
+      - Users to report on.
+      - By default every user who has a key or is a member of the enforced group, and every human account.
     type: list
     elements: str
   issuer:
-    description: What the issuer should be. As every option from here on, it only feeds RV(users[].differs).
+    description: The expected issuer. This option and the following ones are only compared, see RV(users[].differs).
     type: str
   period:
-    description: What the seconds of a time step should be.
+    description: The expected length of a time step in seconds.
     type: int
   window:
-    description: What the window should be.
+    description: The expected window.
     type: int
   rate_limit_attempts:
-    description: What the attempts of the rate limit should be.
+    description: The expected number of attempts of the rate limit.
     type: int
   rate_limit_seconds:
-    description: What the seconds of the rate limit should be.
+    description: The expected interval of the rate limit in seconds.
     type: int
 extends_documentation_fragment:
   - fleetmfa.ssh.mfa_host
@@ -55,7 +55,7 @@ attributes:
 notes:
   - Idempotent.
   - Runs as root on the host.
-  - The times of logins come from the time steps of used tokens, which the PAM module keeps as long as they could be
+  - Login times come from the time steps of used tokens, which the PAM module keeps for as long as the tokens could be
     used again. A login with a recovery code leaves no time.
 seealso:
   - module: fleetmfa.ssh.totp_key
@@ -68,7 +68,7 @@ EXAMPLES = r"""
     exempt_users: [ansible]
   register: keys
 
-- name: Who is not validated yet
+- name: List the users who are not validated yet
   ansible.builtin.debug:
     msg: "{{ keys.users | rejectattr('exempt') | rejectattr('state', 'eq', 'validated') | map(attribute='user') }}"
 """
@@ -85,61 +85,61 @@ users:
       type: str
       sample: alice
     account_exists:
-      description: Whether the host knows the account.
+      description: Whether the account exists on the host.
       type: bool
     state:
-      description: V(none), V(pending) or V(validated).
+      description: State of the key; V(none), V(pending) or V(validated).
       type: str
       sample: validated
     enforced:
-      description: Whether the user is a member of the enforced group, so asked for a token.
+      description: Whether the user is a member of the enforced group and is therefore asked for a token.
       type: bool
     exempt:
       description: Whether the user is exempt.
       type: bool
     since:
-      description: When the key was made (pending) or validated; V(null) if that is not known.
+      description: When the key was created (if pending) or validated; V(null) if unknown.
       type: str
       sample: "2026-01-31T09:00:00Z"
     last_mfa_login:
-      description: The time step of the last login with a token; V(null) if there was none since the validation.
+      description: The time step of the last login with a token; V(null) if there was none since validation.
       type: str
       sample: "2026-01-31T09:00:00Z"
     recovery_codes_left:
-      description: Recovery codes not spent yet.
+      description: Number of unspent recovery codes.
       type: int
       sample: 5
     clock_drift_seconds:
-      description: By how much the user's device was off at the validation; V(null) if there was none.
+      description: How far off the clock of the user's device was at validation; V(null) if the key was not validated with tokens.
       type: int
       sample: 0
     rate_limited:
-      description: Whether the PAM module denies the next login unasked, because of too many attempts.
+      description: Whether the PAM module denies the next login without checking the token, because of too many attempts.
       type: bool
     rate_limited_until:
-      description: Until when; V(null) if not rate-limited.
+      description: When the rate limit ends; V(null) if not rate-limited.
       type: str
     validation_refused_until:
-      description: Until when tokens for the pending key are not judged, because of wrong tries; V(null) if they are.
+      description: When tokens for the pending key are checked again after too many wrong tries; V(null) if they are checked now.
       type: str
     rotation_pending:
-      description: Whether a new key waits beside the validated one.
+      description: Whether the user has a pending key in addition to a validated one.
       type: bool
     pending_origin:
       description:
         - Where the pending key came from. V(host) if this host made it, V(operator) if its secret was given to
           M(fleetmfa.ssh.totp_key).
-        - V(null) if there is none, or if it is not known, which is one of RV(users[].problems).
+        - V(null) if there is no pending key, or if its origin is unknown, which is also one of RV(users[].problems).
       type: str
       sample: host
     problems:
       description:
-        - What makes the PAM module deny or ignore something, by line number, without contents.
-        - Also a pending key whose origin is not known, as version 0.1.0 left them.
+        - Errors that make the PAM module deny logins or ignore lines. Line numbers only, no content.
+        - Also pending keys of unknown origin, as left by version 0.1.0.
       type: list
       elements: str
     differs:
-      description: Those of the options given that the user's keys differ from.
+      description: The given options that do not match the user's keys.
       type: list
       elements: str
       sample: [window]

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: totp_rollout
-short_description: Change PAM and sshd together, so that a change that locks out undoes itself
+short_description: Change PAM and sshd together, with an automatic roll-back if nobody can log in afterwards
 version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Plans the changes of M(fleetmfa.ssh.pam_totp) and M(fleetmfa.ssh.sshd_totp) together and checks them as those do, on the whole
-    configuration as it would be. A plan that is refused changes nothing.
-  - Then the old files are kept, a roll-back is armed on the host, the files are changed and sshd is reloaded through its unit.
-  - Then the controller opens a B(new) connection to the host with the connection plugin and the variables of the task, never a
-    multiplexed one, and tells the host through it to keep the change. That login, with C(become) as the task has it, is the proof.
-  - If the login fails, the old configuration is put back at once over the connection that still stands. If that fails too, or the
-    controller dies, the host puts it back by itself after O(confirm_timeout), and at the next boot if it is restarted before.
-    The next run says what happened.
-  - The account that Ansible connects with is not let into a configuration that would ask it for a token, and a host is not left with
-    nobody who can log in.
+  - Plans the changes of M(fleetmfa.ssh.pam_totp) and M(fleetmfa.ssh.sshd_totp) together and checks the resulting configuration as a
+    whole, as those modules do. If the plan is refused, nothing is changed.
+  - Otherwise the old files are saved, a roll-back is armed on the host, the files are changed, and sshd is reloaded through its unit.
+  - The controller then opens a B(new) connection to the host, never a multiplexed one, with the connection plugin and the variables
+    of the task, and confirms the change through it. That login, with C(become) as set for the task, proves that the host can still
+    be reached.
+  - If the login fails, the old configuration is restored immediately over the existing connection. If that fails too, or the
+    controller dies, the host restores it by itself after O(confirm_timeout), or at the next boot if it is restarted before that.
+    The next run reports what happened.
+  - Refuses a change that would ask the account that Ansible connects with for a token, or that would leave nobody able to log in.
 attributes:
   check_mode:
     support: full
-    description: Plans and checks everything, without changing anything and without a new login.
+    description: Plans and checks everything, but changes nothing and makes no new login.
   diff_mode:
     support: full
     description: Shows all files before and after. They hold no secrets.
@@ -42,15 +42,15 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(present) puts O(pam) and O(sshd) in place, V(absent) takes all of them out.
-      - After V(absent) nobody is asked for a token. The lines taken out of a file leave it byte for byte as it was.
+      - V(present) puts O(pam) and O(sshd) in place, V(absent) removes all of them.
+      - After V(absent) nobody is asked for a token. Removing the lines leaves a file byte for byte as it was before.
     type: str
     choices: [present, absent]
     default: present
   pam:
     description:
       - The PAM services to change, as for M(fleetmfa.ssh.pam_totp).
-      - They are changed before sshd, or, where lines are taken out, after it.
+      - They are changed before sshd, or after it if lines are removed.
     type: list
     elements: dict
     default: []
@@ -61,39 +61,39 @@ options:
         required: true
       state:
         description:
-          - V(absent) takes our lines out of this service, while the others are put in place.
-          - Without meaning with O(state=absent).
+          - V(absent) removes our lines from this service, while the other services get theirs.
+          - Ignored with O(state=absent).
         type: str
         choices: [present, absent]
         default: present
       content:
         description:
           - The C(auth) lines; with O(pam[].own_service=true) the whole service.
-          - Required unless the lines are taken out.
+          - Required unless the lines are removed.
         type: str
       own_service:
-        description: Whether O(pam[].content) is a service of its own that only enforced users are sent to (C(PAMServiceName)).
+        description: Whether O(pam[].content) is a separate service that only enforced users are sent to (C(PAMServiceName)).
         type: bool
         default: false
       base_service:
         description:
-          - With O(pam[].own_service=true), the service that these users are sent to without it, whose rules have to go on holding.
-          - It is checked that sshd without us sends them there.
+          - With O(pam[].own_service=true), the service that these users would be sent to without it. Its rules must remain in force.
+          - The module checks that sshd, without our policy, really sends them there.
         type: str
         default: sshd
       guard:
-        description: Path of the exactly-once guard that has to agree before and after the token.
+        description: Path of the exactly-once guard, which must succeed before and after the token.
         type: path
       token_alone:
         description:
-          - Whether a token may be all that this service asks for, because sshd has checked a key before.
-          - With V(true) on a service where nothing came before, the token is the only factor.
+          - Whether this service may ask for a token only, because sshd has already checked a key.
+          - With V(true) on a service without such an earlier check, the token is the only factor.
         type: bool
         default: true
       require_installed:
         description:
-          - Whether each module that O(pam[].content) names has to be installed and to take the options given to it.
-          - With V(false) a token module that is not there, or that is given a misspelt option, denies every member of O(group).
+          - Whether every module named in O(pam[].content) must be installed and accept the options given to it.
+          - With V(false), a missing token module or a misspelled option of it denies every member of O(group).
         type: bool
         default: true
       confdir:
@@ -102,18 +102,19 @@ options:
         default: /etc/pam.d
   account_check:
     description:
-      - Lines in PAM's account phase that refuse a login of an enforced account in which no token was given, whatever let it in.
-      - They are put into C(common-account) where the services include it, above the part that C(pam-auth-update) manages, else
-        into each service. Without this option, and with O(state=absent), they are taken out wherever they are.
+      - Lines in PAM's account phase that deny any login of an enforced account in which no token was given, no matter how the
+        login got that far.
+      - They are added to C(common-account) if the services include it, above the part that C(pam-auth-update) manages, and
+        otherwise to each service. Without this option, and with O(state=absent), they are removed wherever they are found.
     type: dict
     suboptions:
       services:
-        description: The PAM services that sshd uses, with and without us. Logins of other services are not checked.
+        description: The PAM services that sshd uses, with and without our policy. Logins through other services are not checked.
         type: list
         elements: str
         required: true
       guard:
-        description: Path of the exactly-once guard, which knows whether a token was given in a login.
+        description: Path of the exactly-once guard, which knows whether a token was given in the current login.
         type: path
         required: true
       confdir:
@@ -121,76 +122,76 @@ options:
         type: path
         default: /etc/pam.d
   sshd:
-    description: sshd's policy, as for M(fleetmfa.ssh.sshd_totp). Without it sshd is neither changed nor reloaded.
+    description: The sshd policy, as for M(fleetmfa.ssh.sshd_totp). Without it sshd is neither changed nor reloaded.
     type: dict
     suboptions:
       state:
         description:
-          - V(absent) takes our policy out of sshd, while O(pam) is put in place.
-          - Without meaning with O(state=absent).
+          - V(absent) removes our policy from sshd, while O(pam) is put in place.
+          - Ignored with O(state=absent).
         type: str
         choices: [present, absent]
         default: present
       content:
-        description: The drop-in in full. Required unless the policy is taken out.
+        description: The complete content of the drop-in. Required unless the policy is removed.
         type: str
       path:
-        description: The drop-in. Its name has to sort before all others.
+        description: Path of the drop-in. Its name must sort before all others.
         type: path
         default: /etc/ssh/sshd_config.d/00-fleetmfa.conf
       config:
-        description: Main configuration file of sshd.
+        description: Path of sshd's main configuration file.
         type: path
         default: /etc/ssh/sshd_config
       sshd:
-        description: Path of the sshd binary that is asked. By default it is looked for where distributions install it.
+        description: Path of the sshd binary that checks the configuration. By default the usual install locations are searched.
         type: path
       overdue_group:
         description:
-          - A group of users whose enrollment is overdue, for whom O(sshd.content) may have a Match block of its own.
-          - Everybody else has to keep the login there was, which is checked as if this group were empty.
+          - The group of users whose enrollment is overdue. O(sshd.content) may have a Match block for it.
+          - For everybody else logins must stay as they were; this is checked as if the group were empty.
         type: str
       accept_findings:
         description:
           - Findings that do not stop the change. V(sshd_second_daemon) is for a host with another sshd that is meant to let
-            enforced users in without a token, for instance one that listens on a management network only.
-          - What is accepted here is a way round the token.
+            enforced users in without a token, for instance one that listens only on a management network.
+          - Accepting a finding means accepting that the token can be bypassed that way.
         type: list
         elements: str
         choices: [sshd_second_daemon]
         default: []
   confirm_timeout:
     description:
-      - Seconds, from 15 to 3600, after which the host puts the old configuration back if the new login has not confirmed the new one.
-      - The longer, the longer a host may stay closed after a change that locks everybody out.
+      - Seconds, 15 to 3600, after which the host restores the old configuration unless a new login has confirmed the new one.
+      - This is also how long a host may stay unreachable after a change that locks everybody out.
     type: int
     default: 120
   confirm_without_login:
     description:
-      - Whether a change may be confirmed over a connection that is no login (C(local), C(docker), C(podman), C(chroot)).
-      - With V(true) nothing proves that anybody can still log in through SSH. A roll-out that dies is still put back.
-      - Without meaning for connections through SSH, which always have to prove it.
+      - Whether a change may be confirmed over a connection that is not a login (C(local), C(docker), C(podman), C(chroot)).
+      - With V(true) nothing proves that anybody can still log in through SSH. A roll-out that dies is still rolled back.
+      - Ignored for connections through SSH, which always require the new login.
     type: bool
     default: false
   phase:
     description:
-      - V(apply) is the whole roll-out. The others are what the controller does in its course.
-      - V(rollback) puts the roll-out O(rollout_id) back that still waits, for an operator who does not want to wait for the time-out.
+      - V(apply) is the whole roll-out. The controller uses the other phases in the course of it.
+      - V(rollback) rolls back O(rollout_id) if it is still unconfirmed, for an operator who does not want to wait for the timeout.
     type: str
     choices: [apply, confirm, rollback]
     default: apply
   rollout_id:
-    description: Which roll-out to confirm or to put back. Made by the controller for a new one.
+    description: The roll-out to confirm or roll back. The controller generates the id of a new one.
     type: str
 notes:
-  - Idempotent. What is in place is proven again in every run, but neither touched nor reloaded.
-  - The roll-back needs nothing of Ansible on the host, only the Python that ran the module. It logs to syslog, facility C(authpriv), as
+  - Idempotent. If everything is already in place, it is checked again but not changed or reloaded.
+  - The roll-back needs only the Python that ran the module, and nothing of Ansible. It logs to syslog, facility C(authpriv), as
     C(fleetmfa-rollout).
-  - Without systemd a process of its own keeps the time, and a host that is restarted in between does not put anything back before
-    sshd starts. The next run does.
-  - A task C(timeout) replaces the time that the new login is given, which is half of O(confirm_timeout).
-  - A roll-out that another controller may still confirm is waited for, half of its O(confirm_timeout) at most. One whose controller
-    has given up or died is put back before a new one is planned.
+  - Without systemd, a background process serves as the timer. If such a host is restarted before the change is confirmed, nothing
+    is restored before sshd starts; the next run restores it.
+  - The new login may take half of O(confirm_timeout); a C(timeout) of the task replaces this limit.
+  - If another controller may still confirm its roll-out, the module waits for it, at most half of that roll-out's
+    O(confirm_timeout). A roll-out whose controller has given up or died is rolled back before a new one is planned.
 seealso:
   - module: fleetmfa.ssh.pam_totp
   - module: fleetmfa.ssh.sshd_totp
@@ -212,14 +213,14 @@ EXAMPLES = r"""
             KbdInteractiveAuthentication yes
             AuthenticationMethods publickey,keyboard-interactive:pam
 
-- name: Ask nobody any more
+- name: Stop asking for tokens
   fleetmfa.ssh.totp_rollout:
     state: absent
     pam:
       - service: sshd
     sshd: {}
 
-- name: Put back a roll-out that still waits, without waiting for its time-out
+- name: Roll back an unconfirmed roll-out without waiting for its timeout
   fleetmfa.ssh.totp_rollout:
     phase: rollback
     rollout_id: 5d2c9f1b7a6e4038
@@ -227,13 +228,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The files that are changed.
+  description: The changed files.
   returned: O(phase=apply)
   type: list
   elements: str
   sample: [/etc/pam.d/sshd, /etc/ssh/sshd_config.d/00-fleetmfa.conf]
 pam:
-  description: The PAM services of the call.
+  description: The PAM services in the call.
   returned: O(phase=apply)
   type: list
   elements: dict
@@ -246,50 +247,50 @@ pam:
       type: str
     ways_in:
       description: The combinations of factors with which an enforced user passes it.
-      returned: unless the lines are taken out
+      returned: unless the lines are removed
       type: list
       elements: list
       sample: [[token]]
     unknown_modules:
-      description: Modules whose results the proof knows nothing of, and therefore assumed the worst of.
-      returned: unless the lines are taken out
+      description: Modules that are not known, so that the check assumes the worst of them.
+      returned: unless the lines are removed
       type: list
       elements: str
     notes:
       description:
-        - What is not changed and yet has to be known. Also given as warnings. So far that the host's own lines ask others than members
-          of O(group) for a token, and go on to.
-      returned: unless the lines are taken out
+        - Things that are left unchanged but that the operator should know. Also given as warnings. Currently only that the host's own
+          lines ask users outside O(group) for a token, and will continue to do so.
+      returned: unless the lines are removed
       type: list
       elements: str
 confirmed:
-  description: Whether the change was confirmed and stays.
+  description: Whether the change was confirmed and is kept.
   returned: after a change that was confirmed
   type: bool
 rolled_back:
-  description: Whether the old configuration was put back at once. If not, RV(rollback_at) says when the host does it.
+  description: Whether the old configuration was restored immediately. If not, RV(rollback_at) says when the host will do it.
   returned: after a change that was not confirmed
   type: bool
 rollout_id:
-  description: Names this roll-out.
+  description: Id of this roll-out.
   returned: after a change
   type: str
   sample: 5d2c9f1b7a6e4038
 confirm_timeout:
-  description: Seconds the confirmation was given.
+  description: Seconds within which the change had to be confirmed.
   returned: after a change
   type: int
 rollback_by:
-  description: What keeps the time on the host, V(systemd) or V(process).
+  description: What serves as the timer on the host, V(systemd) or V(process).
   returned: after a change
   type: str
 rollback_at:
-  description: When the host would have put the old configuration back, or will if it was not confirmed.
+  description: When the host would have restored the old configuration, or will restore it if the change was not confirmed.
   returned: after a change
   type: str
   sample: "2026-01-31T12:00:00Z"
 earlier_rollout:
-  description: An earlier roll-out that was not confirmed, and that no run has told of yet. Also given as a warning.
+  description: An earlier roll-out that was not confirmed and has not been reported yet. Also given as a warning.
   returned: O(phase=apply)
   type: dict
   contains:
@@ -298,29 +299,29 @@ earlier_rollout:
       type: str
     outcome:
       description:
-        - V(rolled_back) it was put back.
-        - V(waiting) its files were in place when this run began, which put them back.
+        - V(rolled_back) it was rolled back.
+        - V(waiting) its files were still in place when this run began, and this run rolled it back.
         - V(interrupted) it ended before it changed anything.
       type: str
     reason:
       description:
-        - What put it back, V(timer), V(boot), V(request) (the controller, whose login failed), V(failure) (something went wrong while
-          it was applied) or V(next_run).
-      returned: if it is on record
+        - What rolled it back, V(timer), V(boot), V(request) (the controller, because its login failed), V(failure) (an error while it
+          was being applied) or V(next_run).
+      returned: if recorded
       type: str
     controller:
-      description: Whose it was, user and host name of the controller; empty if it is not on record.
+      description: User and host name of the controller that started it; empty if not recorded.
       type: str
       sample: ops@controller1
     started:
       description: When it began.
       type: str
     deadline:
-      description: When its time was up.
+      description: When its timeout ended.
       type: str
     ended:
-      description: When it was put back.
-      returned: if it is on record
+      description: When it was rolled back.
+      returned: if recorded
       type: str
 """
 

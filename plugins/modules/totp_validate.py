@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: totp_validate
-short_description: Validate pending TOTP keys by two tokens
+short_description: Validate pending TOTP keys with two tokens
 version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Turns the pending key of a user into a validated one, given two tokens of two different time steps, and makes the
-    user a member of the enforced group. From the next connection on the user is asked for a token.
-  - Both tokens are used up by it. Neither logs in afterwards.
-  - The second token has to be one that the PAM module would accept at this moment, else a validated user could not log
-    in. The first has to be of an earlier time step, at most 5 minutes before.
-  - After 5 wrong tries within 10 minutes no token of that user is judged for 10 minutes. The count is on disk before
-    the answer is given.
-  - A refusal does not tell which token was wrong. That a clock is off, and by how much, is told only when both tokens
-    belong to the key.
+  - Validates a user's pending key, given two tokens from two different time steps, and makes the user a member of the
+    enforced group. From the next connection on the user is asked for a token.
+  - Both tokens are used up by this. Neither can be used to log in afterwards.
+  - The second token must be one that the PAM module would accept now, since otherwise a validated user could not log
+    in. The first must be from an earlier time step, at most 5 minutes before.
+  - After 5 wrong tries within 10 minutes, the user's tokens are not checked for 10 minutes. The count is written to disk
+    before the result is returned.
+  - A refusal does not tell which token was wrong. A wrong clock, and by how much it is off, is reported only if both
+    tokens belong to the key.
 options:
   validations:
     description: The users and their tokens.
@@ -29,13 +29,13 @@ options:
     required: true
     suboptions:
       user:
-        description: Name of an account of this host.
+        description: Name of an account on this host.
         type: str
         required: true
       tokens:
         description:
-          - Two tokens in the order the authenticator app showed them, six digits each; blanks inside are allowed.
-          - Quote them in YAML, a token may begin with 0.
+          - Two tokens in the order in which the authenticator app showed them, six digits each; blanks inside are allowed.
+          - Quote them in YAML, since a token may begin with 0.
         type: list
         elements: str
         required: true
@@ -48,26 +48,27 @@ attributes:
     description: Can run in check_mode and return changed status prediction without modifying target.
     support: partial
     details:
-      - Tokens are not judged in check mode, else it could be used to try tokens uncounted. It predicts the change as if
-        both tokens were right, and fails where a token would not be judged at all.
+      - Tokens are not checked in check mode, since it could then be used to try tokens without being counted. It
+        predicts the change as if both tokens were right, and fails if the tokens would not be checked at all.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
-    details: One line a user in words; never a token.
+    details: Shows one line for each user; never a token.
   platform:
     description: Target OS/families that can be operated against.
     support: full
     platforms: posix
 notes:
-  - Idempotent. A user whose key is validated, with no other one pending, is left alone and the tokens are not judged.
-  - Every validation is tried, then the call fails if any failed. Those that succeeded stay.
+  - Idempotent. If a user's key is already validated and no other key is pending, nothing is changed and the tokens are
+    not checked.
+  - All validations are tried. The call fails if any of them failed; those that succeeded are kept.
   - Runs as root on the host.
 seealso:
   - module: fleetmfa.ssh.totp_key
 """
 
 EXAMPLES = r"""
-- name: Alice has read two tokens to the service desk
+- name: Validate Alice's key with the two tokens she read to the service desk
   fleetmfa.ssh.totp_validate:
     validations:
       - user: alice
@@ -76,7 +77,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 users:
-  description: One entry for each validation, in the order of the call; also when the call fails.
+  description: One entry for each validation, in the same order; also returned if the call fails.
   returned: always
   type: list
   elements: dict
@@ -86,7 +87,7 @@ users:
       type: str
       sample: alice
     validated:
-      description: Whether the user has a validated key, and none pending, after the call.
+      description: Whether the user has a validated key and no pending key after the call.
       type: bool
     changed:
       description: Whether anything changed for this user.
@@ -99,22 +100,23 @@ users:
       type: bool
     drift_seconds:
       description:
-        - By how much the clock of the user's device is off at least, positive when it is ahead; V(0) if no drift shows.
-        - Absent in check mode and where nothing was validated, except for RV(users[].reason=clock_off).
+        - Minimum number of seconds by which the clock of the user's device is off, positive if it is ahead; V(0) if no
+          drift was detected.
+        - Absent in check mode and if nothing was validated, except with RV(users[].reason=clock_off).
       type: int
       sample: 0
     reason:
       description:
-        - Why the validation failed; absent if it did not.
-        - V(malformed) no six digits; V(same_step) the same token twice; V(wrong) at least one token is wrong;
-          V(order) the second is the older one; V(too_far_apart) more than 5 minutes between them;
+        - Why the validation failed; absent if it succeeded.
+        - V(malformed) not six digits; V(same_step) the same token twice; V(wrong) at least one token is wrong;
+          V(order) the second token is older than the first; V(too_far_apart) more than 5 minutes between them;
           V(clock_off) the device's clock is off by RV(users[].drift_seconds); V(already_used) a token was used before;
-          V(too_many_tries) none is judged for RV(users[].wait_seconds); V(no_pending_key) nothing to validate;
+          V(too_many_tries) tokens are not checked for RV(users[].wait_seconds); V(no_pending_key) there is no pending key;
           V(error) anything else, see the message.
       type: str
       sample: wrong
     wait_seconds:
-      description: How long to wait before tokens are judged again; with RV(users[].reason=too_many_tries) only.
+      description: Seconds until tokens are checked again; only with RV(users[].reason=too_many_tries).
       type: int
 """
 
@@ -144,7 +146,7 @@ ARGUMENTS = {
 
 def main():
     module = SecretModule(ARGUMENTS, supports_check_mode=True)
-    # Ansible hides a list that was given as one text as that text, not its parts.
+    # If a list is given as one string, Ansible hides that string, not its parts.
     module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
     try:
         require_root()
@@ -164,7 +166,7 @@ def main():
         module.fail_json(**{**validations.result(), "msg": str(error), "changed": error.changed})
     for one in validations.outcomes:
         if one.settled:
-            module.warn(f"{one.user}: the key was validated before, so these tokens were not judged, right or wrong")
+            module.warn(f"{one.user}: the key is already validated, so these tokens were not checked")
     if validations.failures:
         module.fail_json(msg=validations.message(), **validations.result(), **joining.result)
     module.exit_json(**validations.result(), **joining.result)

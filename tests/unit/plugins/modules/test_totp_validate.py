@@ -182,4 +182,4 @@ def test_messages_to_an_operator(host, accounts, monkeypatch):
     result = host.run("totp_validate", validations=[{"user": "done", "tokens": tokens}])
     assert not result.get("failed")
     (said,) = warnings
-    assert said == "done: the key was validated before, so these tokens were not judged, right or wrong"
+    assert said == "done: the key is already validated, so these tokens were not checked"
