@@ -230,6 +230,10 @@ ENROLLMENT_OPTIONS = {
 }
 
 
+# What no plan is refused for, so that a run has to say it.
+TOLD = ("sshd_overdue_not_offered", "host_tokens")
+
+
 def enrollment_of_host() -> dict | None:
     """What this host's enrollment policy says, if it has one."""
     if not os.path.exists(POLICY_PATH):
@@ -269,7 +273,7 @@ def main() -> None:
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
     for finding in report["findings"] if planned else []:
-        if finding["id"] == "sshd_overdue_not_offered":  # nothing a plan is refused for, so a run has to say it
+        if finding["id"] in TOLD:
             module.warn(f"{finding['id']}: {'; '.join(finding['evidence'])}. {finding['remedy']}")
     module.exit_json(changed=False, cannot_answer=cannot_answer, **report)
 

@@ -12,6 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import without_us
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.host_tokens import host_token_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import (
     Enforcement,
     key_findings,
@@ -93,7 +94,7 @@ class Audit:
                     self._bare, self._base = bare, BaseServices(bare)
                     services = self._base.all([*self._host.accounts(bare.config, self.group), ANY_USER])
                 if not complaint:
-                    classes, findings = self._judge(reader)
+                    classes, findings = self._judge(reader, services)
             except SshdFindingsError as error:
                 findings = error.findings
         if complaint:
@@ -119,7 +120,7 @@ class Audit:
             bare = self._config_of_pam  # half a block: every change of it is refused
         return list(dict.fromkeys(rule for service in services for rule in named_rules(bare, service)))
 
-    def _judge(self, reader: PolicyReader) -> tuple[list[dict], list[Finding]]:
+    def _judge(self, reader: PolicyReader, services: list[str]) -> tuple[list[dict], list[Finding]]:
         self._pam = PamServices(self._config_of_pam, self._base, self.group)
         accounts = [self._as_assumed(account) for account in self._host.accounts(reader.config, self.group)]
         connections = reader.connections()
@@ -141,6 +142,10 @@ class Audit:
         findings += spelling_findings(self.state_dir, group)
         enrolling = self._enrolling(self.enrollment, reader.config, self.group, self.state_dir)
         findings += overdue_findings(reader, self.enrollment, enrolling, self.group)
+        if self._bare is not None:
+            others = [account.name for account in accounts if not self._is_enforced(account)]
+            others = [user for user in others if user not in self.exempt]
+            findings += host_token_findings(self._config_of_pam, self._bare, services, others)
         return [one.report for one in judged], findings
 
     def _as_assumed(self, account: Account) -> Account:

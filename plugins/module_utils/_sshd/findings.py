@@ -95,6 +95,11 @@ CATALOGUE = {
         "Tell these users, validate their keys for them (playbook validate) or exempt them before the deadline: their "
         "sessions offer no enrollment.",
     ),
+    "host_tokens": (
+        "medium",
+        "Tell these users: the entry that their app has works until their new key is validated, from then on only the new key "
+        "does. To spare them a new QR code, give the same secret in mfa_keys; see docs/host_tokens.md.",
+    ),
     "uid_shared": (
         "critical",
         "Give the other name a validated key of its own, name it in exempt_users if it is meant to get in without a token, "

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: the fleetmfa.ssh authors
-"""A host after a popular guide, whose own lines ask everybody for a token: that goes on, is told, and nobody is asked twice."""
+"""A host after a popular guide, whose own lines ask everybody for a token: what a run says of the users' apps comes true."""
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import pyotp
 import pytest
+import yaml
 
 from lab.logins import login
 
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+
 pytestmark = pytest.mark.comes_with()
 
-# The secret in the files of the guide, not that of alice's key in mfa_keys.
+# The secret in the files of the guide, and dave's in mfa_keys as well; not alice's and bob's there.
 GUIDES = pyotp.TOTP("MZXW6YTBOI5DGMRRGIZTINJWG44DSMBR")
 GUIDE = """
 sed -i -e '1i auth required pam_google_authenticator.so' -e 's/^@include common-auth/#&/' /etc/pam.d/sshd
@@ -21,7 +28,7 @@ AuthenticationMethods publickey,keyboard-interactive
 Match User ansible
     AuthenticationMethods publickey
 END
-for user in alice bob; do
+for user in alice bob dave; do
   printf '%s\\n" TOTP_AUTH\\n' {secret} > /home/$user/.google_authenticator
   chown $user: /home/$user/.google_authenticator
   chmod 400 /home/$user/.google_authenticator
@@ -36,6 +43,7 @@ rm -rf /root/ssh /root/pam.d
 mv /root/met/* /root/
 rmdir /root/met
 """
+DAVES = {"user": "dave", "secret": GUIDES.secret, "state": "validated"}
 
 
 @pytest.fixture
@@ -48,7 +56,7 @@ def guide(root):
     root.run_expect([0], AS_BEFORE)
 
 
-def test_as_before_for_others_and_one_token_for_enforced_users(guide, server, keys, site, is_as_before):
+def test_entries_of_the_app_work_until_the_new_key_is_validated(guide, server, keys, site, policy, is_as_before):
     def gets_in(user, whose):
         # The guide's files let a token be used again.
         token = keys["alice"].token() if whose == "alice" else GUIDES.now()
@@ -56,14 +64,27 @@ def test_as_before_for_others_and_one_token_for_enforced_users(guide, server, ke
         assert done.prompts == ["Verification code: "], done
         return done.allowed
 
-    assert gets_in("alice", "guide") and gets_in("bob", "guide") and not gets_in("carol", "guide")
-    went_well, printed = site("-e", "mfa_factors=password+totp")
-    assert not went_well and "would be asked for two tokens" in " ".join(printed.split()), printed
+    def run(*arguments):
+        went_well, printed = site(*arguments)
+        return went_well, " ".join(printed.split())
+
+    told = "host_tokens: /etc/pam.d/sshd:1 pam_google_authenticator.so: {} with ~/.google_authenticator: {};"
+    assert all(gets_in(user, "guide") for user in ("alice", "bob", "dave")) and not gets_in("carol", "guide")
+    went_well, printed = run("-e", "mfa_factors=password+totp")
+    assert not went_well and "would be asked for two tokens" in printed
+    assert told.format("3 users", "alice, bob, dave") in printed
     assert is_as_before()
-    went_well, printed = site()
-    assert went_well and "are asked for a token as well, by /etc/pam.d/sshd" in " ".join(printed.split()), printed
+    entries = yaml.safe_load((SCENARIO / "keys.yml").read_text())["mfa_keys"]
+    entries = [DAVES if entry["user"] == "dave" else entry for entry in entries]
+    went_well, printed = run("-e", json.dumps({"mfa_keys": entries}))
+    assert went_well and "are asked for a token as well, by /etc/pam.d/sshd" in printed
     assert gets_in("bob", "guide") and not gets_in("carol", "guide")
     assert gets_in("alice", "alice") and not gets_in("alice", "guide")
-    went_well, printed = site("-e", "mfa_state=absent")
+    token = GUIDES.now()
+    assert login(server, "dave", [token]).allowed, "the same entry"
+    assert not login(server, "dave", [token]).allowed, "of a key that lets in once"
+    findings = {one["id"]: one["evidence"] for one in policy()["findings"]}
+    assert findings["host_tokens"][0].endswith("1 user with ~/.google_authenticator: bob")
+    went_well, printed = run("-e", "mfa_state=absent")
     assert went_well and is_as_before(), printed
     assert gets_in("alice", "guide")

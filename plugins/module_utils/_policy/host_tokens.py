@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: the fleetmfa.ssh authors
+"""Whose authenticator app has an entry that this host asks for already, by lines of its own. Private to the collection.
+
+Only whether a file is there is looked at, never what is in it.
+"""
+
+from __future__ import annotations
+
+import pwd
+from typing import Iterable, Iterator
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.host_tokens import (
+    file_of,
+    host_token_lines,
+    named_file,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.local_files import LocalFiles
+
+_EXAMPLES = 10
+
+
+def host_token_findings(
+    config: PamConfig, bare: PolicyReader, services: Iterable[str], users: Iterable[str]
+) -> Iterator[Finding]:
+    """About these users, who are not enforced; `bare` is sshd's configuration without us, `services` those it sends users to."""
+    if bare.global_settings().get("usepam") != ["yes"]:
+        return
+    users, files = sorted(users), LocalFiles()
+    told = [text for line in host_token_lines(config, services) for text in _of_line(line, users, files)]
+    if told:
+        yield Finding("host_tokens", (*told, *_methods(bare)))
+
+
+def _of_line(line: Line, users: list[str], files: LocalFiles) -> Iterator[str]:
+    name, which = named_file(line), f"{line.place} {line.module_name}"
+    if line.module_name == "pam_oath.so" and name:
+        yield f"{which}: the users in {name}, which was not read"
+    paths = {user: file_of(line, user, _home(user)) for user in users}
+    there = {user: files.exists(path) for user, path in paths.items() if path}
+    having = [user for user in users if there.get(user)]
+    if having:
+        more = f" and {len(having) - _EXAMPLES} more" if len(having) > _EXAMPLES else ""
+        yield f"{which}: {_counted(having)} with {name}: {', '.join(having[:_EXAMPLES])}{more}"
+    unseen = [user for user, found in there.items() if found is None]
+    if unseen:
+        yield f"{which}: {_counted(unseen)} whose {name} was not looked for, since it is on no file system of this machine"
+
+
+def _counted(users: list[str]) -> str:
+    return f"{len(users)} user{'' if len(users) == 1 else 's'}"
+
+
+def _home(user: str) -> str:
+    try:
+        return pwd.getpwnam(user).pw_dir
+    except KeyError:
+        return ""
+
+
+def _methods(bare: PolicyReader) -> Iterator[str]:
+    for line in bare.config.directives:
+        if line.keyword == "authenticationmethods" and not line.matches:
+            yield f"{line.where} is for everybody"
+            return
