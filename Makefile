@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 #
 # `make` lists the targets. Each does its own set-up, on a fresh Debian 12 as root and on a laptop with docker or podman.
 

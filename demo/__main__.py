@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """`make demo`: SSH hosts, the collection's own playbooks, and a table of real logins."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The hosts of the demonstration, the keys of their users, and the playbooks run against them."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Stands in for the pip bootstrap script that ansible-test would download: installs pip from the interpreter's own copy."""
 
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A terminal window without a screen: runs a program in it, types, reads what stands there, and photographs it.
 
 For tests of what people see, and for the pictures in docs/screens. A picture is what a window of that size shows, so a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Hosts of an instance: which ones are wanted, which ones run, starting and removing them."""
 
 from __future__ import annotations

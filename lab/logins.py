@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Real SSH logins, by paramiko and by the OpenSSH client, that tell what was asked and who got in.
 
 For the demonstration and the tests. Nothing here knows the server's configuration: the login is the judge.

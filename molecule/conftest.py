@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What the tests of all scenarios share: the hosts, root on them, the keys of their users, tokens nobody has used yet."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 #
 # First process of a host, then systemd.
 # cgroup v1: the host's own tree (private namespace) is mounted read-only and systemd would not boot.

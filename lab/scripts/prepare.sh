@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 #
 # Runs inside a host at every "up": prepare.sh PUBLIC_KEY USER...
 # Waits for the boot, makes the accounts and prints the public host key. A second run changes nothing.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 #
 # Runs once inside an image, after its packages are installed. sshd and PAM stay as the distribution has them.
 set -eu

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Users at their terminals: a window with an SSH session in it, and the steps of the enrollment dialogue."""
 
 from __future__ import annotations

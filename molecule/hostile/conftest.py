@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Which tests are for which hosts, how users get in, and runs of `site` against one host that may fail."""
 
 from __future__ import annotations

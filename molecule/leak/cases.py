@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Calls of every module, right and wrong ones, with a marker wherever a secret can stand; and the playbook of them."""
 
 from __future__ import annotations

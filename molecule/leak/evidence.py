@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Runs playbooks with every kind of output on, and keeps whatever anybody could read of them afterwards."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Loaded by every Python of the test: notes each program it starts, so that none lives too short to be seen."""
 
 from __future__ import annotations

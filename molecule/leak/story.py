@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What a fleet goes through, in order: modules, the playbooks with bad and with good input, an enrollment, logins."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Run by an account without rights: prints what it could see of processes and of the folders named, until stdin ends."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A fleet that roll-outs are tried on, all hosts at the same time, looked at through the container engine."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Runs on a test host, which has no getfacl or setfacl.
 
 attributes.py list FOLDER...            each file and folder with all that it is besides its content

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Makes a program for managed hosts out of module_utils files: one file, a zip that Python runs. Private to the collection.
 
 So the programs on a host and the modules share one implementation. It is built on the controller (lookup host_program)

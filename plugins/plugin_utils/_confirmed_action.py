@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """An action whose change counts once it is confirmed through a new login, and is taken back otherwise. Private."""
 
 from __future__ import annotations

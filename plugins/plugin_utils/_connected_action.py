@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """An action that tells its module how the controller reaches the host, and as whom. Private to the collection."""
 
 from __future__ import annotations

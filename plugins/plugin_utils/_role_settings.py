@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What the variables of role mfa mean, wherever they come from: taken as meant, or refused by name. Private.
 
 YAML has types; an INI inventory and `-e name=value` know text (and, of an INI inventory, what looks like Python). So text is

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The model of PAM held against the real libpam of this machine, on random stacks of modules with fixed results.
 
 FLEETMFA_STACKS and FLEETMFA_SEED choose how many and which; the seed is printed with each run.

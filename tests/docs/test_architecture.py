@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Who may import whom: the table in docs/architecture.md is the rule, and the code keeps to it."""
 
 from __future__ import annotations

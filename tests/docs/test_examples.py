@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Examples, in modules' documentation and in the guides, against what the modules and the role really take."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What numbers may be is said in one table; every text that says it too says the same, and every place that checks takes it."""
 
 from __future__ import annotations

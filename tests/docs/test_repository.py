@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What every file of the repository has to keep to, and what the README says is here."""
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def test_every_file_says_its_licence():
         if path.suffix not in NO_HEADER
         and not DISTRIBUTIONS_FILE.match(str(path.relative_to(ROOT)))
         and path.name not in ("COPYING", "CHANGELOG.rst", "changelog.yaml")
-        and "SPDX-License-Identifier: GPL-3.0-or-later" not in path.read_text(errors="replace")[:600]
+        and not all(
+            tag in path.read_text(errors="replace")[:600]
+            for tag in ("SPDX-License-Identifier", "SPDX-FileCopyrightText")
+        )
     ]
     assert not bare
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """defaults/main.yml, which auditors read, against meta/argument_specs.yml, which Ansible checks: names, types, values, words."""
 
 from __future__ import annotations

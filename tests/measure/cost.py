@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What a run costs on a converged host, with few users and with many, on a lab host that is started for it.
 
 Times mean little on a busy machine, so each is given as a multiple of `ansible -m ping` on the same host right before

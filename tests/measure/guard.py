@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What the exactly-once guard costs a login over SSH: logins with and without its PAM lines in turns, on lab hosts.
 
 A pair meets the same load, so the figure is the median of the differences of pairs. Run it on a quiet machine.

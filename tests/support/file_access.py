@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Not a test: POSIX ACLs made and read, and who may write to a file by mode and ACL together."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A host for the exactly-once guard: state directory, key file and PAM service in a temporary folder."""
 
 from __future__ import annotations

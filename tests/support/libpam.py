@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The real libpam, by ctypes. It needs no root: pam_start_confdir() reads services from any folder.
 
 What may take long or log goes into a process of its own: `python libpam.py` reads `CALL FOLDER SERVICE` lines, prints results.

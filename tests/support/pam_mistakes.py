@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """docs/pam_mistakes.md from pam_mistakes.yml: `python tests/support/pam_mistakes.py > docs/pam_mistakes.md`."""
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ DATA = yaml.safe_load((Path(__file__).with_suffix(".yml")).read_text(encoding="u
 CONFDIR = "/nonexistent"
 HEAD = """\
 <!-- SPDX-License-Identifier: GPL-3.0-or-later -->
+<!-- SPDX-FileCopyrightText: The fleetmfa.ssh authors -->
 <!-- Made by tests/support/pam_mistakes.py from pam_mistakes.yml; a test compares the two. -->
 # Published PAM mistakes, and how the prover shows them
 

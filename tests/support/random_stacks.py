@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Random PAM folders: good and malformed lines, includes, substacks, jumps, every result a module can return.
 
 Included files are named with their folder: Debian's libpam looks for a bare name in the machine's own /etc/pam.d.

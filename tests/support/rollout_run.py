@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Not a test: one roll-out of three files in a process of its own, which SIGKILLs itself before its KILL_AT-th step.
 
 A step is a call that changes something outside of the process. KILL_AT 0 is never, and the number of steps is printed.

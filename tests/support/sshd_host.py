@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """An sshd configuration in a folder of the test, that the machine's real sshd reads."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Runs a module's real main() in this process: real arguments in, the JSON it printed out."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Copyright: the fleetmfa.ssh authors
+ * SPDX-FileCopyrightText: The fleetmfa.ssh authors
  *
  * Stands in for a directory service that knows an account by any spelling of its name: it answers BOB with the line of
  * bob in /etc/passwd. nsswitch.conf names it behind `files`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whatever goes wrong in a roll-out, and whoever dies in it: the hosts come back to what they were, by themselves."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Ansible on the host itself, connection local, as ansible-pull runs it: nothing logs in, and logins are the judge all the same."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What passes through the door of enrollment; the two sides share nothing else. Private to the collection.
 
 A request is one line of JSON, `{"request": NAME, VALUE: TEXT, …}`, an answer one JSON object: what was asked for, a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whether key, group, exemption and account of a user agree, each compared with each in both directions. Private.
 
 The table of docs/lost_keys.md is its reference. What a key file holds is judged elsewhere (`KeyFile.problems`).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """On record beside the enforced group: which accounts of this host have to give a token. Private to the collection.
 
 `enforced/UID` holds the names of the enforced accounts of that user id, one a line. The group may lose a member to a tool

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What an operator wants of one user's key, and which keys the user then has. Private to the collection."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Takes a token's step as the exactly-once guard takes it for a login, so that one token never serves for both. Private.
 
 The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay as they are, then one

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A key file of pam_google_authenticator: what we manage in it, what is the PAM module's state. Private.
 
 The PAM module rewrites the file at logins, so a file is merged, never templated: writing an old state again would make

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The lines of a key file, read as pam_google_authenticator reads them. Private to the collection.
 
 Line 1 is the secret. An option line starts with `"`, one blank and a name; the first line of a name counts. Every other

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Where a key came from, which decides whether this host may show it. Private to the collection.
 
 A key that the operator gave lies on other hosts too, and may be validated there: whoever gets into this one with a single

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A key as an otpauth URI says it (Key Uri Format): all of it, so nothing else need be given. Private to the collection."""
 
 from __future__ import annotations

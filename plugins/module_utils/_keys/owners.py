@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whose the key files of a host are, and what has to be put right about that. Private to the collection.
 
 A key belongs to a user id as well as to a name: an account that has the name of one that is gone does not inherit its key

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """From the wanted keys of many users to the changes on a host, checked as a whole before anything is written. Private.
 
 The order keeps two promises at every point where a run may be killed: nobody is a member of the enforced group without

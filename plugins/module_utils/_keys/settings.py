@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The one table of what numbers may be: module options, role variables (mfa_NAME) and the enrollment policy. Private.
 
 The first five are what pam_google_authenticator takes (libpam-google-authenticator 1.08 to 1.11), but for the number of

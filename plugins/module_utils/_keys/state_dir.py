@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The state directory of a host: who has which key. Private to the collection.
 
 `keys/USER` is a validated key, `pending/USER` one not proven yet; both may exist (a rotation). Whoever changes keys

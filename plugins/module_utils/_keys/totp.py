@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """TOTP keys and their tokens (RFC 4226, RFC 6238, SHA1). Private to the collection."""
 
 from __future__ import annotations

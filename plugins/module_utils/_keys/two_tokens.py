@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Validation of a pending key by two tokens of two time steps. Private to the collection.
 
 Two tokens prove that the user's device holds the key and that its clock goes with ours: one token alone can be luck, or

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Validations of many users in one call: each is tried, those that succeed stay. Private to the collection."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What pam_listfile and pam_access say, as far as their files decide it. Private to the collection.
 
 The files are those of the machine this runs on. Where a login comes from is never known: whatever asks for it may

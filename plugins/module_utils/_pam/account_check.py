@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The account check: a login of an enforced account without a token is refused, whatever let it in. Private.
 
 sshd and the `auth` lines ask for the token; each may be lost to a package, another role or an unaware `gpasswd`. sshd runs

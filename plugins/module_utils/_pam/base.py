@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The PAM service that users have without us, and what of its rules another service leaves out. Private to the collection.
 
 What held on the host before is the base, of every type: who may log in is said in `account`, what a session may do in

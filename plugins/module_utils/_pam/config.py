@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Reads a PAM service the way libpam does. Private to the collection.
 
 Written after pam_handlers.c and pam_misc.c of Linux-PAM 1.4 to 1.7 and Debian's patches (`@include`), and held against

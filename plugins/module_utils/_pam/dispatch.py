@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What libpam makes of the results of a stack's lines. Private to the collection.
 
 Written after _pam_dispatch_aux() of Linux-PAM; tests/differential holds it against the real one. libpam keeps an

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What is known of the results of PAM modules in the auth phase. Private to the collection.
 
 Read in the modules' sources and tried on real ones (tests/differential). Where a module's answer depends on what cannot

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The lines of a PAM service that go by the name of the service, or may, and say something else under another. Private."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The wish for one PAM service (module pam_totp, and an entry of totp_rollout) as a proven plan. Private to the collection."""
 
 from __future__ import annotations

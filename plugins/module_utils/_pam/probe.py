@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Asks the PAM modules installed on this host. Private to the collection.
 
 pam_google_authenticator denies everybody without a prompt when it does not know an option, and which it knows depends

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The PAM prover: what the `auth` stack of a service can do, whatever its modules return. Private to the collection.
 
 `walk.py` finds every way through the stack that makes a difference, `explain.py` tells one of them. A proof says "can": a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Puts the token lines into a PAM service, as a plan that can be proven before it is applied. Private to the collection.
 
 Two shapes: one marked block at the head of the `auth` part of an existing service, or a service file of its own

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What pam_setcred() makes of an `auth` stack that was not run before. Private to the collection.
 
 sshd runs keyboard-interactive in a child, so in the process that sets the credentials libpam knows no results of the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whom a proof is about, and what pam_succeed_if says of them. Private to the collection."""
 
 from __future__ import annotations

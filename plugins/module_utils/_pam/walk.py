@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Every way through an `auth` stack that makes a difference. Private to the collection.
 
 It walks the states libpam can reach, not the combinations of results: what counts of a way is where it stands, what libpam

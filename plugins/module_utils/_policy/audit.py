@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What module sshd_policy_info tells of a host: its baseline, the policy of each class of users, findings. Private."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Users become members of the enforced group under the same timer as a change of files. Private to the collection."""
 
 from __future__ import annotations

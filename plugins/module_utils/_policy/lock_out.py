@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Never saw off the branch: somebody has to be able to log in after a roll-out. Private to the collection."""
 
 from __future__ import annotations

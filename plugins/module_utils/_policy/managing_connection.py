@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """As whom this run is connected, and who must therefore not be asked for a token. Private to the collection.
 
 The one place for both. The account is what the host itself answered (`id -u` over the connection, without become), never a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whom the end of the enrollment period would shut out with no way to enroll: found before anything is changed. Private.
 
 Only what root settles (sshd's configuration, the login shell) refuses a policy. Nothing of it exempts anybody: a user who

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The PAM services that sshd sends enforced users to: whether they ask for a token, and keep every rule. Private."""
 
 from __future__ import annotations

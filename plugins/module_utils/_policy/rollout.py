@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What module totp_rollout does on the host: PAM and sshd planned together, applied, confirmed, rolled back. Private."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The folder that holds a roll-out until it is confirmed, and its states. Private to the collection.
 
 A state is the name of a folder, a change of state one rename(2): it needs no room on a full disk and is never half done.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The roll-back: what puts an unconfirmed roll-out back, called by its timer, at boot or by a run. Private to the collection.
 
 It runs without Ansible, from the archive that _rollback/timer.py makes, and may be killed and repeated at any point.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A change of files that undoes itself unless it is confirmed in time. Private to the collection.
 
 What keeps the promise is the order: the timer runs before the snapshot is armed, the snapshot is on disk and armed before

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Copies of the files a roll-out is about to change, and the way back. Private to the collection.
 
 A copy carries owner, mode, times and extended attributes (SELinux label, ACL), so that putting back means no more than

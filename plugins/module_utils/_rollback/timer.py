@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What puts the old configuration back if nobody confirms: a timer, and a unit for the next boot. Private to the collection.
 
 Both run one program that needs nothing but Python: the files of this collection that know how to restore, in an archive.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The options before the keys of an authorized_keys file, sshd(8), AUTHORIZED_KEYS FILE FORMAT. Private to the collection.
 
 These files belong to users, so they are read as far as they are regular files of a sensible size, and nothing of them

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Asking the sshd that is installed: its version, whether it takes a configuration, what holds for whom. Private."""
 
 from __future__ import annotations

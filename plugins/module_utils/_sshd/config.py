@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """sshd_config(5) as sshd reads it: Includes followed, every line with the Match lines it stands under. Private.
 
 The same reading serves two ends: evidence (which line, in which file, decided) and staging, that is a copy of the whole

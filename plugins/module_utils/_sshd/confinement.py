@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What confines the session of a user, so that mfa-enroll cannot run in it. Private to the collection."""
 
 from __future__ import annotations

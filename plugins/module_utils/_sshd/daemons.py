@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The sshd processes and units of a host: which configuration each serves. Best effort, reads only. Private.
 
 Seen: every listening sshd of this host's process namespace, and socket-activated units that name sshd. Not seen: an sshd in

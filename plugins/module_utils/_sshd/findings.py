@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The catalogue of findings about sshd and the key files behind it; docs/findings_sshd.md is its reference. Private."""
 
 from __future__ import annotations

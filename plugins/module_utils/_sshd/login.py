@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What sshd's settings mean for a login: the ways in, whether the token is asked, what is wrong. Private to the collection."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Which Match lines hold for which user and connection, as sshd decides it. Private to the collection.
 
 sshd's own answer is what counts (sshd -T -C); this evaluation only tells which questions have different answers, so that

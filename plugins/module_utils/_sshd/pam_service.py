@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Which PAM service sshd sends a user to, with us and without us. Private to the collection."""
 
 from __future__ import annotations

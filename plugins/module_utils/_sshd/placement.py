@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Where the drop-in is read from, and whether it is read in time: what is put into sshd_config for that. Private.
 
 sshd takes the first value it obtains: of the global ones, and, apart from those, of those below Match lines that hold.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The wish for sshd's policy (module sshd_totp, and totp_rollout) as a checked plan. Private to the collection.
 
 plan: what would be written. check: whether sshd, asked about the whole configuration as it would be, then enforces for

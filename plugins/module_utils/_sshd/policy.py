@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The policy of each class of users: what sshd answers for those that its Match lines can tell apart. Private."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Letting the running sshd read its configuration again. Private to the collection.
 
 Only through the unit (or init script), and only after `sshd -t`: an sshd that gets a bare HUP on a configuration it refuses

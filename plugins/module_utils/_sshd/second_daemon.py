@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whether enforced users get in without a token through another sshd that serves this host. Private to the collection."""
 
 from __future__ import annotations

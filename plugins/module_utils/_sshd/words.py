@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """How the versions of sshd split a line of sshd_config into words: quotes, backslashes, `=`, comments. Private.
 
 Written after strdelim() and argv_split() of misc.c. Until 8.6 everything is split by strdelim(): only a double quote quotes,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The accounts of a host: who is human, who is exempt, who is a member of the enforced group. Private.
 
 Accounts and groups are read through NSS, as sshd and PAM read them, so those of a directory service count. A directory

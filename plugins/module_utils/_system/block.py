@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Our marked block in a file that is not ours, byte for byte. Private to the collection.
 
 The one reader and writer of it, for PAM services, sshd_config and shell start-up files alike. Lines end with a line feed, as

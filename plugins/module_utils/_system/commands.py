@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Running the system's own programs: where they are looked for, for how long, with which environment. Private.
 
 Nothing of the caller's comes along (mfa-enroll runs on behalf of a user): no environment, no standard input, no working

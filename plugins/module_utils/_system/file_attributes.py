@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Owner, permissions and extended attributes of a file: read, kept on record, given to another. Private to the collection.
 
 A POSIX ACL is an extended attribute, too, and where there is one the group bits of the mode are its mask (acl(5)): the

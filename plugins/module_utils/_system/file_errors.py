@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What the system refuses to do to a file, told so that an operator can act on it. Private to the collection."""
 
 from __future__ import annotations

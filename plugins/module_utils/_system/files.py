@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Reading and atomic writing of the files this collection changes. Private to the collection.
 
 A reader sees the old content or the new content, never half of one: the new content goes to a temporary file in the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Waiting for a lock, but not for ever: flock(2) itself knows no time limit. Private to the collection."""
 
 from __future__ import annotations

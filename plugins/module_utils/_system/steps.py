@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A change of several steps that tells the truth when one fails: what was done, what was not. Private to the collection."""
 
 from __future__ import annotations

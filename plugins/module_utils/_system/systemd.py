@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What a roll-out and its roll-back ask of systemd. Private to the collection.
 
 This file also runs without Ansible, inside the roll-back program.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The lab is no part of the collection's Python tree: it is imported from the root of the repository."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A host of one's own for tests about keys: accounts and groups that nobody else sees, and logins through the real
 pam_google_authenticator."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Logins never outnumber tokens, whatever is sent at the same moment. GUARD_ROUNDS says how often each race is run."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whatever is wrong with the state, the names or the environment: no login, and nothing outside the folder touched."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The rate limit holds for prompts that are open at the same time, and takes nothing from an honest user."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Real runs: the variables of role mfa from each source, and every entry point refuses before anything else is done."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Who is attacked: an enforced user whose key, password and home the attacker has, and whose phone the attacker has not."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whatever stands in the user's home, or does not, has no say in whether the token is asked and which one is right."""
 
 from __future__ import annotations

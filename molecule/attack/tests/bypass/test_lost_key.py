@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """An enforced user's key is lost on the host: no run of `site` lets the user, or a thief with the SSH key, in for that."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Other methods, other orders, other answers, other spellings of the name: none of them does without the token."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """One key for all hosts, validated on one and pending on the others: what a thief with the SSH key alone learns on those
 must be worth nothing on that one."""
 

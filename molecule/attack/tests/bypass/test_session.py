@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What somebody can do who is in already: an enforced user's session, and one of a user whose key is pending."""
 
 from __future__ import annotations

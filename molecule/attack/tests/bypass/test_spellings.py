@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A directory answers to any spelling of a name: none of them is a way past the token, and none shuts its user out."""
 
 from __future__ import annotations

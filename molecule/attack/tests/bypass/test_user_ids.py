@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A name that is used again, and a second name for a user id: neither is a way to somebody else's token or past one."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What the host enforces with is lost to another tool, one piece or two: an attacker with the key and the password, and
 without a token, is let in by none of it, and who is not enforced gets in as before."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """SSH logins of one user that all wait at their prompts and are answered at the same moment."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Over real SSH: one token lets one login in, and open prompts do not get round the limit.
 
 ATTACK_ROUNDS says how often each race is run. A race that lets nobody in is no breach, but must stay the exception.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """either: key and token, or password and token; never one thing alone, and never the key taken for the password."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """publickey+totp: who is asked, who is not, who gets in. The login is the judge."""
 
 from __future__ import annotations

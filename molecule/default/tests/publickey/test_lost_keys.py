@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The folder of keys is gone: nobody gets in without a token for that, and nobody else notices."""
 
 from __future__ import annotations

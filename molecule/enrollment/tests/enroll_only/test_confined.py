@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """boxed may only transfer files (ChrootDirectory, internal-sftp, PermitTTY no) and could not enroll after a deadline."""
 
 from __future__ import annotations

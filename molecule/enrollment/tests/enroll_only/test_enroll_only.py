@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """mfa_enrollment_overdue: enroll_only. The session is the enrollment and nothing else, whatever the user has prepared."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Attacks on the door between users and keys. The attacker is `door`, who wants something of `other`, or of root."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """In the period, what is not an interactive login is as it was: no output, no question, no delay for an answer."""
 
 from __future__ import annotations

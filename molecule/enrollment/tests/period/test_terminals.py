@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Terminals and locales: what cannot show the picture gets the same in text, and what is no terminal is told so."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Groups with a blank in the name: what sshd says of their members, sshd_policy_info says too, and a login shows it."""
 
 from __future__ import annotations

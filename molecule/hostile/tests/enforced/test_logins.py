@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whatever the host came with, `site` has put it right: enforced users are asked, and nobody else notices."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A host with a PAM service of its own (PAMServiceName): every rule of it goes on holding for enforced users."""
 
 from __future__ import annotations

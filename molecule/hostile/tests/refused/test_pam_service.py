@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The PAM service of the house is missing, lies elsewhere, or becomes another: on the host as it was met."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What `site` cannot put right it refuses, by the name of the finding, and leaves files and logins as they were."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A host on which nobody but root can log in, Ansible included, and root can pass no prompt: it is never shut."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The audit trail of enrollment: one line a step in the system log, facility authpriv. Private to the collection."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What a user may do with the user's own key, on the root side of the door. Private to the collection.
 
 Each request stands for itself: nothing is held between two of them, so a user who goes away in the middle leaves a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Who is let through the door of enrollment, and how many at a time. Private to the collection.
 
 Each connection is served by a process of its own, so nothing of one request is left for the next. The kernel says whose

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Who let the enrollment period pass, and the group that sshd knows them by. Private to the collection."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The time a user may take to enroll. Private to the collection.
 
 Days are days of the host's calendar: the period begins at 00:00 on the first day and is over at 00:00 after the last one.

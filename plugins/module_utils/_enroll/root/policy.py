@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The enrollment policy of a host, a file that the role writes and everybody may read. Private to the collection.
 
 It is read anew at each request, so a changed period or extension counts at once and no daemon is reloaded.

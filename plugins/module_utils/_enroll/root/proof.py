@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """How a user shows to hold the validated key: by a token of it, or a recovery code, which is used up. Private.
 
 Wrong ones are limited as at a validation, and the count is on disk before the answer is given. The caller holds the lock.

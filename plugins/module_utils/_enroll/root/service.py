@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The root side of enrollment: the program /usr/local/libexec/fleetmfa/mfa-enroll-service. Private to the collection.
 
     mfa-enroll-service door       requests of users, one a connection, at the socket that systemd has opened (standard input)

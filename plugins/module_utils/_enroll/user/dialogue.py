@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The enrollment dialogue: scan, two tokens, recovery codes. Private to the collection.
 
 It runs as the user and knows no more than the desk tells the user.

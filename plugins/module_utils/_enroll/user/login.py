@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What mfa-enroll does by itself at a login. Private to the collection.
 
 The offer may never cost anybody a login: whatever goes wrong with it, the login goes on without. The session of a user

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The pages of the enrollment dialogue, laid out for the window there is. Private to the collection.
 
 `lines(columns, rows, status)` fits a window, with the status (message, countdown) on it; `plain_lines(columns)` is the

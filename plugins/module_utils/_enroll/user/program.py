@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The user's program /usr/local/bin/mfa-enroll, see mfa-enroll(1). Private to the collection.
 
 It runs with the user's own rights and reaches the key through the door of `_enroll/root/service.py` only.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """QR codes for terminals. Private to the collection.
 
 The code is made by libqrencode, which the distributions' packages of the PAM module bring along; without it there is no

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A dialogue on a terminal: full screen, or plain lines for screen readers and simple terminals. Private to the collection.
 
 Both kinds have the same methods, so that a dialogue is written once.

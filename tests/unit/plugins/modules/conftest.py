@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A host with a state directory and accounts of the test's own, and the modules about keys run on it."""
 
 from __future__ import annotations

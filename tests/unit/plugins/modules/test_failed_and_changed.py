@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A run that fails tells the truth: whether it changed anything, what it did and what it did not; and the next one heals it."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """No secret, token or recovery code in anything that a module says, whatever it is given and however it fails."""
 
 from __future__ import annotations

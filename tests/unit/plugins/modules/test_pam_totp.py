@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """pam_totp proves before it writes: services as distributions ship them, and stacks that let people in or lock them out."""
 
 from __future__ import annotations

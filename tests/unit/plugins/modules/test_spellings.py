@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A directory answers BOB with account bob: whatever a name is spelled like, it is about that account."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """sshd_policy_info as Ansible calls it, for the accounts of the machine that runs the test."""
 
 from __future__ import annotations

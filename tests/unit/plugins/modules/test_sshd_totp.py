@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """sshd_totp as Ansible calls it: check mode and diff tell the truth, a second run changes nothing, a refusal says why."""
 
 from __future__ import annotations

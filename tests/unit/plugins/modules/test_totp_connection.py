@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Who must not be asked for a token: the account of the connection, by its uid, in each module that changes who is asked."""
 
 from __future__ import annotations

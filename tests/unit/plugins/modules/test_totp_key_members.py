@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Who is enforced stays enforced: nothing but an explicit word takes a member out of the group, whatever became of the key."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """totp_rollout as its action plugin calls it on a host, phase by phase. New logins are for Molecule (scenario `rollback`)."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A key belongs to a user id as well as to a name: leavers, names that are used again, names that share a user id."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The second connection has the first one's options and none of its sockets. That it logs in is for Molecule."""
 
 from __future__ import annotations

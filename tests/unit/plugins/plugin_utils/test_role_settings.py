@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Every variable of role mfa, with what YAML, an INI inventory and -e make of it: taken as meant, or refused by name."""
 
 from __future__ import annotations

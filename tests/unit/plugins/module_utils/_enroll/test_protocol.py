@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What no type can hold together: the words of the protocol against the desk, the dialogue and the role's template."""
 
 from __future__ import annotations

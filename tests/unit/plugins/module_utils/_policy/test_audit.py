@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What a host's sshd does for each class of users, in a handful of questions, and what is held against it."""
 
 from __future__ import annotations

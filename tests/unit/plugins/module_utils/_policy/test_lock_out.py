@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A host is never left with nobody who can log in: what the real sshd says of a planned configuration, and the keys."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whom the end of the enrollment period would shut out without a way to enroll, asked of the machine's real sshd."""
 
 from __future__ import annotations

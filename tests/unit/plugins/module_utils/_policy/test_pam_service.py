@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Which PAM service users have without us, whichever OpenSSH is installed, and what enforced users must not lose of it."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Roll-outs in processes of their own that are really killed; files on disk, owners, modes and times are the judge."""
 
 from __future__ import annotations

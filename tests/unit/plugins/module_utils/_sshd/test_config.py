@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """sshd_config read as sshd reads it: order, Includes, the reach of Match lines, and copies that mean the same."""
 
 from __future__ import annotations

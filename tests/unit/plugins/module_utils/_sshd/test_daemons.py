@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Every sshd that serves this host is found: by its process, or by the socket unit that would start it."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Published mistakes in sshd_config: each is found, by the real sshd's answers, and stands in docs/sshd_mistakes.md."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The policy is put in so that it is read first, is asked of the real sshd, and leaves without a trace."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Lines of sshd_config split as each version of sshd splits them; held against the one that is installed, on random lines."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A file that is changed keeps all that is not its content, and nobody may write more at any instant."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A thief with one factor of a user at the door of a host, in every state of the user's keys: the table in
 docs/enrollment_security.md, line by line. SECRET is the key that may be enforced on another host."""
 

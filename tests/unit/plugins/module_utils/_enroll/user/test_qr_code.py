@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Read by a real decoder (zbarimg) from a picture of a terminal window, on dark and light ground."""
 
 from __future__ import annotations
