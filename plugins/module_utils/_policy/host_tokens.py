@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whose authenticator app has an entry that this host asks for already, by lines of its own. Private to the collection.
 
 Only whether a file is there is looked at, never what is in it.

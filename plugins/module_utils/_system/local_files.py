@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Whether a file is there, where users and file servers have a say in the path. Private to the collection.
 
 A look into a home that a file server holds may wait for ever, and mounts the home where an automounter minds it. So only file

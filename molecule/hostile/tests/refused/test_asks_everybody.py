@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A host after a popular guide, whose own lines ask everybody for a token: what a run says of the users' apps comes true."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """A host that asks for a token by lines of its own: who has an entry for that in the app is told, and no key is read."""
 
 from __future__ import annotations

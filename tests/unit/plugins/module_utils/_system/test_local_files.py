@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: the fleetmfa.ssh authors
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Files in homes: seen where they lie on this machine, and no path leads to a file server or through a user's link."""
 
 from __future__ import annotations
