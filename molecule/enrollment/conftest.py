@@ -65,6 +65,12 @@ class Session(Window):
         self.settle()
         return re.findall(r"\b\d{8}\b", self.text)
 
+    @staticmethod
+    def wrong_tokens(totp, count):
+        """Tokens of no time step that may be judged now, or soon; a fixed one belongs to some step about once in 25,000 runs."""
+        near = {totp.at(time.time() + 30 * step) for step in range(-30, 30)}
+        return [token for token in map("{:06d}".format, range(100)) if token not in near][:count]
+
     def keep(self, codes):
         self.enter()
         self.wait_for(r"Recovery code \(")

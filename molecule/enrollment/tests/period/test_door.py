@@ -241,7 +241,7 @@ def test_two_at_once_make_one_key(root):
 def test_the_audit_log_has_every_step_and_no_secret(root, talk, open_session):
     session = open_session("other")
     totp = session.to_the_qr_code()
-    session.enter("000000")
+    session.enter(*session.wrong_tokens(totp, 1))
     session.wait_for("wrong")
     codes = session.two_tokens(totp)
     session.keep(codes)
