@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -13,12 +14,25 @@ import pyotp
 import pytest
 import testinfra
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 from lab.logins import servers
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
 SERVERS = servers(INVENTORY)
+
+
+class ByHost(LoadScopeScheduling):
+    """Where a scenario has `n` workers: the hosts beside each other, the tests of one host one after another."""
+
+    def _split_scope(self, nodeid):
+        words = re.split(r"[\[\]-]", nodeid)
+        return next((server.name for server in SERVERS if server.name in words), "")
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByHost(config, log)
 
 
 @pytest.fixture(params=SERVERS, ids=lambda server: server.name, scope="session")

@@ -10,22 +10,9 @@ import time
 
 import pyotp
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from dev.terminal_window import Window
 from lab.logins import client_options
-
-
-class ByHost(LoadScopeScheduling):
-    """The hosts beside each other, the tests of one host one after another."""
-
-    def _split_scope(self, nodeid):
-        return re.search(r"\[([a-z0-9]+)", nodeid).group(1)
-
-
-def pytest_xdist_make_scheduler(config, log):
-    return ByHost(config, log)
-
 
 OFFER = r"Enroll now\?.*\[y/N\]"
 SHELL = r"[$%>#] ?$"
