@@ -76,6 +76,18 @@ def servers(inventory: str | Path) -> list[Server]:
     return found
 
 
+@contextmanager
+def transport_to(server: Server) -> Iterator[paramiko.Transport]:
+    """A connection to the server before any authentication; as patient in each step as a busy machine needs it."""
+    transport = paramiko.Transport((server.address, server.port))
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = TIMEOUT
+    try:
+        transport.start_client(timeout=TIMEOUT)
+        yield transport
+    finally:
+        transport.close()
+
+
 def login(server: Server, user: str, answers: Sequence[str] = (), key: bool = True, command: str = "id -un") -> Login:
     """Log in with paramiko: the key first (unless `key` is false), then the answers to whatever is asked."""
     prompts: list[str] = []
@@ -85,10 +97,7 @@ def login(server: Server, user: str, answers: Sequence[str] = (), key: bool = Tr
         prompts.extend(prompt for prompt, _echo in fields)
         return [left.pop(0) if left else "" for _ in fields]
 
-    transport = paramiko.Transport((server.address, server.port))
-    try:
-        transport.start_client(timeout=TIMEOUT)
-        transport.auth_timeout = TIMEOUT
+    with transport_to(server) as transport:
         try:
             methods = (
                 transport.auth_publickey(user, paramiko.Ed25519Key.from_private_key_file(server.key)) if key else None
@@ -104,8 +113,6 @@ def login(server: Server, user: str, answers: Sequence[str] = (), key: bool = Tr
         channel.exec_command(command)
         output = channel.makefile().read().decode().strip()
         return Login(channel.recv_exit_status() == 0, prompts, output)
-    finally:
-        transport.close()
 
 
 def client_options(server: Server, key: bool = True) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Callable, Iterator, Sequence
 
 import paramiko
 
-from lab.logins import TIMEOUT, Server
+from lab.logins import Server, transport_to
 
 
 class Handshake:
@@ -43,10 +43,5 @@ class Handshake:
 
 @contextlib.contextmanager
 def handshake(server: Server) -> Iterator[Handshake]:
-    transport = paramiko.Transport((server.address, server.port))
-    try:
-        transport.start_client(timeout=TIMEOUT)
-        transport.auth_timeout = TIMEOUT
+    with transport_to(server) as transport:
         yield Handshake(transport, server.key)
-    finally:
-        transport.close()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import paramiko
 
-from lab.logins import TIMEOUT, Server
+from lab.logins import TIMEOUT, Server, transport_to
 
 
 class HeldLogin(threading.Thread):
@@ -23,20 +23,16 @@ class HeldLogin(threading.Thread):
         self.settled = threading.Event()
 
     def run(self) -> None:
-        transport = None
         try:
-            transport = paramiko.Transport((self.server.address, self.server.port))
-            transport.start_client(timeout=TIMEOUT)
-            transport.auth_timeout = 4 * TIMEOUT
-            transport.auth_publickey(self.user, paramiko.Ed25519Key.from_private_key_file(self.server.key))
-            transport.auth_interactive(self.user, self._hold)
-            self.allowed = self._can_work(transport)
+            with transport_to(self.server) as transport:
+                transport.auth_timeout = 4 * TIMEOUT
+                transport.auth_publickey(self.user, paramiko.Ed25519Key.from_private_key_file(self.server.key))
+                transport.auth_interactive(self.user, self._hold)
+                self.allowed = self._can_work(transport)
         except (paramiko.SSHException, EOFError, OSError):
             pass
         finally:
             self.settled.set()
-            if transport:
-                transport.close()
 
     @staticmethod
     def _can_work(transport: paramiko.Transport) -> bool:

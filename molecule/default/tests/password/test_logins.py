@@ -7,7 +7,7 @@ from __future__ import annotations
 import paramiko
 import pytest
 
-from lab.logins import TIMEOUT, login
+from lab.logins import login, transport_to
 
 PASSWORD = "correct horse"
 
@@ -28,14 +28,9 @@ def test_password_alone(server, keys):
 
 
 def test_password_method_is_shut(server):
-    transport = paramiko.Transport((server.address, server.port))
-    try:
-        transport.start_client(timeout=TIMEOUT)
-        with pytest.raises(paramiko.BadAuthenticationType) as refused:
-            transport.auth_password("passwd", PASSWORD, fallback=False)
-        assert refused.value.allowed_types == ["keyboard-interactive"]
-    finally:
-        transport.close()
+    with transport_to(server) as transport, pytest.raises(paramiko.BadAuthenticationType) as refused:
+        transport.auth_password("passwd", PASSWORD, fallback=False)
+    assert refused.value.allowed_types == ["keyboard-interactive"]
 
 
 def test_key_alone(server):
