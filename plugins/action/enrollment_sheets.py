@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import given_key
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import DEFAULT_ISSUER, RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
@@ -23,8 +23,8 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet imp
 ARGUMENTS = {
     "keys": {"type": "list", "elements": "dict", "required": True, "no_log": False},
     "dest": {"type": "path", "required": True},
-    "issuer": {"type": "str", "default": "SSH"},
-    "period": {"type": "int", "default": 30},
+    "issuer": {"type": "str", "default": DEFAULT_ISSUER},
+    "period": {"type": "int", "default": RANGES["period"].default},
     "contact": {"type": "str", "default": "your administrator"},
 }
 
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
 
 def _sheets(arguments: dict) -> dict[str, bytes]:
     """Path and content of every sheet; a key that is wrong stops it before anything is written."""
-    check_range("period", arguments["period"])
+    check_ranges(arguments)
     sheets = {}
     for number, entry in enumerate(arguments["keys"], 1):
         try:

@@ -65,10 +65,13 @@ options:
             enforced; with O(keys[].state=validated) it replaces the validated key immediately.
         type: str
       issuer:
-        description: Overrides O(issuer) for this user.
+        description: Overrides O(issuer) for this user. Without both, and without one in O(keys[].secret), an existing key keeps its issuer.
         type: str
       account:
-        description: The account name shown in the authenticator app. Defaults to the user's name.
+        description:
+          - The account name shown in the authenticator app.
+          - Without it an existing key keeps its account name. A new key gets that of the user's previous key, the user's name
+            if there is none.
         type: str
       recovery_codes:
         description:
@@ -107,9 +110,10 @@ options:
     choices: [error, report]
     default: error
   issuer:
-    description: The issuer of the keys, as shown in the authenticator app. Must not contain a colon.
+    description:
+      - The issuer of the keys, as shown in the authenticator app. Must not contain a colon.
+      - Without it an existing key keeps its issuer. A new key gets that of the user's previous key, V(SSH) if there is none.
     type: str
-    default: SSH
   digits:
     description: Number of digits of a token. Must be 6, since C(pam_google_authenticator) checks no others.
     type: int
@@ -120,25 +124,27 @@ options:
         value.
       - The period is part of a key. An existing key keeps its period, because the user's app uses it; together with
         O(keys[].secret) a different period makes a different key.
+      - Without it a new key gets the period of the user's previous key, V(30) if there is none, and O(keys[].secret) means
+        the user's key with that secret, whatever its period.
     type: int
-    default: 30
   window:
     description:
       - How many time steps around the current one the PAM module accepts, 1 to 100. V(3) means the current one, one
         before and one after.
       - A larger window tolerates clocks that are further off, but also makes it easier to guess a token or to replay one.
+      - Without it an existing key keeps its window. A new key gets that of the user's previous key, V(3) if there is none.
     type: int
-    default: 3
   rate_limit_attempts:
     description:
       - How many logins, successful or not, the PAM module accepts within O(rate_limit_seconds), 1 to 100. Further logins
         are denied without checking the token.
+      - Without it an existing key keeps its value. A new key gets that of the user's previous key, V(3) if there is none.
     type: int
-    default: 3
   rate_limit_seconds:
-    description: The interval in seconds that O(rate_limit_attempts) applies to, 1 to 3600.
+    description:
+      - The interval in seconds that O(rate_limit_attempts) applies to, 1 to 3600.
+      - Without it an existing key keeps its value. A new key gets that of the user's previous key, V(30) if there is none.
     type: int
-    default: 30
   recovery_code_count:
     description:
       - Number of recovery codes generated with a new key, 0 to 100. Each code replaces the device for one login.
@@ -264,12 +270,12 @@ denied_users:
 import time
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KEPT, STATES, KeyDefaults, KeyEntry
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeySettings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KEPT, STATES, CallSettings, KeyEntry
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
@@ -295,13 +301,13 @@ ARGUMENTS = {
     "unknown_users": {"type": "str", "choices": ["error", "skip"], "default": "error"},
     "human_accounts": {"type": "bool", "default": False},
     "other_members": {"type": "str", "choices": ["error", "report"], "default": "error"},
-    "issuer": {"type": "str", "default": "SSH"},
-    "digits": {"type": "int", "default": 6},
-    "period": {"type": "int", "default": 30},
-    "window": {"type": "int", "default": 3},
-    "rate_limit_attempts": {"type": "int", "default": 3},
-    "rate_limit_seconds": {"type": "int", "default": 30},
-    "recovery_code_count": {"type": "int", "default": 5, "no_log": False},
+    "issuer": {"type": "str"},
+    "digits": {"type": "int", "default": RANGES["digits"].default},
+    "period": {"type": "int"},
+    "window": {"type": "int"},
+    "rate_limit_attempts": {"type": "int"},
+    "rate_limit_seconds": {"type": "int"},
+    "recovery_code_count": {"type": "int", "default": RANGES["recovery_codes"].default, "no_log": False},
 }
 
 
@@ -351,11 +357,7 @@ def manage(module: SecretModule) -> dict:
 
 def wanted_entries(module: SecretModule, host: Host) -> list[KeyEntry]:
     params = module.params
-    if params["digits"] != 6:
-        raise FleetMfaError("digits: pam_google_authenticator checks tokens of 6 digits only; leave digits at 6")
-    settings = KeySettings(params["window"], params["rate_limit_attempts"], params["rate_limit_seconds"])
-    defaults = KeyDefaults(params["issuer"], settings, params["period"], params["recovery_code_count"])
-    defaults.check()
+    call = CallSettings.from_params(params)
     wishes = list(params["keys"])
     named = {known_as(wish["user"]) for wish in wishes}
     wishes += [{"user": user} for user in params["users"] if known_as(user) not in named]
@@ -368,7 +370,7 @@ def wanted_entries(module: SecretModule, host: Host) -> list[KeyEntry]:
     kept.update(misspelled(host.state_dir.users()).values(), host.group.misspelled().values())
     wishes += [{"user": user, "state": KEPT} for user in sorted(set(map(known_as, kept)) - named)]
     now = time.time()
-    return [KeyEntry(wish, defaults, now, module.no_log_values.update) for wish in wishes]
+    return [KeyEntry(wish, call, now, module.no_log_values.update) for wish in wishes]
 
 
 if __name__ == "__main__":

@@ -26,16 +26,16 @@ options:
     description: The expected issuer. This option and the following ones are only compared, see RV(users[].differs).
     type: str
   period:
-    description: The expected length of a time step in seconds.
+    description: The expected length of a time step in seconds, 1 to 60.
     type: int
   window:
-    description: The expected window.
+    description: The expected window, 1 to 100.
     type: int
   rate_limit_attempts:
-    description: The expected number of attempts of the rate limit.
+    description: The expected number of attempts of the rate limit, 1 to 100.
     type: int
   rate_limit_seconds:
-    description: The expected interval of the rate limit in seconds.
+    description: The expected interval of the rate limit in seconds, 1 to 3600.
     type: int
 extends_documentation_fragment:
   - fleetmfa.ssh.mfa_host
@@ -152,6 +152,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, misnamed, report
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
@@ -172,6 +173,7 @@ def main():
     try:
         require_root()
         host = Host.from_params(params)
+        check_ranges(params)
         host.state_dir.check()
         members = host.group.members
         users = params["users"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What numbers may be is said in one table; every text that says it too says the same, and every place that checks takes it."""
+"""What numbers may be, and are by default, is in one table; every text says the same, and every option is held to it."""
 
 from __future__ import annotations
 
@@ -10,45 +10,76 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import (
+    DEFAULT_ISSUER,
+    RANGES,
+    SETTING_OF_OPTION,
+    check_ranges,
+)
 
 ROOT = Path(__file__).parents[2]
 SPECS = yaml.safe_load((ROOT / "roles/mfa/meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 DEFAULTS = (ROOT / "roles/mfa/defaults/main.yml").read_text()
-# Options of modules that have another name than the setting, or stand for it.
-OPTIONS = {
-    "totp_key": {
-        "period": "period",
-        "window": "window",
-        "rate_limit_attempts": "rate_limit_attempts",
-        "rate_limit_seconds": "rate_limit_seconds",
-        "recovery_code_count": "recovery_codes",
-    },
-    "totp_rollout": {"confirm_timeout": "confirm_timeout"},
-    "enrollment_sheets": {"period": "period"},
-}
+DOCUMENTED = [*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/doc_fragments/*.py")]
+# No settings: a user id.
+OTHERS = {"uid"}
+OF_ROLE = sorted(set(RANGES) - {"digits"})
 
 
 def words(text):
     return " ".join((text if isinstance(text, str) else " ".join(text)).split())
 
 
+def numbers(options):
+    for name, option in (options or {}).items():
+        if option.get("type") == "int":
+            yield name, option
+        yield from numbers(option.get("suboptions"))
+
+
+def options_of(path):
+    texts = re.findall(r'DOCUMENTATION = r"""(.*?)"""', path.read_text(), re.DOTALL)
+    return [pair for text in texts for pair in numbers(yaml.safe_load(text).get("options")) if pair[0] not in OTHERS]
+
+
+MODULE_OPTIONS = [(path.stem, *pair) for path in sorted(DOCUMENTED) for pair in options_of(path)]
+
+
 def test_every_number_of_the_role_has_a_range():
-    assert {name for name, option in SPECS.items() if option["type"] == "int"} == {f"mfa_{name}" for name in RANGES}
+    assert {name for name, option in SPECS.items() if option["type"] == "int"} == {f"mfa_{name}" for name in OF_ROLE}
 
 
-@pytest.mark.parametrize("name", RANGES)
+@pytest.mark.parametrize("name", OF_ROLE)
 def test_argument_specs_and_defaults_say_it(name):
     assert f"{RANGES[name]}" in words(SPECS[f"mfa_{name}"]["description"])
     comment = re.search(rf"((?:^#.*\n)+)mfa_{name}:", DEFAULTS, re.MULTILINE).group(1)
     assert f"{RANGES[name]}" in words(comment.replace("# ", ""))
-    assert RANGES[name].low <= SPECS[f"mfa_{name}"]["default"] <= RANGES[name].high
+    assert SPECS[f"mfa_{name}"]["default"] == RANGES[name].default
 
 
-@pytest.mark.parametrize(
-    ("module", "option", "name"), [(module, *pair) for module, pairs in OPTIONS.items() for pair in pairs.items()]
-)
-def test_modules_say_it(module, option, name):
-    text = (ROOT / f"plugins/modules/{module}.py").read_text()
-    documentation = yaml.safe_load(re.search(r'DOCUMENTATION = r"""(.*?)"""', text, re.DOTALL).group(1))
-    assert f"{RANGES[name]}" in words(documentation["options"][option]["description"])
+def test_the_issuer():
+    assert SPECS["mfa_issuer"]["default"] == DEFAULT_ISSUER
+
+
+@pytest.mark.parametrize(("where", "option", "documented"), MODULE_OPTIONS, ids=lambda value: str(value)[:30])
+def test_every_number_of_a_module_has_a_range_and_says_it(where, option, documented):
+    allowed = RANGES[SETTING_OF_OPTION.get(option, option)]
+    text = words(documented["description"])
+    assert (f"{allowed}" in text) or allowed.low == allowed.high
+    if "default" in documented:
+        assert documented["default"] == allowed.default
+    elif where == "totp_key":
+        assert f"V({allowed.default}) if there is none" in text
+    for value in (allowed.low, allowed.high, None):
+        check_ranges({option: value})
+    for value in (allowed.low - 1, allowed.high + 1):
+        with pytest.raises(FleetMfaError, match=f"{option}: {value} is not within {allowed}"):
+            check_ranges({option: value})
+
+
+def test_no_module_was_left_out():
+    assert len(MODULE_OPTIONS) > 10
+    assert {"totp_key", "totp_key_info", "totp_rollout", "enrollment_sheets", "confirmed"} <= {
+        where for where, *_rest in MODULE_OPTIONS
+    }

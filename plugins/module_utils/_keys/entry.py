@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterable, NamedTuple
+from typing import Any, Callable, Iterable, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import (
+    DEFAULT_PERIOD,
     KeyFile,
     KeySettings,
     generate_recovery_codes,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import given_by_operator, made_here
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import GivenKey, given_key
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import DEFAULT_ISSUER, RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, decode_secret, generate_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as, local_uid
 
@@ -37,36 +38,45 @@ class Keys(NamedTuple):
         return "pending" if self.pending else "none"
 
 
-class KeyDefaults(NamedTuple):
-    """What holds for every key of a call; `period` and `recovery_code_count` for new keys only."""
+class CallSettings(NamedTuple):
+    """What a call gives for every key, None for what it does not give; `period` and `recovery_code_count` for new keys only."""
 
-    issuer: str
-    settings: KeySettings = KeySettings()
-    period: int = 30
-    recovery_code_count: int = 5
+    issuer: str | None = None
+    window: int | None = None
+    rate_limit_attempts: int | None = None
+    rate_limit_seconds: int | None = None
+    period: int | None = None
+    recovery_code_count: int = RANGES["recovery_codes"].default
 
-    def check(self) -> None:
-        check_label(self.issuer, "issuer")
-        for name, value in self.settings._asdict().items():
-            check_range(name, value)
-        check_range("period", self.period)
-        check_range("recovery_codes", self.recovery_code_count, "recovery_code_count")
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> CallSettings:
+        """Checked."""
+        if params["digits"] != RANGES["digits"].default:
+            raise FleetMfaError("digits: pam_google_authenticator checks tokens of 6 digits only; leave digits at 6")
+        check_ranges(params)
+        if params["issuer"] is not None:
+            check_label(params["issuer"], "issuer")
+        return cls(**{name: params[name] for name in cls._fields})
+
+    def over(self, settings: KeySettings) -> KeySettings:
+        given = {name: getattr(self, name) for name in settings._fields}
+        return settings._replace(**{name: value for name, value in given.items() if value is not None})
 
 
 class KeyEntry:
     """One user's entry; `hide` is told every secret, given or generated, before it is used."""
 
-    def __init__(self, wish: dict, defaults: KeyDefaults, now: float, hide: Callable[[Iterable[str]], None]):
+    def __init__(self, wish: dict, call: CallSettings, now: float, hide: Callable[[Iterable[str]], None]):
         self.named: str = wish["user"]
         self.user: str = known_as(self.named)
         self.state: str = wish.get("state") or "present"
         given = self._given(wish.get("secret"), hide)
         self._secret: str | None = given.secret if given else None
-        self._issuer: str = wish.get("issuer") or (given and given.issuer) or defaults.issuer
-        self._account: str = wish.get("account") or (given and given.account) or self.user
-        self._period: int = (given and given.period) or defaults.period
+        self._issuer: str | None = wish.get("issuer") or (given and given.issuer) or call.issuer
+        self._account: str | None = wish.get("account") or (given and given.account)
+        self._period: int | None = (given and given.period) or call.period
         self._recovery_codes: list[str] | None = wish.get("recovery_codes")
-        self._defaults = defaults
+        self._call = call
         self._now = now
         self._hide = hide
         self._new: KeyFile | None = None
@@ -96,8 +106,9 @@ class KeyEntry:
         """Refuse what is wrong whatever the host holds."""
         if self._secret is not None:
             decode_secret(self._secret)
-        check_label(self._issuer, "issuer")
-        check_label(self._account, "account")
+        for label, what in ((self._issuer, "issuer"), (self._account, "account")):
+            if label is not None:
+                check_label(label, what)
         codes = self._recovery_codes or []
         if not all(re.fullmatch(r"[1-9][0-9]{7}", code) for code in codes):
             raise FleetMfaError("recovery_codes: a code has eight digits, and the first is not 0")
@@ -124,15 +135,25 @@ class KeyEntry:
             validated = validated.with_meta(since=int(self._now), was_validated=True)
         return Keys(pending, validated)
 
+    def _managed(self, key: KeyFile | None) -> tuple[KeySettings, str, str]:
+        """Settings, issuer and account: as given, else as the key has them, else the default."""
+        issuer = self._issuer or (key and key.issuer) or DEFAULT_ISSUER
+        account = self._account or (key and key.account) or self.user
+        return self._call.over(key.settings if key else KeySettings()), issuer, account
+
+    def _period_after(self, old: KeyFile | None) -> int:
+        kept = old.period if old and RANGES["period"].allows(old.period) else DEFAULT_PERIOD
+        return self._period or kept
+
     def _merged(self, key: KeyFile) -> KeyFile:
-        merged = key.merged(self._defaults.settings, self._issuer, self._account)
+        merged = key.merged(*self._managed(key))
         merged = merged.owned_by(local_uid(self.user))
         given = self._secret is not None and self._is_given(key)
         return merged.with_meta(**given_by_operator()) if given else merged
 
     def _with_given(self, now: Keys) -> Keys:
         """The given key is the user's key; a validated other one stays enforced until this one is validated, too."""
-        given = next(filter(self._is_given, (now.validated, now.pending)), None) or self._new_key()
+        given = next(filter(self._is_given, (now.validated, now.pending)), None) or self._new_key(now)
         if self.state == "validated":
             return Keys(validated=given)
         if now.validated and self._is_given(now.validated):
@@ -141,10 +162,10 @@ class KeyEntry:
 
     def _without_given(self, now: Keys) -> Keys:
         if self.state == "rotated":
-            return Keys(pending=self._new_key(), validated=now.validated)
+            return Keys(pending=self._new_key(now), validated=now.validated)
         if self.state == "validated":
             return now if now.validated else Keys(validated=self._proven_by_operator(now.pending))
-        return now if now.pending or now.validated else Keys(pending=self._new_key())
+        return now if now.pending or now.validated else Keys(pending=self._new_key(now))
 
     def _proven_by_operator(self, pending: KeyFile | None) -> KeyFile:
         if pending is None:
@@ -159,15 +180,15 @@ class KeyEntry:
             return False
         return key.is_key(decode_secret(self._secret), self._period)
 
-    def _new_key(self) -> KeyFile:
+    def _new_key(self, now: Keys) -> KeyFile:
+        """What is not given it has from the user's key before it: a new secret is no other issuer and no wider window."""
         if self._new is None:
+            old = now.validated or now.pending
             secret = self._secret or generate_secret()
             codes = self._recovery_codes
             if codes is None:
-                codes = generate_recovery_codes(self._defaults.recovery_code_count)
+                codes = generate_recovery_codes(self._call.recovery_code_count)
             self._hide([secret, *codes])
-            new = KeyFile.create(
-                secret, self._defaults.settings, self._issuer, self._account, codes, self._now, self._period
-            )
+            new = KeyFile.create(secret, *self._managed(old), codes, self._now, self._period_after(old))
             self._new = new if self._secret else new.with_meta(**made_here())
         return self._new

@@ -23,6 +23,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file_lines 
     numbers,
     numbers_or_none,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import (
     canonical_secret,
     decode_secret,
@@ -30,16 +31,16 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import (
     step_at,
 )
 
-DEFAULT_WINDOW = 3
-DEFAULT_PERIOD = 30
+DEFAULT_WINDOW = RANGES["window"].default
+DEFAULT_PERIOD = RANGES["period"].default
 
 
 class KeySettings(NamedTuple):
     """What an operator sets for all keys; it may differ between hosts and changes with no word to the user."""
 
     window: int = DEFAULT_WINDOW
-    rate_limit_attempts: int = 3
-    rate_limit_seconds: int = 30
+    rate_limit_attempts: int = RANGES["rate_limit_attempts"].default
+    rate_limit_seconds: int = RANGES["rate_limit_seconds"].default
 
 
 def generate_recovery_codes(count: int) -> list[str]:
@@ -131,6 +132,12 @@ class KeyFile:
         return (found[0], found[1]) if found and len(found) >= 2 else None
 
     @property
+    def settings(self) -> KeySettings:
+        """As they are in the file; the default for what is missing in it, or is what the PAM module denies every login for."""
+        found = KeySettings(self.window, *(self.rate_limit or ()))._asdict()
+        return KeySettings(**{name: value for name, value in found.items() if RANGES[name].allows(value)})
+
+    @property
     def attempts(self) -> list[int]:
         """Time stamps of the latest login attempts."""
         return sorted((numbers_or_none(self._lines.option("RATE_LIMIT") or "") or [])[2:])
@@ -217,8 +224,9 @@ class KeyFile:
         """Whether one entry of an authenticator app serves both: the same secret counted in the same steps."""
         return other is not None and self.is_key(other.secret, other.period)
 
-    def is_key(self, secret: bytes | None, period: int) -> bool:
-        return secret is not None and (self.secret, self.period) == (secret, period)
+    def is_key(self, secret: bytes | None, period: int | None) -> bool:
+        """`period` None: whatever the period."""
+        return secret is not None and self.secret == secret and period in (None, self.period)
 
     # What changes it
 

@@ -12,10 +12,15 @@ import re
 from typing import Iterable, Literal, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, Range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
 
 MAXIMUM_SIZE = 65536
-_NUMBERS_OF = {"WINDOW_SIZE": [(1, 100)], "STEP_SIZE": [(1, 60)], "RATE_LIMIT": [(1, 100), (1, 3600)]}
+_NUMBERS_OF = {
+    "WINDOW_SIZE": [RANGES["window"]],
+    "STEP_SIZE": [RANGES["period"]],
+    "RATE_LIMIT": [RANGES["rate_limit_attempts"], RANGES["rate_limit_seconds"]],
+}
 
 # strtoul(3) takes blanks, a plus sign and zeros before the number.
 _RECOVERY_CODE = re.compile(r"[ \t\v\f]*\+?0*([1-9][0-9]{7})\r?")
@@ -183,7 +188,7 @@ class KeyFileLines:
             )
 
 
-def _within(values: list[int] | None, limits: list[tuple[int, int]]) -> bool:
+def _within(values: list[int] | None, limits: list[Range]) -> bool:
     if values is None or len(values) < len(limits):
         return False
-    return all(low <= value <= high for value, (low, high) in zip(values, limits))
+    return all(allowed.allows(value) for value, allowed in zip(values, limits))

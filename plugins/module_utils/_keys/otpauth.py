@@ -9,8 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
-
-_DEFAULT_PERIOD = "30"
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import URI_DIGITS, URI_PERIOD
 
 
 class GivenKey(NamedTuple):
@@ -34,7 +33,7 @@ def given_key(text: str) -> GivenKey:
         raise FleetMfaError("the otpauth URI has no secret in it")
     if values.get("algorithm", "SHA1").upper() != "SHA1":
         raise FleetMfaError("the otpauth URI names another algorithm than SHA1, the only one that the PAM module knows")
-    if values.get("digits", "6") != "6":
+    if values.get("digits", str(URI_DIGITS)) != str(URI_DIGITS):
         raise FleetMfaError("the otpauth URI is of a key whose tokens have not 6 digits, as the PAM module wants them")
     label = unquote(parts.path.lstrip("/"))
     before, _colon, account = label.rpartition(":")
@@ -43,7 +42,7 @@ def given_key(text: str) -> GivenKey:
 
 
 def _period(values: dict[str, str]) -> int:
-    text, allowed = values.get("period", _DEFAULT_PERIOD), RANGES["period"]
-    if not text.isdigit() or not allowed.low <= int(text) <= allowed.high:
+    text, allowed = values.get("period", str(URI_PERIOD)), RANGES["period"]
+    if not text.isdigit() or not allowed.allows(int(text)):
         raise FleetMfaError(f"the otpauth URI has a period that is not within {allowed} seconds")
     return int(text)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The one table of what numbers may be: module options, role variables (mfa_NAME) and the enrollment policy. Private.
+"""The one table of what numbers may be, and are by default: module options, role variables (mfa_NAME), key files and the
+enrollment policy. Private to the collection.
 
-The first five are what pam_google_authenticator takes (libpam-google-authenticator 1.08 to 1.11), but for the number of
-recovery codes, which is ours: a hundred of them still fit one page.
+The first five are what pam_google_authenticator accepts (libpam-google-authenticator 1.08 to 1.11). The number of recovery
+codes is ours: a hundred of them still fit one page.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
@@ -16,24 +17,39 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 class Range(NamedTuple):
     low: int
     high: int
+    default: int
+
+    def allows(self, value: int) -> bool:
+        return self.low <= value <= self.high
 
     def __str__(self) -> str:
         return f"{self.low} to {self.high}"
 
 
 RANGES = {
-    "period": Range(1, 60),  # seconds
-    "window": Range(1, 100),  # time steps
-    "rate_limit_attempts": Range(1, 100),
-    "rate_limit_seconds": Range(1, 3600),
-    "recovery_codes": Range(0, 100),
-    "enrollment_days": Range(1, 365),  # extensions too
-    "confirm_timeout": Range(15, 3600),  # seconds
+    "digits": Range(6, 6, 6),
+    "period": Range(1, 60, 30),  # seconds
+    "window": Range(1, 100, 3),  # time steps
+    "rate_limit_attempts": Range(1, 100, 3),
+    "rate_limit_seconds": Range(1, 3600, 30),
+    "recovery_codes": Range(0, 100, 5),
+    "enrollment_days": Range(1, 365, 7),  # extensions too
+    "confirm_timeout": Range(15, 3600, 120),  # seconds
 }
+# Module options that have another name than the setting.
+SETTING_OF_OPTION = {"recovery_code_count": "recovery_codes"}
+DEFAULT_ISSUER = "SSH"
 
 
 def check_range(name: str, value: int, option: str | None = None) -> None:
     """`option` is the name the user knows it by, where that is another."""
-    allowed = RANGES[name]
-    if not allowed.low <= value <= allowed.high:
-        raise FleetMfaError(f"{option or name}: {value} is not within {allowed}")
+    if not RANGES[name].allows(value):
+        raise FleetMfaError(f"{option or name}: {value} is not within {RANGES[name]}")
+
+
+def check_ranges(params: Mapping[str, Any]) -> None:
+    """Every option of a module that is a number of the table and is given."""
+    for option, value in params.items():
+        name = SETTING_OF_OPTION.get(option, option)
+        if name in RANGES and value is not None:
+            check_range(name, value, option)

@@ -18,6 +18,9 @@ SECRET_BITS = 160
 MINIMUM_BITS = 128  # RFC 4226, requirement R6
 MAXIMUM_BITS = 1024
 
+# What the Key Uri Format means where a URI does not say it.
+URI_DIGITS, URI_PERIOD = 6, 30
+
 _SEPARATORS = re.compile(r"[ -]")
 _BASE32 = re.compile(r"[A-Za-z2-7]+")
 # Only these remainders of the length are whole bytes; with any other a letter is missing.
@@ -68,12 +71,12 @@ def check_label(text: str, what: str) -> str:
     return text
 
 
-def step_at(time: float, period: int = 30) -> int:
+def step_at(time: float, period: int = URI_PERIOD) -> int:
     """The number of the time step that `time` (seconds since the epoch) lies in."""
     return int(time) // period
 
 
-def token_at(secret: bytes, step: int, digits: int = 6) -> str:
+def token_at(secret: bytes, step: int, digits: int = URI_DIGITS) -> str:
     """The token of one time step (the HOTP value of RFC 4226 with the step as counter)."""
     digest = hmac.new(secret, step.to_bytes(8, "big"), hashlib.sha1).digest()
     offset = digest[-1] & 0x0F
@@ -87,15 +90,15 @@ def matching_steps(secret: bytes, token: str, steps: Iterable[int]) -> list[int]
     return [step for step in steps if step >= 0 and hmac.compare_digest(token_at(secret, step).encode("ascii"), wanted)]
 
 
-def otpauth_uri(secret: str, issuer: str, account: str, digits: int = 6, period: int = 30) -> str:
+def otpauth_uri(secret: str, issuer: str, account: str, digits: int = URI_DIGITS, period: int = URI_PERIOD) -> str:
     """What an authenticator app reads from the QR code (Key Uri Format).
 
     What has its default is left out: every app takes it so, and a shorter text gives a QR code that fits 24 lines.
     """
     label = f"{quote(issuer, safe='')}:{quote(account, safe='@')}"
     parameters = f"secret={canonical_secret(secret)}&issuer={quote(issuer, safe='')}"
-    if digits != 6:
+    if digits != URI_DIGITS:
         parameters += f"&digits={digits}"
-    if period != 30:
+    if period != URI_PERIOD:
         parameters += f"&period={period}"
     return f"otpauth://totp/{label}?{parameters}"

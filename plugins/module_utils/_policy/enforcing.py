@@ -9,7 +9,7 @@ import secrets
 from typing import Any, Callable, Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
     CONNECTION_ARGUMENTS,
     ManagingConnection,
@@ -19,7 +19,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout, tell
 
 # Documented in doc fragment `confirmed`.
-CONFIRMED_ARGUMENTS = {**CONNECTION_ARGUMENTS, "confirm_timeout": {"type": "int", "default": 120}}
+CONFIRMED_ARGUMENTS = {
+    **CONNECTION_ARGUMENTS,
+    "confirm_timeout": {"type": "int", "default": RANGES["confirm_timeout"].default},
+}
 
 
 class Joining:
@@ -30,7 +33,7 @@ class Joining:
     """
 
     def __init__(self, host: Host, params: dict[str, Any], warn: Callable[[str], None]):
-        check_range("confirm_timeout", params["confirm_timeout"])
+        check_ranges(params)
         self._host = host
         self._connection = ManagingConnection.from_params(params)
         self._timeout = params["confirm_timeout"]

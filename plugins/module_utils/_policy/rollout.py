@@ -9,7 +9,7 @@ from typing import Any, Callable, NamedTuple, cast
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines, plan_account_check
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
@@ -141,7 +141,7 @@ def _result(plan: Plan, earlier: dict | None, warn: Callable[[str], None]) -> di
 def _plan(params: dict[str, Any]) -> Plan:
     """Everything checked, nothing done. PAM before sshd on the way in, after it on the way out: sshd sends nobody to lines
     that are not there."""
-    check_range("confirm_timeout", params["confirm_timeout"])
+    check_ranges(params)
     coming: list[FileChange] = []
     going: list[FileChange] = []
     services: list[dict[str, Any]] = []

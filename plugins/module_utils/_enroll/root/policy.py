@@ -98,7 +98,7 @@ def _names(text: str) -> list:
 
 def _number(section: Mapping[str, str], option: str, setting: str | None = None) -> int:
     text, allowed = section[option], RANGES[setting or option]
-    if not text.isdigit() or not allowed.low <= int(text) <= allowed.high:
+    if not text.isdigit() or not allowed.allows(int(text)):
         raise ValueError(f"{option} is {text!r}; it has to be a number from {allowed}")
     return int(text)
 

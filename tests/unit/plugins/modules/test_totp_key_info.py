@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 OLD, NEW = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "KRUGKIDROVUWG2ZAKRUGKIDROVUWG2ZA"
 
 
@@ -70,6 +72,11 @@ def test_after_logins(host, pam_login):
     assert (after["recovery_codes_left"], after["rate_limited"]) == (1, True)
     assert after["rate_limited_until"]
     assert not pam_login("alice", "20000002")
+
+
+@pytest.mark.parametrize("option", ["period", "window", "rate_limit_attempts", "rate_limit_seconds"])
+def test_what_no_key_can_have_is_refused(host, option):
+    assert f"{option}: 0 is not within" in host.run("totp_key_info", **{option: 0})["msg"]
 
 
 def test_differs(host):

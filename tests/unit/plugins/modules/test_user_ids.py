@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root import service
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyDefaults, KeyEntry
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import CallSettings, KeyEntry
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import Enforcement, key_findings
@@ -191,7 +191,7 @@ class TestTwoNamesOfOneUserId:
         )
         for user, refused in ("root", False), ("bob", True):
             alias(user, f"{user}2")
-            entry = KeyEntry({**VALIDATED, "user": user}, KeyDefaults("SSH"), time.time(), list)
+            entry = KeyEntry({**VALIDATED, "user": user}, CallSettings("SSH"), time.time(), list)
             with pytest.raises(FleetMfaError, match="has the same user id") if refused else contextlib.nullcontext():
                 assert plan([entry], own)
         assert self.findings(host, {"root"}) == [("uid_shared", ("root2 has the user id of root, who is enforced",))]
