@@ -14,7 +14,7 @@ from lab import files, images
 from lab.console import LabError
 from lab.distributions import DISTRIBUTIONS, Distribution
 from lab.engine import LIMITS, Engine
-from lab.inventory import ADDRESS, MANAGER, Host
+from lab.inventory import ADDRESS, MANAGER, LabHost
 from lab.machine import last_lines
 
 LABEL = "fleetmfa.lab"
@@ -125,7 +125,7 @@ def require_port(host: str, port: int) -> None:
             ) from error
 
 
-def prepare(engine: Engine, container: Container, public_key: str, users: list[str]) -> Host:
+def prepare(engine: Engine, container: Container, public_key: str, users: list[str]) -> LabHost:
     """Wait until the host serves logins, make its accounts, read its host key."""
     arguments = ["exec", "-i", container.name, "sh", "-s", "--", public_key, MANAGER, *users]
     try:
@@ -139,7 +139,7 @@ def prepare(engine: Engine, container: Container, public_key: str, users: list[s
         logs = engine.run("logs", container.name)
         raise LabError(f"{container.host} is not ready: {problem}\n{last_lines(logs.stdout + logs.stderr)}")
     kind, key = result.stdout.split()[:2]
-    return Host(container.host, container.distribution, container.name, container.port, f"{kind} {key}")
+    return LabHost(container.host, container.distribution, container.name, container.port, f"{kind} {key}")
 
 
 def _answers(port: int, seconds: float = 10) -> bool:

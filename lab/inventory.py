@@ -13,7 +13,7 @@ ADDRESS = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Host:
+class LabHost:
     name: str
     distribution: str
     container: str
@@ -21,11 +21,11 @@ class Host:
     public_key: str  # type and key, without a comment
 
 
-def known_hosts(hosts: list[Host]) -> str:
+def known_hosts(hosts: list[LabHost]) -> str:
     return "".join(f"[{ADDRESS}]:{host.port} {host.public_key}\n" for host in hosts)
 
 
-def render(hosts: list[Host], engine: tuple[str, ...], private_key: Path, known: Path) -> str:
+def render(hosts: list[LabHost], engine: tuple[str, ...], private_key: Path, known: Path) -> str:
     # Host keys were read through the engine, so checking them stays on. The inner quotes are for ssh, which takes
     # a list of files; IdentitiesOnly keeps an agent's keys from using up the host's MaxAuthTries.
     ssh_arguments = f"-o 'UserKnownHostsFile=\"{known}\"' -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
@@ -52,7 +52,7 @@ def render(hosts: list[Host], engine: tuple[str, ...], private_key: Path, known:
     return "".join(f"{line}\n" for line in lines)
 
 
-def ssh_config(hosts: list[Host], private_key: Path, known: Path) -> str:
+def ssh_config(hosts: list[LabHost], private_key: Path, known: Path) -> str:
     """For a person who looks round: ssh -F FILE alice@debian12."""
     blocks = [
         f"Host {host.name}\n"

@@ -139,7 +139,7 @@ def bad_sheet_cases(markers: Markers, sheets: str) -> Iterator[Case]:
 def other_cases() -> Iterator[Case]:
     """Modules that are given no secret but read files that hold some, or run beside them."""
     yield Case("reading sshd", "sshd_policy_info", {"assume_enforced": ["leak1"]}, GOES_WELL)
-    yield Case("no sshd there", "sshd_policy_info", {"sshd": "/nowhere/sshd"})
+    yield Case("no sshd there", "sshd_policy_info", {"binary": "/nowhere/sshd"})
     yield Case("reading PAM", "pam_stack_info", {"service": "sshd"}, GOES_WELL)
     yield Case("bad lines", "pam_totp", {"service": "sshd", "content": BAD_LINES})
     yield Case("bad policy", "sshd_totp", {"content": "Match Group mfa-enforced\n  Nonsense yes\n"})

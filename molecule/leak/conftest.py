@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from evidence import Controller, Host, HostFile, Run
+from evidence import ContainerHost, Controller, HostFile, Run
 from markers import Markers
 from story import Story
 
@@ -47,7 +47,7 @@ def told():
     with tempfile.TemporaryDirectory(prefix="fleetmfa-leak-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        host = Host(INVENTORY, servers(INVENTORY)[0])
+        host = ContainerHost(INVENTORY, servers(INVENTORY)[0])
         controller = Controller(folder, INVENTORY, host)
         markers, on_purpose = Markers(), Markers()
         leak_on_purpose(controller, on_purpose)

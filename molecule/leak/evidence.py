@@ -34,7 +34,7 @@ class HostFile(NamedTuple):
     owner: str
 
 
-class Host:
+class ContainerHost:
     """The host of the scenario, looked at through the container engine, so that nothing of it depends on a login."""
 
     def __init__(self, inventory: Path, server: Server):
@@ -71,7 +71,7 @@ class Run(NamedTuple):
 class Controller:
     """Where playbooks are run from. Variables with secrets stand in `inputs`; all else is evidence."""
 
-    def __init__(self, folder: Path, inventory: Path, host: Host):
+    def __init__(self, folder: Path, inventory: Path, host: ContainerHost):
         self.inputs, self.evidence = folder / "inputs", folder / "evidence"
         self.temporary = self.evidence / "tmp"
         self.recorder = self.evidence / "recorder"

@@ -25,7 +25,7 @@ INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "la
 
 
 @dataclass
-class Host:
+class RollbackHost:
     server: Server
     engine: list[str]
     container: str
@@ -78,9 +78,9 @@ class Fleet:
     def __init__(self):
         values = yaml.safe_load(INVENTORY.read_text())["all"]
         engine, own = values["vars"]["lab_engine"], values["hosts"]
-        self.hosts = [Host(server, engine, own[server.name]["lab_container"]) for server in servers(INVENTORY)]
+        self.hosts = [RollbackHost(server, engine, own[server.name]["lab_container"]) for server in servers(INVENTORY)]
 
-    def each(self, do: Callable[[Host], object]) -> list:
+    def each(self, do: Callable[[RollbackHost], object]) -> list:
         """What `do` answers for each host, all of them at the same time."""
         with ThreadPoolExecutor(len(self.hosts)) as pool:
             return list(pool.map(do, self.hosts))
@@ -89,7 +89,7 @@ class Fleet:
         return self.each(lambda host: host.run(script))
 
     def assert_as_before(self) -> None:
-        self.each(Host.assert_as_before)
+        self.each(RollbackHost.assert_as_before)
 
     def wait_until_as_before(self, seconds: float) -> None:
         self.each(lambda host: host.wait_until_as_before(seconds))

@@ -36,12 +36,12 @@ options:
       - Path of sshd's main configuration file. A file other than the default is checked as if sshd were running with it.
     type: path
     default: /etc/ssh/sshd_config
-  path:
+  dropin:
     description:
       - Path of the drop-in that M(fleetmfa.ssh.sshd_totp) writes. RV(baseline) has the settings without it.
     type: path
     default: /etc/ssh/sshd_config.d/00-fleetmfa.conf
-  sshd:
+  binary:
     description:
       - Path of the sshd binary. By default the usual install locations are searched.
     type: path
@@ -247,8 +247,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "config": {"type": "path", "default": SSHD_CONFIG},
-            "path": {"type": "path", "default": DROPIN},
-            "sshd": {"type": "path"},
+            "dropin": {"type": "path", "default": DROPIN},
+            "binary": {"type": "path"},
             "group": {"type": "str", "default": "mfa-enforced"},
             "state_dir": {"type": "path", "default": "/var/lib/fleetmfa"},
             "assume_enforced": {"type": "list", "elements": "str", "default": []},

@@ -43,7 +43,7 @@ options:
       - The complete content of the drop-in. It must set C(AuthenticationMethods) below a C(Match Group) line for O(group).
       - Required with O(state=present).
     type: str
-  path:
+  dropin:
     description:
       - Path of the drop-in. sshd uses the first value it reads, so the name must sort before all others.
     type: path
@@ -53,7 +53,7 @@ options:
       - Path of sshd's main configuration file.
     type: path
     default: /etc/ssh/sshd_config
-  sshd:
+  binary:
     description:
       - Path of the sshd binary that checks the configuration. By default the usual install locations are searched.
     type: path
@@ -153,7 +153,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import rules_kept
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import SshdFindingsError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, Host, plan_sshd_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import (
+    SSHD_TOTP_SPEC,
+    Surroundings,
+    plan_sshd_totp,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import apply_and_reload
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
@@ -167,7 +171,7 @@ def main() -> None:
     reloaded = False
     try:
         require_root()
-        changes, sshd = plan_sshd_totp(module.params, Host(pam=rules_kept))
+        changes, sshd = plan_sshd_totp(module.params, Surroundings(pam=rules_kept))
         changed = [change for change in changes if change.changed]
         if changed and not module.check_mode:
             reloaded = apply_and_reload(changed, module.params["config"], sshd.binary, module.params["reload"])

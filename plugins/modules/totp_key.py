@@ -271,7 +271,7 @@ import time
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KEPT, STATES, CallSettings, KeyEntry
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
@@ -321,7 +321,7 @@ def main():
 
 
 def manage(module: SecretModule) -> dict:
-    host = Host.from_params(module.params)
+    host = MfaHost.from_params(module.params)
     entries = wanted_entries(module, host)
     unknown = [entry for entry in entries if module.params["unknown_users"] == "skip" and entry.lacks_account]
     entries = [entry for entry in entries if entry not in unknown]
@@ -355,7 +355,7 @@ def manage(module: SecretModule) -> dict:
     }
 
 
-def wanted_entries(module: SecretModule, host: Host) -> list[KeyEntry]:
+def wanted_entries(module: SecretModule, host: MfaHost) -> list[KeyEntry]:
     params = module.params
     call = CallSettings.from_params(params)
     wishes = list(params["keys"])

@@ -150,7 +150,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, misnamed, report
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as
@@ -172,7 +172,7 @@ def main():
     params = module.params
     try:
         require_root()
-        host = Host.from_params(params)
+        host = MfaHost.from_params(params)
         check_ranges(params)
         host.state_dir.check()
         members = host.group.members

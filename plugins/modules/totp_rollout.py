@@ -135,7 +135,7 @@ options:
       content:
         description: The complete content of the drop-in. Required unless the policy is removed.
         type: str
-      path:
+      dropin:
         description: Path of the drop-in. Its name must sort before all others.
         type: path
         default: /etc/ssh/sshd_config.d/00-fleetmfa.conf
@@ -143,7 +143,7 @@ options:
         description: Path of sshd's main configuration file.
         type: path
         default: /etc/ssh/sshd_config
-      sshd:
+      binary:
         description: Path of the sshd binary that checks the configuration. By default the usual install locations are searched.
         type: path
       overdue_group:

@@ -123,7 +123,7 @@ users:
 import time
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.validations import Validations
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
@@ -150,7 +150,7 @@ def main():
     module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
     try:
         require_root()
-        host = Host.from_params(module.params)
+        host = MfaHost.from_params(module.params)
         validations = Validations(host, module.params["validations"], time.time())
         joining = Joining(host, module.params, module.warn)
         joining.refuse(validations.to_be_enforced)
@@ -164,7 +164,7 @@ def main():
                 validations.run(joining.join)
     except FleetMfaError as error:
         module.fail_json(**{**validations.result(), "msg": str(error), "changed": error.changed})
-    for one in validations.outcomes:
+    for one in validations.of_users:
         if one.settled:
             module.warn(f"{one.user}: the key is already validated, so these tokens were not checked")
     if validations.failures:

@@ -32,7 +32,7 @@ KEY = "/var/lib/fleetmfa/keys/alice"
 VARIABLES = {
     "mfa_keys": [{"user": "alice", "secret": SECRET, "state": "validated"}],
     "mfa_rate_limit_attempts": 100,
-    "mfa_enroll": False,
+    "mfa_enrollment": False,
 }
 # Both shapes of the PAM service and the key as it is before a login lie in /root.
 PREPARE = f"""

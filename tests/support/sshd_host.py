@@ -61,13 +61,13 @@ class SshdHost:
     def wish(self, **values) -> dict:
         wish = {"state": "present", "content": POLICY, "group": GROUP, "exempt_users": [], "exempt_groups": []}
         wish.update(accept_findings=[], overdue_group=None)
-        wish.update(path=str(self.path), config=str(self.config), sshd=str(self.sshd))
+        wish.update(dropin=str(self.path), config=str(self.config), binary=str(self.sshd))
         wish.update(values)
         return wish
 
     def audit_wish(self, **values) -> dict:
         wish = {"group": GROUP, "state_dir": str(self.state_dir), "assume_enforced": [], "enrollment": None}
         wish.update(exempt_users=[], exempt_groups=[])
-        wish.update(path=str(self.path), config=str(self.config), sshd=str(self.sshd))
+        wish.update(dropin=str(self.path), config=str(self.config), binary=str(self.sshd))
         wish.update(values)
         return wish

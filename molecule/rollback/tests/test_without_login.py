@@ -19,7 +19,7 @@ PACKAGES = ["ansible-core", "jinja2", "markupsafe", "pyyaml", "packaging", "reso
 COLLECTION = Path(__file__).parents[3]
 PARTS = ["plugins", "roles", "playbooks", "meta", "galaxy.yml"]
 KEY = {"user": "alice", "secret": "V2CWBV6WRH7X3SVQGO5ZEHFGGJ7KXQ5T", "state": "validated"}
-VARIABLES = {"mfa_keys": [KEY], "mfa_users": ["alice"], "mfa_exempt_users": ["ansible"], "mfa_enroll": False}
+VARIABLES = {"mfa_keys": [KEY], "mfa_users": ["alice"], "mfa_exempt_users": ["ansible"], "mfa_enrollment": False}
 PLAYBOOK = (
     "PYTHONPATH=/opt/site ANSIBLE_COLLECTIONS_PATH=/opt ANSIBLE_NOCOLOR=1 LC_ALL=C.UTF-8 "
     "python3 -m ansible playbook -i localhost, -c local -e @/tmp/variables.json fleetmfa.ssh."

@@ -21,8 +21,8 @@ HOST_ARGUMENTS = {
 }
 
 
-class Host(NamedTuple):
-    """Where keys are on this host and whose are enforced."""
+class MfaHost(NamedTuple):
+    """This host as its options (above) describe it: where its keys are and whose are enforced."""
 
     state_dir: StateDir
     group: EnforcedGroup
@@ -39,7 +39,7 @@ class Host(NamedTuple):
         return self.state_dir.records.add(join, self.exempt) or moved or forgotten
 
     @classmethod
-    def from_params(cls, params: dict[str, Any]) -> Host:
+    def from_params(cls, params: dict[str, Any]) -> MfaHost:
         return cls(
             StateDir(params["state_dir"]),
             EnforcedGroup(params["group"]),

@@ -15,7 +15,7 @@ from typing import Any, Callable, Container, Iterable, Iterator
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyEntry, Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, differences
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Leaver, Owners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
@@ -32,7 +32,7 @@ class UserPlan:
     """The keys of one user before and after, and whether the user is a member of the enforced group then."""
 
     def __init__(
-        self, entry: KeyEntry, host: Host, owners: Owners, members: set[str], misspelled_members: dict[str, str]
+        self, entry: KeyEntry, host: MfaHost, owners: Owners, members: set[str], misspelled_members: dict[str, str]
     ):
         self.entry = entry
         self.user = entry.user
@@ -76,7 +76,7 @@ class UserPlan:
             return "there is none"
         return "; ".join(self.after.validated.denials) or None
 
-    def refuse_denied(self, host: Host) -> None:
+    def refuse_denied(self, host: MfaHost) -> None:
         """A known new key for a member who has lost the old one is fine: it is denied until that one is validated."""
         why = self.why_denied
         if why and not self.entry.is_known_new_key:
@@ -155,7 +155,7 @@ class UserPlan:
         return found
 
 
-def plan(entries: list[KeyEntry], host: Host, refuse_others: bool = True) -> list[UserPlan]:
+def plan(entries: list[KeyEntry], host: MfaHost, refuse_others: bool = True) -> list[UserPlan]:
     """Check every entry and find what has to change; one error names everything that is wrong.
 
     With `refuse_others` it names the members without a sound key, too, of whom no entry speaks.
@@ -189,7 +189,7 @@ def plan(entries: list[KeyEntry], host: Host, refuse_others: bool = True) -> lis
 
 
 def apply(
-    plans: Iterable[UserPlan], host: Host, join: Callable[[list[str]], bool], gone: Iterable[Leaver] = ()
+    plans: Iterable[UserPlan], host: MfaHost, join: Callable[[list[str]], bool], gone: Iterable[Leaver] = ()
 ) -> None:
     """Out of the group, then the files, then into the group by `join`. The caller holds the lock."""
     plans = [one for one in plans if one.changed]
@@ -213,14 +213,14 @@ def apply(
     run_steps(steps)
 
 
-def denied_users(plans: list[UserPlan], host: Host) -> dict[str, str]:
+def denied_users(plans: list[UserPlan], host: MfaHost) -> dict[str, str]:
     """Whose every login is denied once the plans are applied, and why."""
     named = {one.user: one.why_denied for one in plans}
     found = {**named, **_denied_members(host, except_for={*named, *host.group.misspelled()})}
     return {user: why for user, why in found.items() if why}
 
 
-def _denied_members(host: Host, except_for: Container[str]) -> dict[str, str]:
+def _denied_members(host: MfaHost, except_for: Container[str]) -> dict[str, str]:
     """Who is enforced, by membership or on record, and denied at every login, and why.
 
     Who is exempt is about to leave the group, and an account that this host does not have cannot log in: it stays a member,
@@ -242,7 +242,7 @@ def _denied(group: str, why: str) -> str:
     )
 
 
-def _shared_uids(plans: list[UserPlan], host: Host, members: set[str]) -> Iterator[str]:
+def _shared_uids(plans: list[UserPlan], host: MfaHost, members: set[str]) -> Iterator[str]:
     """Who reaches an enforced user id by another name is asked, or exempt by an explicit word. Not so for root, who
     must not be locked out by this; sshd_policy_info tells (uid_shared)."""
     settled = members | {one.user for one in plans if one.enforced}

@@ -12,7 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import Facts, disagreements
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import UNKNOWN_ORIGIN, is_of_unknown_origin
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Owners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
@@ -23,7 +23,7 @@ EXPECTABLE = ("issuer", "period", "window", "rate_limit_attempts", "rate_limit_s
 
 
 def report(
-    user: str, host: Host, members: set[str], misnamed: dict[str, list[str]], expected: dict[str, Any], now: float
+    user: str, host: MfaHost, members: set[str], misnamed: dict[str, list[str]], expected: dict[str, Any], now: float
 ) -> dict[str, Any]:
     """The entry of one user; a key file that cannot be read is a problem of that user, not of the call."""
     check_user_name(user)
@@ -64,7 +64,7 @@ def report(
     }
 
 
-def misnamed(host: Host) -> dict[str, list[str]]:
+def misnamed(host: MfaHost) -> dict[str, list[str]]:
     """For each account, what stands under another spelling of its name, where it protects nobody."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, account in host.group.misspelled().items():
@@ -74,7 +74,7 @@ def misnamed(host: Host) -> dict[str, list[str]]:
     return found
 
 
-def _read(host: Host, folder: str, user: str, problems: list[str]) -> KeyFile | None:
+def _read(host: MfaHost, folder: str, user: str, problems: list[str]) -> KeyFile | None:
     try:
         key = host.state_dir.validated(user) if folder == "keys" else host.state_dir.pending(user)
     except FleetMfaError as error:

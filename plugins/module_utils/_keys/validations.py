@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Any, Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import TokenRefused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
@@ -27,8 +27,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import 
 Join = Callable[["list[str]"], bool]
 
 
-class Outcome:
-    """What became of one validation."""
+class UserValidation:
+    """One user's validation: the two tokens and what became of them."""
 
     def __init__(self, user: str, tokens: list[str]):
         self.user = user
@@ -60,11 +60,11 @@ class Outcome:
 
 
 class Validations:
-    def __init__(self, host: Host, wishes: list[dict], now: float):
+    def __init__(self, host: MfaHost, wishes: list[dict], now: float):
         self._host = host
         self._now = now
         self._lacked_folders_or_group = not (host.group.exists and host.state_dir.is_prepared)
-        self.outcomes = [Outcome(known_as(wish["user"]), wish["tokens"]) for wish in wishes]
+        self.of_users = [UserValidation(known_as(wish["user"]), wish["tokens"]) for wish in wishes]
         named = defaultdict(list)
         for wish in wishes:
             named[known_as(wish["user"])].append(wish["user"])
@@ -73,13 +73,13 @@ class Validations:
             raise FleetMfaError(f"validations: {', '.join(twice[:10])} named more than once; give each user one entry")
 
     @property
-    def failures(self) -> list[Outcome]:
-        return [one for one in self.outcomes if one.error]
+    def failures(self) -> list[UserValidation]:
+        return [one for one in self.of_users if one.error]
 
     @property
     def to_be_enforced(self) -> list[str]:
         """Whom this call makes members, if their tokens are right."""
-        known = [one.user for one in self.outcomes if account_exists(one.user)]
+        known = [one.user for one in self.of_users if account_exists(one.user)]
         return [user for user in known if user not in self._host.exempt]
 
     def run(self, join: Join) -> None:
@@ -99,26 +99,26 @@ class Validations:
                 )
             except FleetMfaError:
                 members = group.members
-                for one in self.outcomes:
+                for one in self.of_users:
                     one.enforced = one.user in members
                 raise
 
     def _prepare_group(self) -> bool:
-        settled = self._host.group.exists and self._host.group.members.issuperset(one.user for one in self.outcomes)
+        settled = self._host.group.exists and self._host.group.members.issuperset(one.user for one in self.of_users)
         return not settled and self._host.group.prepare()
 
     def _let_join_or_leave(self, join: Join) -> bool:
-        leaving = [one.user for one in self.outcomes if one.was_enforced and not one.enforced]
+        leaving = [one.user for one in self.of_users if one.was_enforced and not one.enforced]
         left = self._host.enforce(leave=leaving)
-        return join([one.user for one in self.outcomes if one.enforced]) or left
+        return join([one.user for one in self.of_users if one.enforced]) or left
 
     def predict(self) -> None:
         self._host.state_dir.check()
         self._each(self._foresee)
 
-    def _each(self, step: Callable[[Outcome], None]) -> bool:
+    def _each(self, step: Callable[[UserValidation], None]) -> bool:
         members = self._host.group.members
-        for one in self.outcomes:
+        for one in self.of_users:
             try:
                 _check(one)
                 self._refuse_shared_uid(one, members)
@@ -128,16 +128,16 @@ class Validations:
                 one.enforced = not one.exempt
             except FleetMfaError as error:
                 one.error = error
-        return any(one.moved for one in self.outcomes)
+        return any(one.moved for one in self.of_users)
 
-    def _refuse_shared_uid(self, one: Outcome, members: set[str]) -> None:
-        uids, settled = SharedUids(), members | {other.user for other in self.outcomes}
+    def _refuse_shared_uid(self, one: UserValidation, members: set[str]) -> None:
+        uids, settled = SharedUids(), members | {other.user for other in self.of_users}
         unasked = [name for name in uids.other_names(one.user) if name not in settled | {one.user}]
         unasked = [name for name in unasked if name not in self._host.exempt]
         if unasked and one.user not in self._host.exempt and not uids.is_root(one.user):
             raise FleetMfaError(shared_uid_text(unasked))
 
-    def _unless_settled(self, step: Callable[[Outcome], None], one: Outcome) -> None:
+    def _unless_settled(self, step: Callable[[UserValidation], None], one: UserValidation) -> None:
         """A user who is validated with nothing pending needs no token, and gives nobody a chance to try some."""
         state_dir = self._host.state_dir
         if state_dir.pending(one.user) is None and state_dir.validated(one.user) is not None:
@@ -151,35 +151,35 @@ class Validations:
         step(one)
         one.validated = one.moved = True
 
-    def _validate(self, one: Outcome) -> None:
+    def _validate(self, one: UserValidation) -> None:
         self._host.state_dir.put_strangers_away(one.user)
         first, second = one.tokens
         one.drift_seconds = validate(self._host.state_dir, one.user, first, second, self._now).drift_seconds
 
-    def _foresee(self, one: Outcome) -> None:
+    def _foresee(self, one: UserValidation) -> None:
         well_formed_tokens(*one.tokens)
         require_judgeable(self._host.state_dir.pending(one.user), self._now)
 
     def message(self) -> str:
-        named = [f"{one.user}: {_reason(one.error)['reason']} ({one.error})" for one in self.outcomes if one.error]
-        return f"{len(named)} of {len(self.outcomes)} validations failed: {'; '.join(named[:20])}"
+        named = [f"{one.user}: {_reason(one.error)['reason']} ({one.error})" for one in self.of_users if one.error]
+        return f"{len(named)} of {len(self.of_users)} validations failed: {'; '.join(named[:20])}"
 
     def result(self) -> dict[str, Any]:
-        changed = [one for one in self.outcomes if one.changed]
+        changed = [one for one in self.of_users if one.changed]
         return {
             "changed": bool(changed) or self._lacked_folders_or_group,
-            "users": [one.result() for one in self.outcomes],
+            "users": [one.result() for one in self.of_users],
             "diff": {"prepared": "".join(self._words(one) for one in changed)},
         }
 
-    def _words(self, one: Outcome) -> str:
+    def _words(self, one: UserValidation) -> str:
         words = ["pending key validated"] if one.moved else []
         if one.enforced != one.was_enforced:
             words.append(f"{'joins' if one.enforced else 'leaves'} {self._host.group.name}")
         return f"{one.user}: {', '.join(words)}\n"
 
 
-def _check(one: Outcome) -> None:
+def _check(one: UserValidation) -> None:
     check_user_name(one.user)
     if not account_exists(one.user):
         raise FleetMfaError("there is no such account on this host")

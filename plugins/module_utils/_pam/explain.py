@@ -8,7 +8,7 @@ from typing import Any, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import NEGATIVE, State
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import Outcome
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import ModuleOutcome
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import Visit, that_succeed
 
 
@@ -50,7 +50,7 @@ _EFFECTS = {
 }
 
 
-def _effect(lines: Sequence[Line], before: State, outcome: Outcome, state: State) -> str:
+def _effect(lines: Sequence[Line], before: State, outcome: ModuleOutcome, state: State) -> str:
     """What the line at which `before` stands did with `outcome`, which led to `state`."""
     if outcome.result == "incomplete":
         return "stops here, and the login fails"
@@ -72,7 +72,7 @@ def _effect(lines: Sequence[Line], before: State, outcome: Outcome, state: State
     return effect
 
 
-def describe(line: Line, ways: Sequence[Outcome]) -> dict[str, Any]:
+def describe(line: Line, ways: Sequence[ModuleOutcome]) -> dict[str, Any]:
     return {
         "file": line.file,
         "line": line.line,

@@ -18,7 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import S
 TOKEN_MODULES = ("pam_google_authenticator.so", "pam_oath.so")
 
 
-class Outcome(NamedTuple):
+class ModuleOutcome(NamedTuple):
     """One way a line may go. `genuine` is false for a success that came without what the module is there to check."""
 
     result: str
@@ -119,13 +119,13 @@ def is_known(module: str) -> bool:
     return module in _ALWAYS or module in _DEPENDS or module in TOKEN_MODULES
 
 
-def outcomes(line: Line, subject: Subject, service: str, token_modules: Sequence[str]) -> list[Outcome]:
+def outcomes(line: Line, subject: Subject, service: str, token_modules: Sequence[str]) -> list[ModuleOutcome]:
     """Every way the module of this line may go for this subject."""
     name = line.module_name
     if name in token_modules:
         return _TOKEN_OUTCOMES.get(name, _some_token_module)(line.arguments, subject.has_key)
     results = _DEPENDS.get(name, lambda *_: _ALWAYS.get(name, ANYTHING))
-    return [Outcome(result) for result in results(line.arguments, subject, service)]
+    return [ModuleOutcome(result) for result in results(line.arguments, subject, service)]
 
 
 def command_of(arguments: Sequence[str]) -> list[str]:
@@ -157,42 +157,44 @@ def unknown_google_option(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _google(arguments: Sequence[str], has_key: bool | None) -> list[Outcome]:
+def _google(arguments: Sequence[str], has_key: bool | None) -> list[ModuleOutcome]:
     if unknown_google_option(arguments):
-        return [Outcome("auth_err")]
+        return [ModuleOutcome("auth_err")]
     ways = []
     if has_key is not False:
-        ways += [Outcome("success", asks_token=True), Outcome("auth_err", asks_token=True)]
+        ways += [ModuleOutcome("success", asks_token=True), ModuleOutcome("auth_err", asks_token=True)]
         if any(argument.startswith("grace_period=") and argument != "grace_period=0" for argument in arguments):
-            ways.append(Outcome("success", genuine=False))
+            ways.append(ModuleOutcome("success", genuine=False))
     if has_key is not True:
-        ways.append(Outcome("ignore") if "nullok" in arguments else Outcome("auth_err", asks_token=True))
+        ways.append(ModuleOutcome("ignore") if "nullok" in arguments else ModuleOutcome("auth_err", asks_token=True))
     return ways
 
 
-def _oath(arguments: Sequence[str], has_key: bool | None) -> list[Outcome]:
+def _oath(arguments: Sequence[str], has_key: bool | None) -> list[ModuleOutcome]:
     if not any(argument.startswith("usersfile=") for argument in arguments):
-        return [Outcome("incomplete")]  # it crashes, so nothing behind it is run and nobody gets in
+        return [ModuleOutcome("incomplete")]  # it crashes, so nothing behind it is run and nobody gets in
     ways = []
     if has_key is not False:
-        ways.append(Outcome("success", asks_token=True))
-        ways += [Outcome(result, asks_token=True) for result in ("auth_err", "authinfo_unavail", "conv_err")]
+        ways.append(ModuleOutcome("success", asks_token=True))
+        ways += [ModuleOutcome(result, asks_token=True) for result in ("auth_err", "authinfo_unavail", "conv_err")]
     if has_key is not True:
-        ways.append(Outcome("user_unknown"))
+        ways.append(ModuleOutcome("user_unknown"))
     if "alwaysok" in arguments:
-        ways = [Outcome("success", way.asks_token, genuine=way.result == "success") for way in ways]
-        ways.append(Outcome("success", asks_token=has_key is not False, genuine=False))
+        ways = [ModuleOutcome("success", way.asks_token, genuine=way.result == "success") for way in ways]
+        ways.append(ModuleOutcome("success", asks_token=has_key is not False, genuine=False))
     return ways
 
 
-def _some_token_module(_arguments: Sequence[str], has_key: bool | None) -> list[Outcome]:
-    ways = [Outcome(result, asks_token=True) for result in ANYTHING if result != "success" or has_key is not False]
+def _some_token_module(_arguments: Sequence[str], has_key: bool | None) -> list[ModuleOutcome]:
+    ways = [
+        ModuleOutcome(result, asks_token=True) for result in ANYTHING if result != "success" or has_key is not False
+    ]
     if has_key is not True:
-        ways += [Outcome(result, genuine=False) for result in ANYTHING]
+        ways += [ModuleOutcome(result, genuine=False) for result in ANYTHING]
     return ways
 
 
-_TOKEN_OUTCOMES: dict[str, Callable[[Sequence[str], bool | None], list[Outcome]]] = {
+_TOKEN_OUTCOMES: dict[str, Callable[[Sequence[str], bool | None], list[ModuleOutcome]]] = {
     "pam_google_authenticator.so": _google,
     "pam_oath.so": _oath,
 }

@@ -18,7 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.explain import counterexample, describe
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import (
     TOKEN_MODULES,
-    Outcome,
+    ModuleOutcome,
     command_of,
     is_known,
     outcomes,
@@ -91,7 +91,8 @@ def prove(
     ways = [_ways(line, subject, service, token_modules, is_installed) for line in lines]
     _apply_assumptions(assume or {}, lines, ways, token_modules)
     without_module = [
-        [Outcome("module_unknown")] if line.module_name in token_modules else way for line, way in zip(lines, ways)
+        [ModuleOutcome("module_unknown")] if line.module_name in token_modules else way
+        for line, way in zip(lines, ways)
     ]
     walker = Walker(lines, required, token_modules)
     ends = [] if stack.problem else walker.ends(ways)
@@ -133,13 +134,13 @@ def _ways(
     service: str,
     token_modules: Sequence[str],
     is_installed: Callable[[str], object],
-) -> list[Outcome]:
+) -> list[ModuleOutcome]:
     """How this line may go, the likeliest first."""
     fixed = fixed_result(line)
     if fixed is not None:
-        return [Outcome(fixed)]
+        return [ModuleOutcome(fixed)]
     if not is_installed(line.module):
-        return [Outcome("module_unknown")]
+        return [ModuleOutcome("module_unknown")]
     ways = set(outcomes(line, subject, service, token_modules))
     return sorted(ways, key=lambda way: (_likelihood(way.result), not way.genuine, not way.asks_token))
 
@@ -149,7 +150,10 @@ def _likelihood(result: str) -> int:
 
 
 def _apply_assumptions(
-    assume: Mapping[str, Sequence[str]], lines: Sequence[Line], ways: list[list[Outcome]], token_modules: Sequence[str]
+    assume: Mapping[str, Sequence[str]],
+    lines: Sequence[Line],
+    ways: list[list[ModuleOutcome]],
+    token_modules: Sequence[str],
 ) -> None:
     for place, results in assume.items():
         if not isinstance(results, list) or not results or set(map(str, results)) - set(RETURN_VALUES):
@@ -163,7 +167,7 @@ def _apply_assumptions(
             is_token = lines[index].module_name in token_modules
             possible = [way for way in ways[index] if way.result in results]
             others = [result for result in results if result not in {way.result for way in possible}]
-            ways[index] = possible + [Outcome(result, asks_token=is_token) for result in others]
+            ways[index] = possible + [ModuleOutcome(result, asks_token=is_token) for result in others]
 
 
 def _is_at(line: Line, place: str) -> bool:

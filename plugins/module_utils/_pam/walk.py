@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import State, essence, levels_with_reset, step
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import PASSWORD_MODULES, Outcome
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import PASSWORD_MODULES, ModuleOutcome
 
 LineTest = Callable[[Line], bool]
 
@@ -32,7 +32,7 @@ class Visit(NamedTuple):
 
     point: Point
     previous: Visit | None
-    outcome: Outcome | None
+    outcome: ModuleOutcome | None
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Walker:
     required: Sequence[LineTest]
     token_modules: Sequence[str]
 
-    def ends(self, ways: Sequence[Sequence[Outcome]]) -> list[Visit]:
+    def ends(self, ways: Sequence[Sequence[ModuleOutcome]]) -> list[Visit]:
         """Every distinct end of the stack, for lines that may go these ways."""
         distinct = [_distinct(line, way) for line, way in zip(self.lines, ways)]
         resets = levels_with_reset(self.lines)
@@ -65,7 +65,7 @@ class Walker:
             waiting.extend(reversed(following))
         return ends
 
-    def _follow(self, point: Point, outcome: Outcome) -> Point:
+    def _follow(self, point: Point, outcome: ModuleOutcome) -> Point:
         line = self.lines[point.state.position]
         proven, factors = point.proven, point.factors
         if outcome.result == "success" and outcome.genuine:
@@ -81,9 +81,9 @@ class Walker:
         return frozenset(("password",)) if line.module_name in PASSWORD_MODULES else frozenset()
 
 
-def _distinct(line: Line, ways: Sequence[Outcome]) -> list[Outcome]:
+def _distinct(line: Line, ways: Sequence[ModuleOutcome]) -> list[ModuleOutcome]:
     """One way for each difference it can make."""
-    first: dict[tuple[Any, ...], Outcome] = {}
+    first: dict[tuple[Any, ...], ModuleOutcome] = {}
     for way in ways:
         kind = way.result if way.result in ("success", "incomplete") else "other"
         first.setdefault((line.actions.get(way.result), kind, way.asks_token, way.genuine), way)

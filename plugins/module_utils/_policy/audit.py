@@ -37,7 +37,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import (
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import placement
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import ANY_USER, Host, bare_config
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import ANY_USER, Surroundings, bare_config
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon import (
     second_daemon_findings,
@@ -62,17 +62,21 @@ class Audit:
     """One reading of a host's sshd policy; reads only."""
 
     def __init__(
-        self, wish: dict, host: Host | None = None, enrolling: Enrolling = candidates, pam: PamConfig | None = None
+        self,
+        wish: dict,
+        surroundings: Surroundings | None = None,
+        enrolling: Enrolling = candidates,
+        pam: PamConfig | None = None,
     ):
         self.group = wish["group"]
-        self.path = wish["path"]
+        self.path = wish["dropin"]
         self.main = wish["config"]
-        self.sshd = Sshd(wish["sshd"])
+        self.sshd = Sshd(wish["binary"])
         self.state_dir = StateDir(wish["state_dir"])
         self.assumed = set(map(known_as, wish["assume_enforced"]))
         self.exempt = Exemptions(wish["exempt_users"], wish["exempt_groups"])
         self.enrollment = Enrollment(**(wish["enrollment"] or {}))
-        self._host = host or Host()
+        self._surroundings = surroundings or Surroundings()
         self._enrolling = enrolling
         self._config_of_pam = pam or PamConfig()
         self._bare: PolicyReader | None = None  # the configuration without us, where sshd takes it
@@ -92,7 +96,7 @@ class Audit:
                     settings = bare.global_settings()
                     baseline = {keyword: settings[keyword][0] for keyword in sorted(_BASELINE & set(settings))}
                     self._bare, self._base = bare, BaseServices(bare)
-                    services = self._base.all([*self._host.accounts(bare.config, self.group), ANY_USER])
+                    services = self._base.all([*self._surroundings.accounts(bare.config, self.group), ANY_USER])
                 if not complaint:
                     classes, findings = self._judge(reader, services)
             except SshdFindingsError as error:
@@ -122,7 +126,7 @@ class Audit:
 
     def _judge(self, reader: PolicyReader, services: list[str]) -> tuple[list[dict], list[Finding]]:
         self._pam = PamServices(self._config_of_pam, self._base, self.group)
-        accounts = [self._as_assumed(account) for account in self._host.accounts(reader.config, self.group)]
+        accounts = [self._as_assumed(account) for account in self._surroundings.accounts(reader.config, self.group)]
         connections = reader.connections()
         judged = [
             self._class(reader, members, connections) for members in user_classes(reader.config, accounts, self.group)
@@ -198,7 +202,7 @@ class Audit:
         if not EnforcedGroup(self.group).exists:
             yield Finding("sshd_group_missing", (f"no group {self.group} on this host",))
         yield from self._not_reloaded(reader)
-        seconds = second_daemons(self._host.running(self.main), self.main)
+        seconds = second_daemons(self._surroundings.running(self.main), self.main)
         enforced = [*enforced, ANY_USER.joined(self.group)]
         yield from second_daemon_findings(seconds, self.sshd, enforced, self.group, overlay={})
 

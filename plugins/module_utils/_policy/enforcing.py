@@ -8,7 +8,7 @@ import contextlib
 import secrets
 from typing import Any, Callable, Iterable, Iterator
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
     CONNECTION_ARGUMENTS,
@@ -32,7 +32,7 @@ class Joining:
     leave the group need no confirmation: nobody is shut out by not being asked.
     """
 
-    def __init__(self, host: Host, params: dict[str, Any], warn: Callable[[str], None]):
+    def __init__(self, host: MfaHost, params: dict[str, Any], warn: Callable[[str], None]):
         check_ranges(params)
         self._host = host
         self._connection = ManagingConnection.from_params(params)

@@ -23,7 +23,7 @@ def refuse_nobody_left(changes: list[FileChange], params: dict[str, Any], accoun
     """Somebody has to have a way in: an account that is not asked, or one that is asked and has a sound key."""
     sshd, group = params["sshd"], params["group"]
     state_dir = StateDir(params["state_dir"])
-    binary = Sshd(sshd["sshd"])
+    binary = Sshd(sshd["binary"])
     config = SshdConfig(sshd["config"], {change.path: change.after for change in changes}, binary.version)
     with PolicyReader(binary, config) as reader:
         connections = reader.connections()

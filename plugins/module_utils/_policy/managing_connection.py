@@ -15,7 +15,7 @@ import pwd
 from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import NOBODY, Caller
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
@@ -90,7 +90,7 @@ def refuse_to_ask(users: Iterable[str], connection: ManagingConnection, group: s
 
 def refuse_enforced_connection(connection: ManagingConnection, params: dict[str, Any]) -> None:
     """Before PAM and sshd begin to ask: the account of this connection must not be one of those they ask."""
-    host = Host.from_params(params)
+    host = MfaHost.from_params(params)
     group = host.group.name
     for account in connection.cannot_answer:
         if _is_member(account, group):

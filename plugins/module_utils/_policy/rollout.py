@@ -26,8 +26,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import (
     SSHD_TOTP_SPEC,
-    Host,
     SshdWish,
+    Surroundings,
     plan_sshd_totp,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
@@ -196,7 +196,7 @@ def _plan_sshd(params: dict[str, Any], pam: list[FileChange]) -> tuple[list[File
     def services(bare: PolicyReader) -> PamServices:
         return PamServices(config, BaseServices(bare), asked_of)
 
-    changes, sshd = plan_sshd_totp(cast(SshdWish, _wish(params["sshd"], params)), Host(pam=services))
+    changes, sshd = plan_sshd_totp(cast(SshdWish, _wish(params["sshd"], params)), Surroundings(pam=services))
     return changes, sshd.binary
 
 

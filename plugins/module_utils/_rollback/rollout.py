@@ -13,8 +13,7 @@ import time
 from typing import Callable, ContextManager, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import timer as guard
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot, timer
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.program import roll_back
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import (
@@ -105,9 +104,9 @@ class Rollout:
             "login_seconds": caller.login_seconds + _APPLYING if caller.controller else 0,
         }
         try:
-            guard.prepare(self.folder)
+            timer.prepare(self.folder)
             snapshot.take(self.folder.new, changes, facts)
-            timer = guard.start(self.folder, rollout_id, timeout)
+            rollback_by = timer.start(self.folder, rollout_id, timeout)
             self.folder.arm()
         except (FleetMfaError, OSError) as error:
             self._abandon(rollout_id)
@@ -121,7 +120,7 @@ class Rollout:
                 EnforcedGroup(joining["group"]).update(join=joining["users"])
         except (FleetMfaError, OSError) as error:
             raise self._undone(self._clear(error), deadline) from error
-        return {"rollback_by": timer, "rollback_at": utc(deadline)}
+        return {"rollback_by": rollback_by, "rollback_at": utc(deadline)}
 
     def confirm(self, rollout_id: str) -> None:
         """May be repeated: the answer to the first one may have been lost."""

@@ -47,7 +47,7 @@ def prepare(folder: RolloutFolder) -> None:
 def start(folder: RolloutFolder, rollout_id: str, seconds: int) -> str:
     """Start the timer; V(systemd) or, where systemd does not run or refuses, V(process) is what will keep the time."""
     if systemd.is_running():
-        _guard_next_boot(folder, rollout_id)
+        _arm_next_boot(folder, rollout_id)
         timer = ["systemd-run", f"--unit={systemd.timer_unit(rollout_id)}", f"--on-active={seconds}"]
         timer += ["--timer-property=AccuracySec=1s", "--collect", "--quiet"]
         timer += ["--description=Put back SSH configuration that was not confirmed"]
@@ -67,7 +67,7 @@ def _command(folder: RolloutFolder, *arguments: str) -> list[str]:
     return [interpreter, "-I", "-S", "-B", str(folder.program), str(folder.path), *arguments]
 
 
-def _guard_next_boot(folder: RolloutFolder, rollout_id: str) -> None:
+def _arm_next_boot(folder: RolloutFolder, rollout_id: str) -> None:
     """A transient timer does not outlive a reboot. Files are all systemd needs to find the unit at the next boot."""
     command = " ".join(_command(folder, rollout_id, "boot"))
     text = _BOOT_UNIT_TEXT.format(armed=folder.armed, folder=folder.path, command=command)

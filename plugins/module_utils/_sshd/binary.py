@@ -25,7 +25,9 @@ class Sshd:
     def __init__(self, binary: str | None = None, options: Sequence[str] = ()):
         found = find_program(binary or "sshd")
         if not found:
-            raise FleetMfaError(f"sshd: {binary or 'sshd'} is not there; install the OpenSSH server or set option sshd")
+            raise FleetMfaError(
+                f"sshd: {binary or 'sshd'} is not there; install the OpenSSH server or set option binary"
+            )
         self.binary = found
         self.options = list(options)
         self.calls = 0

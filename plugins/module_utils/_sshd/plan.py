@@ -44,9 +44,9 @@ DROPIN = "/etc/ssh/sshd_config.d/00-fleetmfa.conf"
 SSHD_TOTP_SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "content": {"type": "str"},
-    "path": {"type": "path", "default": DROPIN},
+    "dropin": {"type": "path", "default": DROPIN},
     "config": {"type": "path", "default": SSHD_CONFIG},
-    "sshd": {"type": "path"},
+    "binary": {"type": "path"},
     "group": {"type": "str", "default": "mfa-enforced"},
     "overdue_group": {"type": "str"},
     "exempt_users": {"type": "list", "elements": "str", "default": []},
@@ -60,9 +60,9 @@ class SshdWish(TypedDict):
 
     state: str  # present or absent
     content: str | None  # of the drop-in; needed where it is to be present
-    path: str  # of the drop-in
+    dropin: str
     config: str
-    sshd: str | None  # the binary; None: the one of this machine
+    binary: str | None  # of sshd; None: the one of this machine
     group: str
     overdue_group: str | None
     exempt_users: list[str]
@@ -75,7 +75,7 @@ ANY_USER = Account("fleetmfa-any-user", 65533, frozenset({"fleetmfa-any-user"}))
 _MOST_SHOWN = 5
 
 
-class Host(NamedTuple):
+class Surroundings(NamedTuple):
     """What a check asks of the host besides its sshd."""
 
     accounts: Callable[[SshdConfig, str], list[Account]] = login_accounts
@@ -84,11 +84,11 @@ class Host(NamedTuple):
     pam: Callable[[PolicyReader], ServiceFiles] = lambda bare: ServiceFiles()
 
 
-def plan_sshd_totp(wish: SshdWish, host: Host | None = None) -> tuple[list[FileChange], Sshd]:
+def plan_sshd_totp(wish: SshdWish, surroundings: Surroundings | None = None) -> tuple[list[FileChange], Sshd]:
     """The changes, checked; SshdFindingsError if they must not be made."""
-    sshd = Sshd(wish["sshd"])
+    sshd = Sshd(wish["binary"])
     changes = plan(wish, sshd)
-    check(wish, changes, sshd, host or Host())
+    check(wish, changes, sshd, surroundings or Surroundings())
     return changes, sshd
 
 
@@ -97,7 +97,7 @@ def plan(wish: SshdWish, sshd: Sshd) -> list[FileChange]:
         raise FleetMfaError(
             f"OpenSSH {sshd.version[0]}.{sshd.version[1]} has no Include; fleetmfa.ssh needs OpenSSH 8.2 or later on this host"
         )
-    path, main = wish["path"], wish["config"]
+    path, main = wish["dropin"], wish["config"]
     present = _main_file(main)
     bare = split(present, main).without
     if wish["state"] == "absent":
@@ -126,24 +126,24 @@ def bare_config(sshd: Sshd, main: str, path: str) -> SshdConfig:
     return SshdConfig(main, {path: None, main: split(_main_file(main), main).without}, sshd.version)
 
 
-def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, host: Host) -> None:
+def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, surroundings: Surroundings) -> None:
     main, group = wish["config"], wish["group"]
     planned = {change.path: change.after for change in changes}
     with PolicyReader(sshd, SshdConfig(main, planned, sshd.version)) as after, PolicyReader(
-        sshd, bare_config(sshd, main, wish["path"])
+        sshd, bare_config(sshd, main, wish["dropin"])
     ) as before:
-        _refuse_invalid(before, after, wish["path"])
+        _refuse_invalid(before, after, wish["dropin"])
         if wish["state"] == "absent":
             return
-        accounts = [*host.accounts(after.config, group), ANY_USER]
+        accounts = [*surroundings.accounts(after.config, group), ANY_USER]
         overdue = wish["overdue_group"] or ANY_USER.name
         members = _members_to_be(after.config, [*accounts, ANY_USER.joined(overdue)], wish)
         # What users get whose enrollment is overdue is meant to be different.
         others = [account.left(group).left(overdue) for account in accounts]
         findings = [
-            *_not_enforcing(after, members, wish, host.pam(before)),
+            *_not_enforcing(after, members, wish, surroundings.pam(before)),
             *_changes_others(before, after, others, group),
-            *second_daemon_findings(second_daemons(host.running(main), main), sshd, members, group, planned),
+            *second_daemon_findings(second_daemons(surroundings.running(main), main), sshd, members, group, planned),
         ]
     findings = [finding for finding in findings if finding.id not in wish["accept_findings"]]
     if findings:
@@ -181,7 +181,7 @@ def _members_to_be(config: SshdConfig, accounts: list[Account], wish: SshdWish) 
 def _not_enforcing(after: PolicyReader, members: list[Account], wish: SshdWish, pam: ServiceFiles) -> Iterator[Finding]:
     """What keeps members of the group, now or later, from being asked, or from getting in when they are."""
     group = wish["group"]
-    demanded = _demanded(after.config, wish["path"], group, after.sshd.separate_challenge_response)
+    demanded = _demanded(after.config, wish["dropin"], group, after.sshd.separate_challenge_response)
     if not demanded:
         raise FleetMfaError(
             f"content: sets nothing below `Match Group {group}`, so that nobody would be asked for a token"

@@ -155,7 +155,7 @@ def test_the_host_is_ready_when_it_answers_with_a_banner(commands):
         ready = hosts.prepare(Engine("podman", ("fake",)), container(port), "key", ["alice"])
         server.join(5)
     assert not server.is_alive()
-    assert ready == hosts.Host("debian12", "debian12", "fleetmfa-x-debian12", port, "ssh-ed25519 AAAA")
+    assert ready == hosts.LabHost("debian12", "debian12", "fleetmfa-x-debian12", port, "ssh-ed25519 AAAA")
 
 
 def test_a_host_that_is_not_ready_shows_its_log(commands):

@@ -39,7 +39,7 @@ def engine(monkeypatch):
         existing.append(dataclasses.replace(host, running=True, port=host.port or 4000 + len(existing)))
 
     def prepare(engine, host, public_key, users):
-        return hosts.Host(host.host, host.distribution, host.name, host.port, "ssh-ed25519 AAAA")
+        return hosts.LabHost(host.host, host.distribution, host.name, host.port, "ssh-ed25519 AAAA")
 
     monkeypatch.setattr(hosts, "remove", remove)
     monkeypatch.setattr(hosts, "start", start)

@@ -12,8 +12,8 @@ from ansible.vars.manager import VariableManager
 from lab import inventory
 
 HOSTS = [
-    inventory.Host("debian12", "debian12", "fleetmfa-x-debian12", 4022, "ssh-ed25519 AAAA"),
-    inventory.Host("debian13-1", "debian13", "fleetmfa-x-debian13-1", 4023, "ssh-ed25519 BBBB"),
+    inventory.LabHost("debian12", "debian12", "fleetmfa-x-debian12", 4022, "ssh-ed25519 AAAA"),
+    inventory.LabHost("debian13-1", "debian13", "fleetmfa-x-debian13-1", 4023, "ssh-ed25519 BBBB"),
 ]
 ENGINE = ("env", "CONTAINERS_CONF=/src/my lab/containers.conf", "podman")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.tests.support import libpam
+from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE, PamLogin
 
 _CLONE_NEWNS = 0x00020000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
@@ -102,28 +102,26 @@ def accounts(tmp_path):
         os.close(before)
 
 
-class PamLogin:
+class TokenLogins:
     """Asks the real PAM module, with the line that the collection writes, whether an answer lets a user in."""
 
     def __init__(self, keys, folder):
         self.folder = folder
         folder.mkdir()
         line = f"auth required pam_google_authenticator.so secret={keys}/${{USER}} user=root noskewadj\n"
-        (folder / "token").write_text(line)
+        (folder / SERVICE).write_text(line)
         (folder / "other").write_text("auth required pam_deny.so\n")
         self.asked = False
 
     def __call__(self, user, answer, before_answer=None):
         """Whether the login succeeds; `before_answer` is called while the prompt is open."""
-        self.asked = False
-
-        def converse():
-            self.asked = True
+        login = PamLogin(self.folder, user)
+        self.asked = login.has_prompt()
+        if self.asked:
             if before_answer:
                 before_answer()
-            return answer
-
-        return libpam.call("pam_authenticate", self.folder, "token", user, converse) == libpam.SUCCESS
+            login.answer(answer)
+        return login.succeeds()
 
 
 @pytest.fixture
@@ -133,4 +131,4 @@ def pam_login(tmp_path):
         pytest.skip("needs root: the key files belong to root")
     if not any(any(Path("/").glob(f"{folder[1:]}/pam_google_authenticator.so")) for folder in _PAM_MODULE_FOLDERS):
         pytest.skip("needs libpam-google-authenticator on this machine")
-    return PamLogin(tmp_path / "state" / "keys", tmp_path / "pam.d")
+    return TokenLogins(tmp_path / "state" / "keys", tmp_path / "pam.d")

@@ -43,7 +43,7 @@ INI = """
 host
 [all:vars]
 mfa_guard=false
-mfa_enroll=no
+mfa_enrollment=no
 mfa_install_packages=False
 mfa_exempt_groups=automation
 mfa_exempt_users=['deploy', 'breakglass']
@@ -57,7 +57,7 @@ all:
   hosts: {host: }
   vars:
     mfa_guard: no
-    mfa_enroll: "no"
+    mfa_enrollment: "no"
     mfa_install_packages: "False"
     mfa_exempt_groups: automation
     mfa_exempt_users: [deploy, breakglass]

@@ -15,7 +15,7 @@ from lab.logins import login
 
 INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
 KEYS = "/var/lib/fleetmfa/keys"
-EXEMPT = {"mfa_exempt_users": ["ansible"], "mfa_enroll": False, "mfa_rate_limit_attempts": 100}
+EXEMPT = {"mfa_exempt_users": ["ansible"], "mfa_enrollment": False, "mfa_rate_limit_attempts": 100}
 
 
 @pytest.fixture

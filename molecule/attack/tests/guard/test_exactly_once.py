@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Over real SSH: one token lets one login in, and open prompts do not get round the limit.
+"""Over real SSH: one token lets one login in, and open prompts do not bypass the limit.
 
 ATTACK_ROUNDS says how often each race is run. A race that lets nobody in is no breach, but must stay the exception.
 """

@@ -71,7 +71,7 @@ def test_the_account_that_ansible_connects_with_is_not_enforced(option, root, si
     key = {"user": "ansible", "secret": "V2CWBV6WRH7X3SVQGO5ZEHFGGJ7KXQ5T", "state": "validated"}
     given = {"mfa_keys": {"mfa_keys": [key]}, "mfa_users": {"mfa_keys": [], "mfa_users": ["ansible"]}}[option]
     try:
-        went_well, printed = site("-e", json.dumps({"mfa_exempt_users": [], "mfa_enroll": True, **given}))
+        went_well, printed = site("-e", json.dumps({"mfa_exempt_users": [], "mfa_enrollment": True, **given}))
         if option == "mfa_keys":
             assert not went_well and "name the account in mfa_exempt_users" in " ".join(printed.split())
             assert is_as_before()

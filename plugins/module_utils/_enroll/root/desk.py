@@ -33,7 +33,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
     KeySettings,
     generate_recovery_codes,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import (
     is_of_unknown_origin,
     made_here,
@@ -70,7 +70,7 @@ class Desk:
         self._now = time.time() if now is None else now
         self._state = StateDir(policy.state_dir)
         exempt = Exemptions(policy.exempt_users, policy.exempt_groups)
-        self._host = Host(self._state, EnforcedGroup(policy.group), exempt)
+        self._host = MfaHost(self._state, EnforcedGroup(policy.group), exempt)
 
     def answer(self, question: Any) -> Answer:
         """The answer to one request; no is an answer, too."""

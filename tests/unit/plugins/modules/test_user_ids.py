@@ -16,7 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root import s
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import CallSettings, KeyEntry
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import Enforcement, key_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, Exemptions
@@ -186,7 +186,7 @@ class TestTwoNamesOfOneUserId:
         assert not host.totp_key(VALIDATED).get("failed")
 
     def test_of_root_is_a_finding_and_no_error(self, host):
-        own = Host.from_params(
+        own = MfaHost.from_params(
             {"state_dir": str(host.path), "group": "mfa-enforced", "exempt_users": [], "exempt_groups": []}
         )
         for user, refused in ("root", False), ("bob", True):

@@ -9,7 +9,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import RETURN_VALUES, Line
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import (
     TOKEN_MODULES,
-    Outcome,
+    ModuleOutcome,
     command_of,
     outcomes,
 )
@@ -70,8 +70,8 @@ def test_a_group_nothing_is_known_of_may_be_either_way():
     assert succeed_if(["user", "ingroup", "wheel"], member, "sshd") == {"success", "auth_err"}
 
 
-GOOD_TOKEN = Outcome("success", asks_token=True)
-BAD_TOKEN = Outcome("auth_err", asks_token=True)
+GOOD_TOKEN = ModuleOutcome("success", asks_token=True)
+BAD_TOKEN = ModuleOutcome("auth_err", asks_token=True)
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ BAD_TOKEN = Outcome("auth_err", asks_token=True)
         ("noskewadj", True, {GOOD_TOKEN, BAD_TOKEN}),
         ("nullok", True, {GOOD_TOKEN, BAD_TOKEN}),
         ("", False, {BAD_TOKEN}),
-        ("nullok", False, {Outcome("ignore")}),
-        ("nullok", None, {GOOD_TOKEN, BAD_TOKEN, Outcome("ignore")}),
-        ("nulok", True, {Outcome("auth_err")}),
-        ("grace_period=60", True, {GOOD_TOKEN, BAD_TOKEN, Outcome("success", genuine=False)}),
+        ("nullok", False, {ModuleOutcome("ignore")}),
+        ("nullok", None, {GOOD_TOKEN, BAD_TOKEN, ModuleOutcome("ignore")}),
+        ("nulok", True, {ModuleOutcome("auth_err")}),
+        ("grace_period=60", True, {GOOD_TOKEN, BAD_TOKEN, ModuleOutcome("success", genuine=False)}),
         ("grace_period=0", True, {GOOD_TOKEN, BAD_TOKEN}),
     ],
 )

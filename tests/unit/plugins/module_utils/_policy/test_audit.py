@@ -19,7 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import S
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import Daemon
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Surroundings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
 from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import SECRET, provision
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
@@ -49,7 +49,7 @@ def host(tmp_path):
 def audit(host, accounts=(ALICE, BOB, ROOT), running=(), **wish):
     lines = {"sshd": "auth required pam_google_authenticator.so\n", "other": "auth required pam_deny.so\n"}
     pam = PamConfig(str(host.config.parent / "pam.d"), lines)
-    known = Host(lambda config, group: list(accounts), lambda main: list(running))
+    known = Surroundings(lambda config, group: list(accounts), lambda main: list(running))
     return Audit(host.audit_wish(**wish), known, pam=pam).report()
 
 

@@ -44,7 +44,7 @@ def state_dir(host):
 def check(host):
     def check(*accounts):
         params = {"group": GROUP, "state_dir": str(host.state_dir)}
-        params["sshd"] = {"config": str(host.config), "sshd": str(host.sshd)}
+        params["sshd"] = {"config": str(host.config), "binary": str(host.sshd)}
         refuse_nobody_left([FileChange(str(host.path), POLICY.encode())], params, lambda config, group: list(accounts))
 
     return check

@@ -15,7 +15,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findi
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.confinement import Candidate
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Surroundings
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
     BOB,
     DEBIAN,
@@ -45,7 +45,9 @@ def overdue(host, tmp_path):
         host.write(DEBIAN + sshd_config)
         enrolling = [Candidate(account, shell, str(home)) for account in (BOB, BOXED)]
         wish = host.audit_wish(enrollment={"overdue": mode, **wish})
-        audit = Audit(wish, Host(lambda config, group: [BOB, BOXED, ROOT], lambda main: []), lambda *_given: enrolling)
+        audit = Audit(
+            wish, Surroundings(lambda config, group: [BOB, BOXED, ROOT], lambda main: []), lambda *_given: enrolling
+        )
         found = {one["id"]: " | ".join(one["evidence"]) for one in audit.report()["findings"]}
         return {name: evidence for name, evidence in found.items() if name.startswith("sshd_overdue_")}
 

@@ -39,7 +39,7 @@ def _no_systemd(monkeypatch):
     monkeypatch.setattr(systemd, "is_running", lambda: False)
 
 
-class Host:
+class FolderHost:
     """A folder that stands for a host: state directory and the files that a roll-out changes."""
 
     def __init__(self, root: Path, state: Path | None = None):
@@ -130,7 +130,7 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path):
-    host = Host(tmp_path)
+    host = FolderHost(tmp_path)
     yield host
     for process in host.timers():
         os.kill(process, signal.SIGKILL)
@@ -217,13 +217,13 @@ def test_boot_after_confirmation_changes_nothing(host):
 
 def test_killed_at_any_step_is_undone(tmp_path):
     """Every point at which the run can die, each in a process that really dies; then the timer alone puts it right."""
-    whole = Host(tmp_path / "whole")
+    whole = FolderHost(tmp_path / "whole")
     steps = int(whole.run().stdout)
     assert steps > 60
     whole.time_is_up()
 
     def killed(kill_at: int) -> tuple[int, int, bool, str | None]:
-        host = Host(tmp_path / str(kill_at))
+        host = FolderHost(tmp_path / str(kill_at))
         code = host.run(kill_at=kill_at).returncode
         host.time_is_up()
         told = host.rollout.earlier()
@@ -329,7 +329,7 @@ def other_disk(tmp_path):
 def test_attributes_come_back_from_a_disk_that_cannot_hold_them(other_disk, tmp_path):
     with pytest.raises(OSError, match="not supported"):
         os.setxattr(other_disk, "user.x", b"x")
-    host = Host(tmp_path, other_disk)
+    host = FolderHost(tmp_path, other_disk)
     assert host.run(timeout=60).returncode == 0
     assert host.is_applied
     assert host.boot() == 0
@@ -433,7 +433,7 @@ def fill(disk: Path) -> None:
 
 
 def test_disk_full_from_the_start(tiny_disk):
-    host = Host(tiny_disk)
+    host = FolderHost(tiny_disk)
     fill(tiny_disk)
     with pytest.raises((FleetMfaError, OSError)), host.rollout.lock():
         host.rollout.start(ROLLOUT_ID, [FileChange(str(host.etc / "pam.d/sshd"), b"new\n")], 60, sshd=None)
@@ -442,7 +442,7 @@ def test_disk_full_from_the_start(tiny_disk):
 
 
 def test_disk_full_after_half_of_the_changes(tiny_disk):
-    host = Host(tiny_disk)
+    host = FolderHost(tiny_disk)
     changes = [
         FileChange(str(host.etc / "pam.d/sshd"), b"new\n"),
         FileChange(str(host.etc / "ssh/00.conf"), b"x" * 200_000),
@@ -453,7 +453,7 @@ def test_disk_full_after_half_of_the_changes(tiny_disk):
 
 
 def test_disk_full_when_the_time_is_up(tiny_disk):
-    host = Host(tiny_disk)
+    host = FolderHost(tiny_disk)
     assert host.run().returncode == 0
     fill(tiny_disk)
     assert host.is_applied

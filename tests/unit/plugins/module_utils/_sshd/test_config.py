@@ -102,5 +102,5 @@ def test_camel_case_keywords_and_warnings(tmp_path):
 
 
 def test_no_sshd_is_named(tmp_path):
-    with pytest.raises(FleetMfaError, match="install the OpenSSH server or set option sshd"):
+    with pytest.raises(FleetMfaError, match="install the OpenSSH server or set option binary"):
         Sshd(str(tmp_path / "none"))

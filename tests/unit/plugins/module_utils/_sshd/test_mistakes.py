@@ -11,7 +11,7 @@ import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import CATALOGUE
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Surroundings
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
     ALICE,
     BOB,
@@ -32,7 +32,7 @@ def test_published_mistake_is_found(tmp_path, mistake):
     host.write(mistake["sshd_config"], mistake.get("dropins"))
     enforced = ROOT.joined(GROUP) if mistake.get("user") == "root" else ALICE
     enforced = enforced._replace(groups=enforced.groups | set(mistake.get("groups", [])))
-    report = Audit(host.audit_wish(), Host(lambda config, group: [enforced, BOB], lambda main: [])).report()
+    report = Audit(host.audit_wish(), Surroundings(lambda config, group: [enforced, BOB], lambda main: [])).report()
 
     found = {finding["id"]: finding for finding in report["findings"]}
     assert mistake["finding"] in found

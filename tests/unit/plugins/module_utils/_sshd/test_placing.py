@@ -12,7 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import S
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import Daemon
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import SshdFindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Host, plan_sshd_totp
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Surroundings, plan_sshd_totp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import apply_all
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
@@ -34,7 +34,7 @@ def host(tmp_path):
 
 
 def enforce(host, *accounts, running=(), **wish):
-    found = Host(lambda config, group: list(accounts or (ALICE, BOB, ROOT)), lambda main: list(running))
+    found = Surroundings(lambda config, group: list(accounts or (ALICE, BOB, ROOT)), lambda main: list(running))
     changes, sshd = plan_sshd_totp(host.wish(**wish), found)
     apply_all(changes)
     return changes
