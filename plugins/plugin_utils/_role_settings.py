@@ -28,6 +28,8 @@ SECRET = "mfa_keys"
 # Variables of the playbooks, which no task of the role but `validate` reads.
 TOKENS = ("mfa_validate_first", "mfa_validate_second")
 OF_PLAYBOOKS = ("mfa_serial", "mfa_max_fail_percentage", "mfa_validate_user", *TOKENS)
+# Variables that had another name.
+RENAMED = {"mfa_enroll": "mfa_enrollment", "mfa_enroll_python": "mfa_enrollment_python"}
 KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes")
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -56,6 +58,8 @@ def read_settings(options: dict[str, dict], given: dict[str, Any]) -> dict[str, 
 
 
 def _unknown(name: str, known: list[str]) -> str:
+    if name in RENAMED:
+        return f"the name of this variable is now {RENAMED[name]}; write that in its place"
     alike = difflib.get_close_matches(name, known, n=1)
     meant = f"; is {alike[0]} meant?" if alike else ", and names that begin with mfa_ are its own"
     return f"role fleetmfa.ssh.mfa has no such variable{meant}"

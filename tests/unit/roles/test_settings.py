@@ -68,7 +68,7 @@ all:
 """
 MEANT = {
     "guard": False,
-    "enroll": False,
+    "enrollment": False,
     "install_packages": False,
     "exempt_groups": ["automation"],
     "exempt_users": ["deploy", "breakglass"],

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import read_settings
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import RENAMED, read_settings
 
 SPECS = Path(__file__).parents[4] / "roles/mfa/meta/argument_specs.yml"
 OPTIONS = yaml.safe_load(SPECS.read_text())["argument_specs"]["main"]["options"]
@@ -173,6 +173,12 @@ def test_keys(value, told):
 )
 def test_misspelt_variables_are_named(name, alike):
     assert f"has no such variable; is {alike} meant?" in refused(name, SECRET)
+
+
+@pytest.mark.parametrize(("name", "now"), RENAMED.items())
+def test_renamed_variables_are_named_with_their_new_name(name, now):
+    assert now in OPTIONS and name not in OPTIONS
+    assert f"is now {now};" in refused(name, SECRET)
 
 
 def test_unknown_variables_are_named():
