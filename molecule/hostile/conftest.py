@@ -118,7 +118,13 @@ def run_nameless(server, tmp_path):
         values["all"]["vars"]["ansible_ssh_extra_args"] = ssh_arguments
         inventory = tmp_path / "nameless.yml"
         inventory.write_text(yaml.safe_dump(values))
-        mine = {"target": server.name, "mfa_users": ["alice"], "mfa_exempt_users": [], "mfa_enrollment": False, **variables}
+        mine = {
+            "target": server.name,
+            "mfa_users": ["alice"],
+            "mfa_exempt_users": [],
+            "mfa_enrollment": False,
+            **variables,
+        }
         command = ["ansible-playbook", "-i", str(inventory), "-e", json.dumps(mine), *arguments, playbook]
         kept = {**os.environ, **environment}
         kept = {name: value for name, value in kept.items() if value is not None}
