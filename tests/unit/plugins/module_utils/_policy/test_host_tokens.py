@@ -13,7 +13,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Pa
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.host_tokens import host_token_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Surroundings
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import DEBIAN, GROUP, POLICY, SshdHost, needs_sshd
 
 pytestmark = needs_sshd
@@ -50,7 +50,7 @@ def told(tmp_path, homes):
         groups = {"dave": frozenset({GROUP})}
         accounts = [Account(user, 1001 + uid, groups.get(user, frozenset())) for uid, user in enumerate(users)]
         pam = PamConfig(str(tmp_path / "pam.d"), {"sshd": pam_lines, "other": "auth required pam_deny.so\n"})
-        report = Audit(host.audit_wish(**wish), Host(lambda *_: accounts, lambda _: []), pam=pam).report()
+        report = Audit(host.audit_wish(**wish), Surroundings(lambda *_: accounts, lambda _: []), pam=pam).report()
         return [text for one in report["findings"] if one["id"] == "host_tokens" for text in one["evidence"]]
 
     return evidence
