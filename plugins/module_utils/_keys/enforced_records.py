@@ -45,8 +45,7 @@ class EnforcedRecords:
         for user in users:
             uid = account_uid(user)
             if uid is not None:
-                exempt_names = {_EXEMPT + name for name in shared.other_names(user) if exempt and name in exempt}
-                wanted.setdefault(uid, self._names(uid)).update({user, *exempt_names})
+                wanted.setdefault(uid, self._names(uid)).update({user, *_exempt_beside([user], exempt, shared)})
         return [self._change(uid, names) for uid, names in sorted(wanted.items()) if names != self._lines(uid)]
 
     def add(self, users: Iterable[str], exempt: Exemptions | None = None) -> bool:
@@ -55,12 +54,20 @@ class EnforcedRecords:
         apply_all(changes)
         return bool(changes)
 
-    def remove(self, users: Iterable[str]) -> bool:
-        """Whether one was removed; also those of accounts that are gone, or have another uid now."""
-        leaving = set(users)
-        found = [(uid, names) for uid in self._uids() for names in [self._names(uid)] if names & leaving]
-        apply_all([self._change(uid, names - leaving) for uid, names in found])
-        return bool(found)
+    def remove(self, users: Iterable[str], exempt: Exemptions | None = None) -> bool:
+        """Whether one was removed; also those of accounts that are gone, or have another uid now.
+
+        Who is exempt beside a name that stays goes on to be on record: as these lists say, or without them as before.
+        """
+        leaving, shared, changes = set(users), SharedUids(), []
+        for uid in self._uids():
+            names = self._names(uid)
+            stay = names - leaving
+            if stay != names:
+                beside = self._lines(uid) - names if exempt is None else _exempt_beside(stay, exempt, shared)
+                changes.append(self._change(uid, stay | beside if stay else stay))
+        apply_all(changes)
+        return bool(changes)
 
     def _change(self, uid: int, names: set[str]) -> FileChange:
         text = "".join(f"{name}\n" for name in sorted(names))
@@ -78,3 +85,9 @@ class EnforcedRecords:
 
     def _file(self, uid: int) -> str:
         return os.path.join(self._folder, str(uid))
+
+
+def _exempt_beside(names: Iterable[str], exempt: Exemptions | None, shared: SharedUids) -> set[str]:
+    """The lines for names of the same user id that are exempt."""
+    others = {other for name in names for other in shared.other_names(name)} if exempt else set()
+    return {_EXEMPT + other for other in others if exempt and other in exempt}

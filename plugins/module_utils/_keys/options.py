@@ -34,7 +34,7 @@ class MfaHost(NamedTuple):
         In this order a run that is killed leaves nobody on record who is not a member: such an account could not log in.
         """
         join, leave = set(join), set(leave)
-        forgotten = self.state_dir.records.remove(leave)
+        forgotten = self.state_dir.records.remove(leave, self.exempt)
         moved = self.group.update(join, leave)
         return self.state_dir.records.add(join, self.exempt) or moved or forgotten
 

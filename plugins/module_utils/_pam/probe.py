@@ -13,6 +13,8 @@ from __future__ import annotations
 import ctypes
 import glob
 import os
+import signal
+import time
 from typing import Callable, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -33,6 +35,9 @@ _NO_FILE = "secret=/nonexistent/fleetmfa-probe"
 _ONLY_DEBUG_MESSAGES = 1 << 7
 _CONV_ERR = RETURN_VALUES.index("conv_err")
 _IGNORE = RETURN_VALUES.index("ignore")
+# It takes milliseconds; a module that waits for something must not keep a run for ever.
+_SECONDS = 30
+_LOOKS_EVERY = 0.005
 _REFUSES, _ACCEPTS, _UNCLEAR = range(3)
 
 
@@ -69,8 +74,19 @@ def _answer(path: str, arguments: Sequence[str]) -> int:
             answer = _ask(path, arguments)
         finally:
             os._exit(answer)
-    status = os.waitpid(child, 0)[1]
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else _UNCLEAR
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.WEXITSTATUS(status) if os.WIFEXITED(status) else _UNCLEAR
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise FleetMfaError(
+                f"{path} did not say within {_SECONDS} seconds whether it takes its options; a login would wait as long. Find out "
+                "what it waits for (a directory service, a file server) and run again"
+            )
+        time.sleep(_LOOKS_EVERY)
 
 
 class _Message(ctypes.Structure):

@@ -43,14 +43,18 @@ def plan_block(confdir: str, service: str, content: str) -> FileChange:
 
 
 def plan_own_service(confdir: str, service: str, content: str) -> FileChange:
-    """The change that makes `content` a service of its own; a file somebody else wrote is never replaced."""
+    """The change that makes `content` a service of its own; a file somebody else wrote is never replaced.
+
+    Lines that somebody put around ours stay. The proof is of the whole file, and refuses those that change who gets in.
+    """
     path = service_path(confdir, service)
     before = read_file(path)
-    if before is not None and split(before, path).inside is None:
+    found = split(before or b"", path)
+    if before is not None and found.inside is None:
         raise FleetMfaError(
             f"{path} exists and is not ours; choose another name in option 'service', or remove the file"
         )
-    return FileChange(path, _block(content))
+    return FileChange(path, found.head + _block(content) + found.tail)
 
 
 def plan_removal(confdir: str, service: str) -> FileChange:

@@ -245,6 +245,21 @@ class TestOwnService:
         refused(run_module, debian, said, content=self.CONTENT.replace(line, instead), **options)
         assert run_module("pam_totp", confdir=str(debian), content=self.CONTENT, **options)["changed"]
 
+    def test_lines_that_others_put_into_it(self, run_module, debian):
+        """They stay where they change nothing, and are refused by name, not overwritten, where they do."""
+        options = {"service": "sshd-mfa", "confdir": str(debian), "own_service": True, "content": self.CONTENT}
+        run_module("pam_totp", **options)
+        ours = (debian / "sshd-mfa").read_text()
+        (debian / "sshd-mfa").write_text("# seen by the house\n" + ours)
+        assert not run_module("pam_totp", **options)["changed"]
+        for line, said in [
+            ("auth sufficient pam_permit.so", "could get in without a token"),
+            ("account required pam_access.so", "sshd-mfa:1 pam_access.so is added"),
+        ]:
+            (debian / "sshd-mfa").write_text(f"{line}\n{ours}")
+            refused(run_module, debian, said, **{name: options[name] for name in options if name != "confdir"})
+            assert (debian / "sshd-mfa").read_text().startswith(line)
+
     def test_the_base_is_the_one_that_users_have(self, run_module, debian):
         (debian / "ssh-corp").write_text("@include common-auth\naccount required pam_access.so\n")
         options = {"service": "sshd-mfa", "own_service": True, "base_service": "ssh-corp"}

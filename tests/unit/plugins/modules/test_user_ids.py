@@ -179,6 +179,18 @@ class TestTwoNamesOfOneUserId:
         host.totp_key({"user": "bob", "state": "absent"}, exempt_users=["bob2"])
         assert not record.exists()
 
+    def test_an_exempt_name_stays_on_record_when_one_of_two_enforced_names_leaves(self, host):
+        alias()
+        alias(name="bob3")
+        record = Path(host.path, "enforced", str(pwd.getpwnam("bob").pw_uid))
+        both = [VALIDATED, {**VALIDATED, "user": "bob2"}]
+        assert not host.totp_key(*both, exempt_users=["bob3"]).get("failed")
+        assert record.read_text() == "/bob3\nbob\nbob2\n"
+        assert not host.totp_key({"user": "bob", "state": "absent"}, exempt_users=["bob", "bob3"]).get("failed")
+        assert record.read_text() == "/bob\n/bob3\nbob2\n"
+        host.state_dir.records.remove(["bob3"])
+        assert record.read_text() == "/bob\n/bob3\nbob2\n"
+
     def test_a_name_without_a_login_shell_is_no_way_in(self, host):
         alias()
         text = Path("/etc/passwd").read_text()

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import probe
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import check_module_line, find_module
 
 GOOGLE = "pam_google_authenticator.so"
@@ -58,3 +60,20 @@ def test_no_key_file_is_opened(tmp_path):
     os.utime(key, (0, 0))
     check_module_line(GOOGLE, [f"secret={tmp_path}/${{USER}}", "user=root"])
     assert key.stat().st_atime == 0
+
+
+@needs_module
+def test_a_module_that_does_not_answer_is_ended(monkeypatch):
+    noted, noting = os.pipe()
+
+    def wait(_path, _arguments):
+        os.write(noting, f"{os.getpid()}\n".encode())
+        time.sleep(3600)
+
+    monkeypatch.setattr(probe, "_ask", wait)
+    monkeypatch.setattr(probe, "_SECONDS", 1)
+    with pytest.raises(FleetMfaError, match=f"{GOOGLE} did not say within 1 seconds"):
+        check_module_line(GOOGLE, ["nullok"])
+    os.close(noting)
+    with os.fdopen(noted) as lines:  # to its end: nobody holds the other side any more
+        assert not [pid for pid in lines.read().split() if os.path.exists(f"/proc/{pid}")]

@@ -154,5 +154,15 @@ class TestOwnService:
         with pytest.raises(FleetMfaError, match="exists and is not ours"):
             plan_own_service(str(tmp_path), "sshd-mfa", LINES)
 
+    def test_lines_of_others_around_ours_stay(self, tmp_path):
+        """As in any other file; what they do to a login is proven with ours."""
+        (tmp_path / "sshd-mfa").write_text("# the house's\n" + BLOCK + "session optional pam_motd.so\n")
+        plan_own_service(str(tmp_path), "sshd-mfa", "auth required pam_deny.so").apply()
+        ours = "# BEGIN fleetmfa.ssh\nauth required pam_deny.so\n# END fleetmfa.ssh\n"
+        around = "# the house's\n{}session optional pam_motd.so\n"
+        assert (tmp_path / "sshd-mfa").read_text() == around.format(ours)
+        plan_removal(str(tmp_path), "sshd-mfa").apply()
+        assert (tmp_path / "sshd-mfa").read_text() == around.format("")
+
     def test_removal_of_what_is_not_there(self, tmp_path):
         assert not plan_removal(str(tmp_path), "sshd-mfa").changed
