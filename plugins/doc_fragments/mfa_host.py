@@ -22,21 +22,24 @@ options:
       - A user managed by this call is a member if the key is validated and the user is not exempt, and not a member
         otherwise. A member whose key is lost stays a member, and is denied, until an operator decides otherwise.
       - sshd and PAM must be configured with the same group, or its members are not asked for a token.
+      - Without it, the group in the host's enrollment policy (C(/etc/fleetmfa/policy.conf), written by role
+        P(fleetmfa.ssh.mfa#role)), V(mfa-enforced) if the host has no policy.
     type: str
-    default: mfa-enforced
   exempt_users:
     description:
       - Users who are never asked for a token, regardless of their key, such as automation and break-glass accounts.
       - Every user listed here can log in without a second factor.
+      - Without it, the users in the host's enrollment policy, nobody if the host has no policy. An empty list means nobody.
+      - A member of O(group) leaves it only if a list of this call exempts the user.
     type: list
     elements: str
-    default: []
   exempt_groups:
     description:
       - Groups whose members are never asked for a token. This includes primary groups and groups from a directory
         service.
       - A group that does not exist on the host exempts nobody.
+      - Without it, the groups in the host's enrollment policy, none if the host has no policy. An empty list means none.
+      - A member of O(group) leaves it only if a list of this call exempts the user.
     type: list
     elements: str
-    default: []
 """

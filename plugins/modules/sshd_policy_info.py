@@ -48,8 +48,9 @@ options:
   group:
     description:
       - The enforced group. With a wrong name, no user is reported as having to be asked for a token.
+      - Without it, the group in the host's enrollment policy (C(/etc/fleetmfa/policy.conf), written by role
+        P(fleetmfa.ssh.mfa#role)), V(mfa-enforced) if the host has no policy.
     type: str
-    default: mfa-enforced
   state_dir:
     description:
       - Folder of the key files. The key files of enforced users are checked.
@@ -211,8 +212,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy i
     OVERDUE_MODES,
     POLICY_PATH,
     read_policy,
+    with_host_policy,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
     CONNECTION_ARGUMENTS,
@@ -239,8 +242,9 @@ def enrollment_of_host() -> dict | None:
     if not os.path.exists(POLICY_PATH):
         return None
     policy = read_policy()
-    same = ("users", "exempt_users", "exempt_groups", "overdue_group")
-    return {"overdue": policy.enrollment_overdue, **{name: getattr(policy, name) for name in same}}
+    same = ("users", "exempt_groups", "overdue_group")
+    others = {"overdue": policy.enrollment_overdue, "exempt_users": policy.users_left_alone}
+    return {**others, **{name: getattr(policy, name) for name in same}}
 
 
 def main() -> None:
@@ -249,11 +253,8 @@ def main() -> None:
             "config": {"type": "path", "default": SSHD_CONFIG},
             "dropin": {"type": "path", "default": DROPIN},
             "binary": {"type": "path"},
-            "group": {"type": "str", "default": "mfa-enforced"},
-            "state_dir": {"type": "path", "default": "/var/lib/fleetmfa"},
+            **HOST_ARGUMENTS,
             "assume_enforced": {"type": "list", "elements": "str", "default": []},
-            "exempt_users": {"type": "list", "elements": "str"},
-            "exempt_groups": {"type": "list", "elements": "str"},
             "enrollment": {"type": "dict", "options": ENROLLMENT_OPTIONS},
             **CONNECTION_ARGUMENTS,
         },
@@ -263,12 +264,9 @@ def main() -> None:
         require_root()
         cannot_answer = ManagingConnection.from_params(module.params).cannot_answer
         planned = module.params["enrollment"]
-        said = planned is not None and None not in (module.params["exempt_users"], module.params["exempt_groups"])
-        of_host = None if said else enrollment_of_host()  # not needed, it may be broken and about to be written anew
-        wish = {**module.params, "enrollment": {**(planned or of_host or {}), "needed_users": cannot_answer}}
-        for name in ("exempt_users", "exempt_groups"):
-            if wish[name] is None:
-                wish[name] = of_host[name] if of_host else []
+        # Where all is given the policy is not read: it may be broken, and about to be written anew.
+        enrollment = enrollment_of_host() if planned is None else planned
+        wish = {**with_host_policy(module.params), "enrollment": {**(enrollment or {}), "needed_users": cannot_answer}}
         report = Audit(wish).report()
     except FleetMfaError as error:
         module.fail_json(msg=str(error))

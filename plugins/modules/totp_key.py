@@ -269,6 +269,7 @@ denied_users:
 
 import time
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KEPT, STATES, CallSettings, KeyEntry
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
@@ -321,7 +322,7 @@ def main():
 
 
 def manage(module: SecretModule) -> dict:
-    host = MfaHost.from_params(module.params)
+    host = MfaHost.from_params(module.params, with_host_policy)
     entries = wanted_entries(module, host)
     unknown = [entry for entry in entries if module.params["unknown_users"] == "skip" and entry.lacks_account]
     entries = [entry for entry in entries if entry not in unknown]
@@ -366,7 +367,7 @@ def wanted_entries(module: SecretModule, host: MfaHost) -> list[KeyEntry]:
         people = [user for user in human_accounts() if user not in named and user not in host.exempt]
         named.update(people)
         wishes += [{"user": user} for user in people]
-    kept = {user for user in host.group.members if user in host.exempt}
+    kept = {user for user in host.group.members if host.spares(user, True)}
     kept.update(misspelled(host.state_dir.users()).values(), host.group.misspelled().values())
     wishes += [{"user": user, "state": KEPT} for user in sorted(set(map(known_as, kept)) - named)]
     now = time.time()

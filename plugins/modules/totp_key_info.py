@@ -149,6 +149,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, misnamed, report
@@ -172,7 +173,7 @@ def main():
     params = module.params
     try:
         require_root()
-        host = MfaHost.from_params(params)
+        host = MfaHost.from_params(params, with_host_policy)
         check_ranges(params)
         host.state_dir.check()
         members = host.group.members

@@ -105,18 +105,28 @@ options:
       - Lines in PAM's account phase that deny any login of an enforced account in which no token was given, no matter how the
         login got that far.
       - They are added to C(common-account) if the services include it, above the part that C(pam-auth-update) manages, and
-        otherwise to each service. Without this option, and with O(state=absent), they are removed wherever they are found.
+        otherwise to each service. Without this option they are left as they are. With O(account_check.state=absent), and with
+        O(state=absent), they are removed wherever they are found.
     type: dict
     suboptions:
+      state:
+        description:
+          - With V(present) the lines are added, with V(absent) removed.
+          - Ignored with O(state=absent).
+        type: str
+        choices: [present, absent]
+        default: present
       services:
-        description: The PAM services that sshd uses, with and without our policy. Logins through other services are not checked.
+        description:
+          - The PAM services that sshd uses, with and without our policy. Logins through other services are not checked.
+          - Required with O(account_check.state=present).
         type: list
         elements: str
-        required: true
       guard:
-        description: Path of the exactly-once guard, which knows whether a token was given in the current login.
+        description:
+          - Path of the exactly-once guard, which knows whether a token was given in the current login.
+          - Required with O(account_check.state=present).
         type: path
-        required: true
       confdir:
         description: Folder of the PAM services.
         type: path
@@ -327,6 +337,7 @@ earlier_rollout:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.rollout import TOTP_ROLLOUT_SPEC, run_phase
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
@@ -336,7 +347,9 @@ def main() -> None:
     module = AnsibleModule(argument_spec=TOTP_ROLLOUT_SPEC, supports_check_mode=True)
     try:
         require_root()
-        result = run_phase(module.params, module.check_mode, module.warn)
+        whole = module.params["phase"] == "apply"  # to confirm or put back needs no policy, which may be broken
+        params = with_host_policy(module.params) if whole else module.params
+        result = run_phase(params, module.check_mode, module.warn)
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)
     module.exit_json(**result)

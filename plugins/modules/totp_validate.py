@@ -122,6 +122,7 @@ users:
 
 import time
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
@@ -150,7 +151,7 @@ def main():
     module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
     try:
         require_root()
-        host = MfaHost.from_params(module.params)
+        host = MfaHost.from_params(module.params, with_host_policy)
         validations = Validations(host, module.params["validations"], time.time())
         joining = Joining(host, module.params, module.warn)
         joining.refuse(validations.to_be_enforced)

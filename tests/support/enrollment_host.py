@@ -30,6 +30,7 @@ def policy(tmp_path, **changed) -> Policy:
         "overdue_group": "mfa-overdue",
         "users": None,
         "exempt_users": [],
+        "connecting_users": [],
         "exempt_groups": [],
         "issuer": "SSH",
         "period": 30,

@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Callable, Iterable, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import DEFAULT_PATH, StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
-    DEFAULT_GROUP,
     EnforcedGroup,
     Exemptions,
 )
 
+# What is not given of the last three is filled in by with_host_policy (`_enroll/root/policy.py`).
 HOST_ARGUMENTS = {
     "state_dir": {"type": "path", "default": DEFAULT_PATH},
-    "group": {"type": "str", "default": DEFAULT_GROUP},
-    "exempt_users": {"type": "list", "elements": "str", "default": []},
-    "exempt_groups": {"type": "list", "elements": "str", "default": []},
+    "group": {"type": "str"},
+    "exempt_users": {"type": "list", "elements": "str"},
+    "exempt_groups": {"type": "list", "elements": "str"},
 }
 
 
@@ -27,6 +27,13 @@ class MfaHost(NamedTuple):
     state_dir: StateDir
     group: EnforcedGroup
     exempt: Exemptions
+    # Those of them who leave the group, None for all: lists that a call was not given release nobody.
+    released: Exemptions | None = None
+
+    def spares(self, user: str, is_member: bool) -> bool:
+        """Whether the user is not to be asked for a token, because of an exemption."""
+        lists = self.released if is_member and self.released is not None else self.exempt
+        return user in lists
 
     def enforce(self, join: Iterable[str] = (), leave: Iterable[str] = ()) -> bool:
         """Have these accounts asked for a token, and those not; whether that changed anything. The caller holds the lock.
@@ -39,9 +46,12 @@ class MfaHost(NamedTuple):
         return self.state_dir.records.add(join, self.exempt) or moved or forgotten
 
     @classmethod
-    def from_params(cls, params: dict[str, Any]) -> MfaHost:
+    def from_params(cls, given: dict[str, Any], settle: Callable[[dict], dict] = dict) -> MfaHost:
+        """`settle` fills in what a module was not given (with_host_policy)."""
+        params = settle(given)
         return cls(
             StateDir(params["state_dir"]),
             EnforcedGroup(params["group"]),
             Exemptions(params["exempt_users"], params["exempt_groups"]),
+            released=Exemptions(given["exempt_users"] or (), given["exempt_groups"] or ()),
         )

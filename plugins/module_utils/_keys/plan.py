@@ -44,7 +44,7 @@ class UserPlan:
         self.was_enforced = self.user in members
         self.record_differs = False  # in names that are exempt beside this one
         self.was_on_record = host.state_dir.records.has(self.user)
-        self.enforced = self._is_enforced_then()
+        self.enforced = self._is_enforced_then(host)
         self.misspelled = [name for name, account in misspelled_members.items() if account == self.user]
         self._unsafe = [name for name in ("pending", "keys") if host.state_dir.access_problem(name, self.user)]
         self._check_enforced_as_meant(host.group.name)
@@ -57,9 +57,9 @@ class UserPlan:
                 f"of it, and the account has no validated key. Validate one, or take the name out (gpasswd -d {names} {group})"
             )
 
-    def _is_enforced_then(self) -> bool:
+    def _is_enforced_then(self, host: MfaHost) -> bool:
         """Nobody leaves the group but by an explicit word: a member who has lost the key stays denied."""
-        if self.exempt or self.entry.state == "absent":
+        if host.spares(self.user, self.was_enforced) or self.entry.state == "absent":
             return False
         return self.was_enforced or self.was_on_record or self.after.validated is not None
 
@@ -227,7 +227,7 @@ def _denied_members(host: MfaHost, except_for: Container[str]) -> dict[str, str]
     since a directory may answer tomorrow.
     """
     enforced = host.group.members | host.state_dir.records.users()
-    others = [user for user in sorted(enforced) if user not in except_for and user not in host.exempt]
+    others = [user for user in sorted(enforced) if user not in except_for and not host.spares(user, True)]
     # Under another spelling than the account's own a name protects nobody, and is dealt with as such.
     reasons = {user: host.state_dir.why_denied(user) for user in others if account_name(user) == user}
     return {user: why for user, why in reasons.items() if why}

@@ -80,7 +80,8 @@ class Validations:
     def to_be_enforced(self) -> list[str]:
         """Whom this call makes members, if their tokens are right."""
         known = [one.user for one in self.of_users if account_exists(one.user)]
-        return [user for user in known if user not in self._host.exempt]
+        members = self._host.group.members
+        return [user for user in known if not self._host.spares(user, user in members)]
 
     def run(self, join: Join) -> None:
         """Files first, then the group (by `join`), and nobody else changes keys in between. No token is judged, and so used up, if
@@ -125,7 +126,7 @@ class Validations:
                 one.was_enforced = one.enforced = one.user in members
                 one.exempt = one.user in self._host.exempt
                 self._unless_settled(step, one)
-                one.enforced = not one.exempt
+                one.enforced = not self._host.spares(one.user, one.was_enforced)
             except FleetMfaError as error:
                 one.error = error
         return any(one.moved for one in self.of_users)

@@ -64,6 +64,16 @@ def plan_account_check(
     return changes
 
 
+def with_kept_account_check(change: FileChange) -> FileChange:
+    """The change of a service, with the lines that are in its file now; one that is written in full would lose them."""
+    if change.before is None or change.after is None:
+        return change
+    kept = split(change.before, change.path, ACCOUNT_BLOCK).inside
+    if kept is None or split(change.after, change.path, ACCOUNT_BLOCK).inside is not None:
+        return change
+    return FileChange(change.path, _with_lines(change.after, kept.decode()))
+
+
 def _places(config: PamConfig, confdir: str, services: Iterable[str]) -> set[str]:
     """The files that are to have the lines, so that each of these services runs them."""
     shared, found = service_path(confdir, SHARED_FILE), set()

@@ -8,9 +8,11 @@ from typing import NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import service as pam_service
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import with_kept_account_check
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, host_asks, prove_token_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import Verdict
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 PAM_TOTP_SPEC = {
@@ -19,7 +21,7 @@ PAM_TOTP_SPEC = {
     "content": {"type": "str"},
     "own_service": {"type": "bool", "default": False},
     "base_service": {"type": "str", "default": "sshd"},
-    "group": {"type": "str", "default": "mfa-enforced"},
+    "group": {"type": "str", "default": DEFAULT_GROUP},
     "guard": {"type": "path"},
     "token_alone": {"type": "bool", "default": True},
     "require_installed": {"type": "bool", "default": True},
@@ -81,7 +83,8 @@ def plan_pam_totp(wish: PamWish) -> PamPlan:
         token_alone=wish["token_alone"],
         require_installed=wish["require_installed"],
     )
-    return PamPlan(change, prove_token_lines(change, demand), host_asks(change, demand))
+    verdict, notes = prove_token_lines(change, demand), host_asks(change, demand)
+    return PamPlan(with_kept_account_check(change), verdict, notes)
 
 
 def _refuse_unusable_base(wish: PamWish) -> None:

@@ -49,10 +49,12 @@ TOTP_ROLLOUT_SPEC = {
     "account_check": {
         "type": "dict",
         "options": {
-            "services": {"type": "list", "elements": "str", "required": True},
-            "guard": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "services": {"type": "list", "elements": "str"},
+            "guard": {"type": "path"},
             "confdir": {"type": "path", "default": DEFAULT_CONFDIR},
         },
+        "required_if": [("state", "present", ["services", "guard"])],
     },
     "sshd": {"type": "dict", "options": _own_options(SSHD_TOTP_SPEC)},
     "confirm_without_login": {"type": "bool", "default": False},
@@ -166,8 +168,11 @@ def _plan(params: dict[str, Any]) -> Plan:
 
 
 def _plan_account_check(params: dict[str, Any], planned: list[FileChange]) -> list[FileChange]:
+    """Lines that a call does not speak of stay, in a service that is written anew too (`plan_pam_totp`)."""
     wish = params["account_check"]
-    if wish is None or params["state"] == "absent":
+    if wish is None and params["state"] == "present":
+        return []
+    if wish is None or "absent" in (wish["state"], params["state"]):
         confdir = wish["confdir"] if wish else _confdir(params)
         return plan_account_check(confdir, [], None, planned)
     lines = account_lines(wish["services"], f"{params['state_dir']}/enforced", wish["guard"])

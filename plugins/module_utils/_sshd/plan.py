@@ -36,7 +36,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon i
     second_daemon_findings,
     second_daemons,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP, Exemptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
 
@@ -47,7 +47,7 @@ SSHD_TOTP_SPEC = {
     "dropin": {"type": "path", "default": DROPIN},
     "config": {"type": "path", "default": SSHD_CONFIG},
     "binary": {"type": "path"},
-    "group": {"type": "str", "default": "mfa-enforced"},
+    "group": {"type": "str", "default": DEFAULT_GROUP},
     "overdue_group": {"type": "str"},
     "exempt_users": {"type": "list", "elements": "str", "default": []},
     "exempt_groups": {"type": "list", "elements": "str", "default": []},

@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE, PamLogin
@@ -28,6 +29,28 @@ _ACCOUNT_FILES = (
     "security",
 )
 _PAM_MODULE_FOLDERS = ("/lib/*/security", "/lib64/security", "/usr/lib/*/security", "/usr/lib64/security")
+
+POLICY_TEMPLATE = Path(__file__).parents[3] / "roles/mfa/templates/etc/fleetmfa/policy.conf.j2"
+POLICY_VARIABLES = {
+    "ansible_managed": "Ansible managed",
+    "mfa__state_dir": "/var/lib/fleetmfa",
+    "mfa__overdue_group": "mfa-overdue",
+    "mfa_group": "mfa-enforced",
+    "mfa_users": "all",
+    "mfa_exempt_users": [],
+    "mfa__sshd": {"cannot_answer": []},
+    "mfa_exempt_groups": [],
+    "mfa_issuer": "SSH",
+    "mfa_period": 30,
+    "mfa_window": 3,
+    "mfa_rate_limit_attempts": 3,
+    "mfa_rate_limit_seconds": 30,
+    "mfa_recovery_codes": 5,
+    "mfa_enrollment_start": "",
+    "mfa_enrollment_days": 7,
+    "mfa_enrollment_overdue": "allow",
+    "mfa_enrollment_extensions": {},
+}
 
 
 class Accounts:
@@ -132,3 +155,19 @@ def pam_login(tmp_path):
     if not any(any(Path("/").glob(f"{folder[1:]}/pam_google_authenticator.so")) for folder in _PAM_MODULE_FOLDERS):
         pytest.skip("needs libpam-google-authenticator on this machine")
     return TokenLogins(tmp_path / "state" / "keys", tmp_path / "pam.d")
+
+
+@pytest.fixture
+def render(tmp_path):
+    """render(mfa_issuer="Example") -> path of the policy file that the role would write."""
+    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+    environment.filters["comment"] = lambda text: f"# {text}\n"
+
+    def render_(**changed):
+        path = tmp_path / "policy.conf"
+        given = {**POLICY_VARIABLES, **changed}
+        settings = {name[4:]: value for name, value in given.items() if not name.startswith("mfa__")}
+        path.write_text(environment.from_string(POLICY_TEMPLATE.read_text()).render({**given, "mfa__set": settings}))
+        return str(path)
+
+    return render_

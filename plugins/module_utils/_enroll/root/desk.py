@@ -69,7 +69,7 @@ class Desk:
         self._policy, self._user = policy, user
         self._now = time.time() if now is None else now
         self._state = StateDir(policy.state_dir)
-        exempt = Exemptions(policy.exempt_users, policy.exempt_groups)
+        exempt = Exemptions(policy.users_left_alone, policy.exempt_groups)
         self._host = MfaHost(self._state, EnforcedGroup(policy.group), exempt)
 
     def answer(self, question: Any) -> Answer:

@@ -22,7 +22,7 @@ def is_overdue(policy: Policy, state: StateDir, user: str, today: datetime.date)
     pending = state.pending(user)
     if policy.enrollment_overdue == "allow" or pending is None or state.validated(user) is not None:
         return False
-    if user == "root" or is_exempt(user, policy.exempt_users, policy.exempt_groups):
+    if user == "root" or is_exempt(user, policy.users_left_alone, policy.exempt_groups):
         return False
     period = policy.period_of(user, pending.since)
     return bool(period and period.is_over(today))

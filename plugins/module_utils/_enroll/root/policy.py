@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import configparser
 import datetime
-from typing import Mapping, NamedTuple
+import os
+from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.period import Period, period_of_user
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions, is_named
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP, Exemptions, is_named
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 POLICY_PATH = "/etc/fleetmfa/policy.conf"
+# Of a host without a policy.
+DEFAULTS: dict[str, Any] = {"group": DEFAULT_GROUP, "exempt_users": [], "exempt_groups": []}
 OVERDUE_MODES = ("allow", "enroll_only", "deny")
 
 
@@ -29,6 +32,7 @@ class Policy(NamedTuple):
     overdue_group: str
     users: list | None
     exempt_users: list
+    connecting_users: list
     exempt_groups: list
     issuer: str
     period: int
@@ -41,6 +45,11 @@ class Policy(NamedTuple):
     enrollment_overdue: str
     user_extensions: Mapping[str, int]
     group_extensions: Mapping[str, int]
+
+    @property
+    def users_left_alone(self) -> list:
+        """Who neither enrolls nor becomes overdue: exempt users, and those whose connections cannot answer a prompt."""
+        return [*self.exempt_users, *self.connecting_users]
 
     def period_of(self, user: str, provisioned: float | None) -> Period | None:
         """The user's period; of several extensions the longest counts."""
@@ -67,6 +76,16 @@ def read_policy(path: str = POLICY_PATH) -> Policy:
         raise FleetMfaError(f"{path}: {error}") from error
 
 
+def with_host_policy(params: dict[str, Any], path: str = POLICY_PATH) -> dict[str, Any]:
+    """A module's options: what it was not given of the group and the exempt lists is what the role told this host last.
+
+    Without that an ad hoc call would enforce an exempt user, or put users into a group that nobody is asked for.
+    """
+    missing = [name for name in DEFAULTS if params[name] is None]
+    policy = read_policy(path) if missing and os.path.exists(path) else None
+    return {**params, **{name: getattr(policy, name) if policy else DEFAULTS[name] for name in missing}}
+
+
 def _policy(parser: configparser.ConfigParser) -> Policy:
     host, key, enrollment = parser["host"], parser["key"], parser["enrollment"]
     start = enrollment["start"].strip()
@@ -76,6 +95,7 @@ def _policy(parser: configparser.ConfigParser) -> Policy:
         overdue_group=host["overdue_group"],
         users=None if host["users"].strip() == "all" else _names(host["users"]),
         exempt_users=_names(host["exempt_users"]),
+        connecting_users=_names(host.get("connecting_users", "")),  # 0.1.0 wrote them among the exempt users
         exempt_groups=_names(host["exempt_groups"]),
         issuer=key["issuer"],
         period=_number(key, "period"),

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import read_policy
@@ -35,10 +37,18 @@ def test_every_value_arrives(render):
         )
     )
     assert policy.users == ["alice", "Bob"]
-    assert policy.exempt_users == ["deploy", "ansible"] and policy.exempt_groups == ["domain admins"]
+    assert policy.exempt_users == ["deploy"] and policy.exempt_groups == ["domain admins"]
+    assert policy.users_left_alone == ["deploy", "ansible", "deploy"]
     assert policy.issuer == "Example: 100 % = ours"
     assert policy.enrollment_start.isoformat() == "2026-03-01" and policy.enrollment_overdue == "enroll_only"
     assert policy.user_extensions == {"Bob": 14} and policy.group_extensions == {"domain users": 30}
+
+
+def test_a_policy_of_0_1_0(render):
+    path = Path(render(mfa_exempt_users=["deploy"], mfa__sshd={"cannot_answer": ["ansible"]}))
+    old = path.read_text().replace("# The account that Ansible", "#").replace("connecting_users =\n", "")
+    path.write_text(old)
+    assert read_policy(str(path)).users_left_alone == ["deploy", "ansible"]
 
 
 @pytest.mark.parametrize(
