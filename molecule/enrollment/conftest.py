@@ -48,7 +48,7 @@ class Session(Window):
         self.enter(totp.at(now - 30))
         self.wait_for("Second token:")
         self.enter(totp.at(now))
-        self.wait_for("when you have kept them")
+        self.wait_for("when you have saved them")
         self.settle()
         return re.findall(r"\b\d{8}\b", self.text)
 

@@ -92,7 +92,7 @@ class Story:
             window.enter(tokens[0])
             window.wait_for("Second token:")
             window.enter(tokens[1])
-            window.wait_for("when you have kept them")
+            window.wait_for("when you have saved them")
             codes = re.findall(r"\b\d{8}\b", window.text)
             assert len(codes) == 5, window.text
             for code in codes:

@@ -77,7 +77,7 @@ def _write(folder: str, sheets: dict[str, bytes]) -> None:
     try:
         Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise FleetMfaError(f"dest: cannot make {folder}: {error.strerror}") from error
+        raise FleetMfaError(f"dest: cannot create {folder}: {error.strerror}") from error
     run_steps(Step(path, functools.partial(_write_page, path, page)) for path, page in sheets.items())
 
 

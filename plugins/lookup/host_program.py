@@ -67,5 +67,5 @@ class LookupModule(LookupBase):
 
     def _entry(self, name):
         if name not in PROGRAMS:
-            raise AnsibleLookupError(f"there is no program {name!r}; there are {', '.join(sorted(PROGRAMS))}")
+            raise AnsibleLookupError(f"there is no program {name!r}; choose from {', '.join(sorted(PROGRAMS))}")
         return PROGRAMS[name]

@@ -54,7 +54,7 @@ def _closure(entry: str) -> dict[str, str]:
         sources[name] = source
         waiting |= set(_imported(source)) - set(sources)
     if entry not in sources:
-        raise FleetMfaError(f"the source of {entry} is not there to make a program of")
+        raise FleetMfaError(f"the source of {entry} is missing, so the program cannot be built")
     return sources
 
 

@@ -188,7 +188,7 @@ findings:
     - id: sshd_policy_shadowed
       severity: critical
       evidence: ["/etc/ssh/sshd_config.d/00-a.conf:2 (below `Match User alice`, line 1): authenticationmethods publickey"]
-      remedy: Move the line behind the drop-in, or let sshd_totp put an Include at the head.
+      remedy: Move the line after the drop-in, or let sshd_totp put an Include at the top.
 cannot_answer:
   description:
     - All names of the account that this run is connected as, as determined on the host. A token prompt would lock it out.

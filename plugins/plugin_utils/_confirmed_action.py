@@ -30,7 +30,7 @@ class ConfirmedAction(ConnectedAction):
     """A result with a `rollout_id` is a change that waits on the host."""
 
     CHANGE = "the change"
-    TAKEN_BACK = "it is taken back"
+    TAKEN_BACK = "it will be rolled back"
 
     def act(self) -> dict[str, Any]:
         result = self.apply()
@@ -43,7 +43,8 @@ class ConfirmedAction(ConnectedAction):
             return super().act()
         except AnsibleConnectionFailure as error:
             raise AnsibleConnectionFailure(
-                f"{error.message} What was changed by then, if anything, the host puts back by itself (option confirm_timeout)."
+                f"{error.message} If anything was changed by then, the host rolls it back by itself (option "
+                "confirm_timeout)."
             ) from error
 
     def _confirm(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -128,8 +129,10 @@ class ConfirmedAction(ConnectedAction):
             **result,
             "failed": True,
             "rolled_back": False,
-            "msg": f"{told}, nor taken back over the old connection ({rollback['msg']}); the host does that by itself at "
-            f"{result['rollback_at']}",
+            "msg": (
+                f"{told}, nor rolled back over the old connection ({rollback['msg']}); the host will roll it back by "
+                f"itself at {result['rollback_at']}"
+            ),
         }
 
     def after_rollback(self, result: dict[str, Any]) -> dict[str, Any]:

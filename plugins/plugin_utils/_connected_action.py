@@ -58,8 +58,9 @@ class ConnectedAction(ActionBase):
         words = answer["stdout"].split()
         if answer["rc"] != 0 or not words or not words[-1].isdigit():
             raise AnsibleActionFail(
-                f"cannot tell as whom this run is connected: the host answers {answer['stdout'][:80]!r} to `id -u`; it has to "
-                "be a number, see what the login shell of that account prints"
+                "cannot determine the account that this run is connected as: the host answers "
+                f"{answer['stdout'][:80]!r} to `id -u`; it must be a number; check what the login shell of that "
+                "account prints"
             )
         return int(words[-1])
 

@@ -94,7 +94,7 @@ def enrollment_sheet(key: SheetKey, contact: str) -> str:
     try:
         import segno  # wanted by nothing else on the controller
     except ImportError as error:
-        raise FleetMfaError("the controller lacks the Python package segno; pip install segno") from error
+        raise FleetMfaError("the Python package segno is missing on the controller; run pip install segno") from error
     uri = otpauth_uri(key.secret, key.issuer, key.account, period=key.period)
     picture = segno.make(uri, error="m", micro=False).svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None)
     codes = _lines(key.recovery_codes, per_line=5)

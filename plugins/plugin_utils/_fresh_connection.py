@@ -31,8 +31,9 @@ def require_login(connection: ConnectionBase, without: str) -> None:
     """Refuse a connection over which nothing can show that somebody can log in; `without` is what does without that."""
     if not logs_in(connection):
         raise FleetMfaError(
-            f"a change is confirmed by a new SSH login, and connection {connection.transport} does not log in. Connect with ssh, or "
-            f"set {without}: true to go on without that proof (docs/rollout.md, Without a login)"
+            f"a change is confirmed by a new SSH login, and connection {connection.transport} does not log in. "
+            f"Connect with ssh, or set {without}: true to continue without that proof (docs/rollout.md, Without a "
+            "login)"
         )
 
 

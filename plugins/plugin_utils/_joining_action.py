@@ -10,8 +10,8 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._confirmed_action imp
 
 
 class JoiningAction(ConfirmedAction):
-    CHANGE = "the membership of those who are to be asked for a token"
-    TAKEN_BACK = "they are not asked, their keys stay as they are, and the next run tries again"
+    CHANGE = "the membership of the users to be asked for a token"
+    TAKEN_BACK = "they are not asked for a token, their keys stay as they are, and the next run tries again"
 
     def after_rollback(self, result: dict[str, Any]) -> dict[str, Any]:
         joined = result["joining"]

@@ -61,16 +61,16 @@ def _unknown(name: str, known: list[str]) -> str:
     if name in RENAMED:
         return f"the name of this variable is now {RENAMED[name]}; write that in its place"
     alike = difflib.get_close_matches(name, known, n=1)
-    meant = f"; is {alike[0]} meant?" if alike else ", and names that begin with mfa_ are its own"
+    meant = f"; did you mean {alike[0]}?" if alike else ", and names that begin with mfa_ are reserved for it"
     return f"role fleetmfa.ssh.mfa has no such variable{meant}"
 
 
 def _meant(name: str, option: dict, value: Any) -> Any:
     if value is None:
-        raise FleetMfaError("is empty; give it a value, or leave the variable out to have its default")
+        raise FleetMfaError("is empty; give it a value, or omit the variable to use its default")
     value = _reader(name, option)(value)
     if "choices" in option and value not in option["choices"]:
-        raise FleetMfaError(f"has to be one of {', '.join(option['choices'])}")
+        raise FleetMfaError(f"must be one of {', '.join(option['choices'])}")
     setting = name[len(PREFIX) :]
     if setting in RANGES:
         check_range_of(setting, value)
@@ -84,7 +84,7 @@ def check_range_of(setting: str, value: int) -> None:
     try:
         check_range(setting, value)
     except FleetMfaError:
-        raise FleetMfaError(f"has to be a number from {RANGES[setting]}") from None
+        raise FleetMfaError(f"must be a number from {RANGES[setting]}") from None
 
 
 # Types
@@ -94,7 +94,7 @@ def _bool(value: Any) -> bool:
     text = str(value).strip().lower()
     if isinstance(value, bool) or (isinstance(value, (str, int)) and text in (*_TRUE, *_FALSE)):
         return text in _TRUE
-    raise FleetMfaError("has to be true or false")
+    raise FleetMfaError("must be true or false")
 
 
 def _int(value: Any) -> int:
@@ -102,14 +102,14 @@ def _int(value: Any) -> int:
         return value
     if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,9}\s*", value, re.ASCII):
         return int(value)
-    raise FleetMfaError("has to be a whole number")
+    raise FleetMfaError("must be a whole number")
 
 
 def _str(value: Any) -> str:
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         return value.isoformat()
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise FleetMfaError("has to be text; put it in quotation marks if it is")
+        raise FleetMfaError("must be a string; quote it")
     text = str(value)
     if not text.isprintable() or text != text.strip():
         raise FleetMfaError("has a line break, a control character, or a blank at an end")
@@ -119,7 +119,7 @@ def _str(value: Any) -> str:
 def _path(value: Any) -> str:
     text = _str(value)
     if not posixpath.isabs(text) or " " in text:
-        raise FleetMfaError("has to be an absolute path, without blanks")
+        raise FleetMfaError("must be an absolute path, without blanks")
     return text
 
 
@@ -128,10 +128,10 @@ def _list(value: Any) -> list[str]:
     if isinstance(value, str):
         names = _structure(value, list)
         if names is None and re.search(r"[^\s,]\s+[^\s,]", value):
-            raise FleetMfaError("is one text with blanks in it; write a list, [one, another]")
+            raise FleetMfaError("is a string with blanks; write a list, [one, another]")
         value = [name.strip() for name in value.split(",") if name.strip()] if names is None else names
     if not isinstance(value, (list, tuple)):
-        raise FleetMfaError("has to be a list of names, [one, another]")
+        raise FleetMfaError("must be a list of names, [one, another]")
     return [_element(number, element) for number, element in enumerate(value, 1)]
 
 
@@ -148,7 +148,7 @@ def _dict(value: Any) -> dict:
     if isinstance(value, str):
         value = _structure(value, dict)
     if not isinstance(value, dict):
-        raise FleetMfaError("has to be a dictionary, such as {users: {alice: 14}}")
+        raise FleetMfaError("must be a dictionary, such as {users: {alice: 14}}")
     return value
 
 
@@ -161,7 +161,7 @@ def _structure(text: str, kind: type) -> Any:
     except yaml.YAMLError:
         value = None
     if not isinstance(value, kind):
-        raise FleetMfaError("cannot be read; write it in a YAML file, and give that with -e @FILE")
+        raise FleetMfaError("cannot be read; write it to a YAML file and pass that with -e @FILE")
     return value
 
 
@@ -169,14 +169,14 @@ def _keys(value: Any) -> list[dict]:
     if isinstance(value, str):
         value = _structure(value, list)
     if not isinstance(value, list):
-        raise FleetMfaError("has to be a list of entries, each with user and secret; give it in a YAML file")
+        raise FleetMfaError("must be a list of entries, each with user and secret; put it into a YAML file")
     for number, entry in enumerate(value, 1):
         if not isinstance(entry, dict):
             raise FleetMfaError(f"entry {number} is not a dictionary with user and secret")
         unknown = [key for key in entry if key not in KEY_ENTRY]
         if unknown or not isinstance(entry.get("user"), (str, int)) or isinstance(entry["user"], bool):
-            what = "something it does not know" if unknown else "no user"
-            raise FleetMfaError(f"entry {number} has {what}; an entry has {', '.join(KEY_ENTRY)}")
+            what = "an unknown item" if unknown else "no user"
+            raise FleetMfaError(f"entry {number} has {what}; an entry may have {', '.join(KEY_ENTRY)}")
     return value
 
 
@@ -185,7 +185,7 @@ def _users(value: Any) -> Any:
         return value
     names = _list(value)
     if "all" in [name.lower() for name in names]:
-        raise FleetMfaError("is a list of names, or the word all by itself")
+        raise FleetMfaError("must be a list of names, or just the word all")
     return names
 
 
@@ -213,30 +213,30 @@ def _check_date(value: str) -> None:
     except ValueError:
         sound = False
     if not sound:
-        raise FleetMfaError("has to be a date such as 2026-03-31, or empty")
+        raise FleetMfaError("must be a date such as 2026-03-31, or empty")
 
 
 def _check_group(value: str) -> None:
     try:
         EnforcedGroup(value)
     except FleetMfaError:
-        raise FleetMfaError("is no name for a local group (lower case, digits, '-' and '_')") from None
+        raise FleetMfaError("is not a valid name for a local group (lower case, digits, '-' and '_')") from None
 
 
 def _check_issuer(value: str) -> None:
     try:
         check_label(value, "issuer")
     except FleetMfaError:
-        raise FleetMfaError("cannot be an issuer: it has to be short, printable and without a colon") from None
+        raise FleetMfaError("cannot be an issuer: it must be short, printable and without a colon") from None
 
 
 def _check_extensions(value: dict) -> None:
     unknown = set(value) - {"users", "groups"}
     if unknown:
-        raise FleetMfaError("has users and groups in it, and nothing else")
+        raise FleetMfaError("may contain only users and groups")
     for kind, days in value.items():
         if not isinstance(days, dict):
-            raise FleetMfaError(f"{kind} has to be a dictionary of names and days, {{alice: 14}}")
+            raise FleetMfaError(f"{kind} must be a dictionary of names and days, {{alice: 14}}")
         for number, (name, count) in enumerate(days.items(), 1):
             try:
                 _element(number, name)
@@ -248,7 +248,7 @@ def _check_extensions(value: dict) -> None:
 
 def _check_token(value: Any) -> None:
     if not isinstance(value, str):
-        raise FleetMfaError("has to be text, in quotation marks: a token may begin with 0")
+        raise FleetMfaError("must be a string, in quotation marks: a token may begin with 0")
 
 
 _CHECKS: dict[str, Callable[[Any], None]] = {

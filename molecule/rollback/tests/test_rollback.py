@@ -158,7 +158,7 @@ def test_disk_full_while_writing(fleet, roll_out):
     finally:
         fleet.run("umount /etc/ssh/sshd_config.d")
     assert all(
-        "No space left on device" in one["msg"] and "the old configuration is back" in one["msg"] for one in results
+        "No space left on device" in one["msg"] and "the old configuration is restored" in one["msg"] for one in results
     )
     assert left == ["", "", ""]
 
@@ -169,7 +169,7 @@ def test_controller_is_killed_between_apply_and_confirm(fleet, roll_out, roll_ou
     assert all("(timer)" in line for line in fleet.run(LAST_LOG_LINE))
     for one in roll_out("--check"):
         assert (one["earlier_rollout"]["outcome"], one["earlier_rollout"]["reason"]) == ("rolled_back", "timer")
-        assert "was not confirmed, and was put back at" in str(one["warnings"])
+        assert "was not confirmed, and was rolled back at" in str(one["warnings"])
 
 
 def test_controller_is_killed_and_another_runs_before_the_time_is_up(fleet, roll_out, roll_out_and_die):

@@ -33,24 +33,25 @@ def disagreements(facts: Facts, group: str) -> Iterator[Disagreement]:
         if facts.member:
             yield Disagreement(
                 "member_without_account",
-                f"a member of {group} whose account this host does not have; a later account of that name would be enforced",
+                f"a member of {group} without an account on this host; a future account of that name would be enforced",
             )
         return
     if facts.member and facts.exempt:
-        yield Disagreement("exempt_member", f"exempt and yet a member of {group}, so asked for a token")
+        yield Disagreement("exempt_member", f"exempt but a member of {group}, and therefore asked for a token")
     if facts.member and not facts.validated:
         yield Disagreement(
-            "key_missing", f"a member of {group} without a validated key that can be read: every login is denied"
+            "key_missing", f"a member of {group} without a readable validated key: every login is denied"
         )
     if facts.member or facts.exempt:
         return
     if facts.validated:
         yield Disagreement(
-            "validated_not_member", f"has a validated key and is no member of {group}, so gets in without a token"
+            "validated_not_member", f"has a validated key but is not a member of {group}, so can log in without a token"
         )
     elif facts.pending and facts.was_asked:
         yield Disagreement(
             "member_released",
-            "asked for a token before, and let in without one now: the validated key was lost, and version 0.1.0 released "
-            "the user; make the key validated again, or give state absent if that was meant (docs/lost_keys.md)",
+            "was asked for a token before, and can now log in without one: the validated key was lost, and version "
+            "0.1.0 released the user; validate a key again, or give state absent if the release was intended "
+            "(docs/lost_keys.md)",
         )

@@ -111,9 +111,9 @@ class KeyEntry:
                 check_label(label, what)
         codes = self._recovery_codes or []
         if not all(re.fullmatch(r"[1-9][0-9]{7}", code) for code in codes):
-            raise FleetMfaError("recovery_codes: a code has eight digits, and the first is not 0")
+            raise FleetMfaError("recovery_codes: a code must have eight digits, the first not 0")
         if len(set(codes)) != len(codes) or len(codes) > RANGES["recovery_codes"].high:
-            raise FleetMfaError(f"recovery_codes: give {RANGES['recovery_codes'].high} at most, each of them once")
+            raise FleetMfaError(f"recovery_codes: give {RANGES['recovery_codes'].high} codes at most, each only once")
 
     def wanted(self, now: Keys) -> Keys:
         """The keys the user shall have, given those there are. Wanted of the result is the result again."""
@@ -123,8 +123,8 @@ class KeyEntry:
             return now
         if self.state == "pending" and now.validated:
             raise FleetMfaError(
-                "state pending: the user has a validated key, which does not become pending again, since the user "
-                "would be let in without a token; use present to keep it, rotated for a new key, or absent to release "
+                "state pending: the user has a validated key; it cannot become pending again, since the user could "
+                "then log in without a token; use present to keep it, rotated for a new key, or absent to release "
                 "the user"
             )
         chosen = self._with_given(now) if self._secret is not None else self._without_given(now)
@@ -170,8 +170,8 @@ class KeyEntry:
     def _proven_by_operator(self, pending: KeyFile | None) -> KeyFile:
         if pending is None:
             raise FleetMfaError(
-                "there is no key to validate; give its secret (nobody would have seen a generated one, so the user "
-                "would be locked out), or use state present and let the user validate it"
+                "there is no key to validate; give its secret (nobody would know a generated one, so the user would "
+                "be locked out), or use state present and let the user validate it"
             )
         return pending
 

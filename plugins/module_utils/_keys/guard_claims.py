@@ -27,7 +27,7 @@ def claim_step(folder: str, user: str, step: int) -> bool:
     descriptor = os.open(Path(folder) / f".{user}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         if not lock_within(descriptor, _LOCK_WITHIN):
-            raise FleetMfaError(f"the guard's records of {user} are in use; try again")
+            raise FleetMfaError(f"the guard's record of {user} is in use; try again")
         lines = (read_file(records) or b"").splitlines()
         claimed = [word for line in lines if line.startswith(_CLAIMED) for word in line.split()[1:]]
         if str(step).encode() in claimed:

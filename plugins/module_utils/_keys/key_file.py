@@ -74,7 +74,7 @@ class KeyFile:
         content = self._lines.render()
         if len(content) > MAXIMUM_SIZE:
             raise FleetMfaError(
-                f"the key file would have {len(content)} bytes, the PAM module takes {MAXIMUM_SIZE} at most; "
+                f"the key file would have {len(content)} bytes, but the PAM module accepts at most {MAXIMUM_SIZE}; "
                 "give fewer recovery codes"
             )
         return content

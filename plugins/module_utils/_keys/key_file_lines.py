@@ -135,7 +135,7 @@ class KeyFileLines:
         content = self.render()
         if len(content) > MAXIMUM_SIZE or b"\0" in content:
             yield Problem(
-                "denied", f"the file is larger than {MAXIMUM_SIZE} bytes or holds a NUL byte: every login is denied"
+                "denied", f"the file is larger than {MAXIMUM_SIZE} bytes or contains a NUL byte: every login is denied"
             )
         try:
             decode_secret(self.secret)
@@ -162,7 +162,7 @@ class KeyFileLines:
         if any(numbers(self.option("TIME_SKEW") or "")):
             yield Problem(
                 "weak",
-                "TIME_SKEW is not 0: the window is shifted by that many steps, and noskewadj keeps it so for ever",
+                "TIME_SKEW is not 0: the window is shifted by that many steps, and with noskewadj it stays shifted",
             )
 
     def _line_problems(self) -> Iterable[Problem]:
@@ -171,20 +171,20 @@ class KeyFileLines:
             match = _OPTION.fullmatch(line)
             if match and match.group(1) in seen:
                 yield Problem(
-                    "ignored", f"line {number}: this option stands above already; the PAM module ignores it here"
+                    "ignored", f"line {number}: this option is already set above; the PAM module ignores it here"
                 )
             elif match:
                 seen.add(match.group(1))
             elif _OPTION_WITHOUT_BLANK.match(line):
                 yield Problem(
                     "ignored",
-                    f'line {number}: an option starts with `"` and one blank; the PAM module ignores this line',
+                    f'line {number}: an option must start with `"` and one blank; the PAM module ignores this line',
                 )
         dead = self._code_lines()[1]
         if dead is not None:
             yield Problem(
                 "ignored",
-                f"line {dead + 1}: neither an option nor a recovery code; every recovery code below it is dead",
+                f"line {dead + 1}: neither an option nor a recovery code; the recovery codes below it do not work",
             )
 
 

@@ -19,8 +19,8 @@ HOST, OPERATOR = "host", "operator"
 MACHINE_ID = "/etc/machine-id"
 
 UNKNOWN_ORIGIN = (
-    "it is not known who else has this key: it was made by version 0.1.0, which did not record that, or on another "
-    "machine; give its secret in `keys` if it is yours, or make a new one (state rotated)"
+    "it is not known who else has this key: it was created by version 0.1.0, which did not record its origin, or on "
+    "another machine; if you know its secret, give it in `keys`, otherwise make a new key (state rotated)"
 )
 
 

@@ -28,13 +28,15 @@ def given_key(text: str) -> GivenKey:
     parts = urlsplit(text.strip())
     values = {name.lower(): found[-1] for name, found in parse_qs(parts.query).items()}
     if parts.netloc.lower() != "totp":
-        raise FleetMfaError("the otpauth URI is not one of a time-based key (otpauth://totp/)")
+        raise FleetMfaError("the otpauth URI is not for a time-based key (otpauth://totp/)")
     if "secret" not in values:
-        raise FleetMfaError("the otpauth URI has no secret in it")
+        raise FleetMfaError("the otpauth URI has no secret")
     if values.get("algorithm", "SHA1").upper() != "SHA1":
-        raise FleetMfaError("the otpauth URI names another algorithm than SHA1, the only one that the PAM module knows")
+        raise FleetMfaError(
+            "the otpauth URI has an algorithm other than SHA1, the only one that the PAM module supports"
+        )
     if values.get("digits", str(URI_DIGITS)) != str(URI_DIGITS):
-        raise FleetMfaError("the otpauth URI is of a key whose tokens have not 6 digits, as the PAM module wants them")
+        raise FleetMfaError("the otpauth URI is for tokens of other than 6 digits; the PAM module supports only 6")
     label = unquote(parts.path.lstrip("/"))
     before, _colon, account = label.rpartition(":")
     issuer = values.get("issuer") or before
@@ -44,5 +46,5 @@ def given_key(text: str) -> GivenKey:
 def _period(values: dict[str, str]) -> int:
     text, allowed = values.get("period", str(URI_PERIOD)), RANGES["period"]
     if not text.isdigit() or not allowed.allows(int(text)):
-        raise FleetMfaError(f"the otpauth URI has a period that is not within {allowed} seconds")
+        raise FleetMfaError(f"the period of the otpauth URI must be {allowed} seconds")
     return int(text)

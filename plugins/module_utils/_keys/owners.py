@@ -27,7 +27,7 @@ class Misplaced(NamedTuple):
     def __str__(self) -> str:
         key = "validated key" if self.folder == "keys" else "pending key"
         if self.account_has_one:
-            return f"{key} under the spelling {self.name} put away, since the account has one"
+            return f"{key} under the spelling {self.name} moved aside, since the account already has one"
         return f"{key} moved here from the spelling {self.name}"
 
     def put_right(self, state_dir: StateDir) -> None:
@@ -75,7 +75,7 @@ class Leaver(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.name}: the account is gone, its {'validated' if self.folder == 'keys' else 'pending'} key is put away"
+        return f"{self.name}: the account is gone, its {'validated' if self.folder == 'keys' else 'pending'} key was moved aside"
 
     def put_away(self, state_dir: StateDir) -> None:
         state_dir.put_away(self.folder, self.name)

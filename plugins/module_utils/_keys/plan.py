@@ -53,8 +53,9 @@ class UserPlan:
         if self.misspelled and self.entry.state != "absent" and not self.after.validated and not self.exempt:
             names = " and ".join(self.misspelled)
             raise FleetMfaError(
-                f"{group} has {names}, which is another spelling of this account: sshd asks nobody for a token because "
-                f"of it, and the account has no validated key. Validate one, or take the name out (gpasswd -d {names} {group})"
+                f"{group} has {names}, which is another spelling of this account: sshd asks nobody for a token "
+                "because of this entry, and the account has no validated key. Validate one, or remove the name "
+                f"(gpasswd -d {names} {group})"
             )
 
     def _is_enforced_then(self, host: MfaHost) -> bool:
@@ -125,7 +126,7 @@ class UserPlan:
 
     def differences(self, group: str) -> list[str]:
         """Each change in words, without a secret."""
-        words = [f"{name}/ has the key of an account that had the name before, put away" for name in self.strangers]
+        words = [f"{name}/ has the key of a former account of that name; moved aside" for name in self.strangers]
         words += [str(one) for one in self.misplaced]
         words += [f"{name}, another spelling, leaves {group}" for name in self.misspelled]
         for name, before, after in zip(("pending key", "validated key"), self.before, self.after):
@@ -134,7 +135,7 @@ class UserPlan:
         if self.enforced != self.was_enforced:
             words.append(f"joins {group}" if self.enforced else f"leaves {group}")
         if self.enforced != self.was_on_record:
-            words.append("on record as enforced" if self.enforced else "no longer on record as enforced")
+            words.append("recorded as enforced" if self.enforced else "no longer recorded as enforced")
         return words
 
     def result(self) -> dict[str, Any]:
@@ -200,7 +201,7 @@ def apply(
         steps.insert(0, Step(f"group {group.name}", group.prepare))
     leaving = [name for one in plans for name in one.leaving]
     if leaving:
-        steps.append(Step(f"{len(leaving)} users out of {group.name}", lambda: host.enforce(leave=leaving)))
+        steps.append(Step(f"{len(leaving)} users removed from {group.name}", lambda: host.enforce(leave=leaving)))
     steps += [Step(f"the keys of {one.user}", functools.partial(one.apply, state_dir)) for one in plans]
     for one in gone:
         steps.append(Step(f"a key of {one.name}", functools.partial(one.put_away, state_dir)))
@@ -208,7 +209,7 @@ def apply(
     if joining:
         steps += [
             Step("the keys on disk", state_dir.flush),
-            Step(f"{len(joining)} users into {group.name}", lambda: join(joining)),
+            Step(f"{len(joining)} users added to {group.name}", lambda: join(joining)),
         ]
     run_steps(steps)
 
@@ -235,10 +236,10 @@ def _denied_members(host: MfaHost, except_for: Container[str]) -> dict[str, str]
 
 def _denied(group: str, why: str) -> str:
     return (
-        f"a member of {group} without a sound validated key ({why}), so every login is denied, and stays so. In keys, "
-        "give the user state validated with a secret that the user's app holds or will hold; or rotated with a new "
-        "secret, to be validated by two tokens; or absent, which lets the user in without a token. "
-        "(present corrects owner and mode.)"
+        f"a member of {group} without a usable validated key ({why}), so every login is and stays denied. In keys, "
+        "give the user state validated with a secret that the user's app has or will have; or rotated with a new "
+        "secret, to be validated with two tokens; or absent, which lets the user in without a token. (present "
+        "corrects owner and mode.)"
     )
 
 
@@ -257,12 +258,12 @@ def _check_user(entry: KeyEntry, named: list[str]) -> None:
     check_user_name(entry.user)
     if len(named) > 1:
         spellings = sorted(set(named))
-        as_what = f", as {' and '.join(spellings)}, which are one account" if len(spellings) > 1 else ""
+        as_what = f", as {' and '.join(spellings)}, which are the same account" if len(spellings) > 1 else ""
         raise FleetMfaError(f"named {len(named)} times{as_what}; give each user one entry")
     if entry.lacks_account:
         raise FleetMfaError(
             "there is no such account on this host; create it first, remove the entry, or give it state absent; "
-            "unknown_users=skip (mfa_unknown_users) leaves such users out"
+            "unknown_users=skip (mfa_unknown_users) skips such users"
         )
 
 

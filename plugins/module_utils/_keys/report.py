@@ -68,9 +68,11 @@ def misnamed(host: MfaHost) -> dict[str, list[str]]:
     """For each account, what stands under another spelling of its name, where it protects nobody."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, account in host.group.misspelled().items():
-        found[account].append(f"{host.group.name} has the member {name}, another spelling of the name: nobody is asked")
+        found[account].append(
+            f"{host.group.name} has the member {name}, another spelling of the name: nobody is asked for a token because of it"
+        )
     for one in Owners(host.state_dir).misplaced:
-        found[one.account].append(f"{one.folder}/{one.name} has another spelling of the name: it does not count")
+        found[one.account].append(f"{one.folder}/{one.name} has another spelling of the name: it is not used")
     return found
 
 

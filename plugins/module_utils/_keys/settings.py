@@ -44,7 +44,7 @@ DEFAULT_ISSUER = "SSH"
 def check_range(name: str, value: int, option: str | None = None) -> None:
     """`option` is the name the user knows it by, where that is another."""
     if not RANGES[name].allows(value):
-        raise FleetMfaError(f"{option or name}: {value} is not within {RANGES[name]}")
+        raise FleetMfaError(f"{option or name}: {value} is not in the range {RANGES[name]}")
 
 
 def check_ranges(params: Mapping[str, Any]) -> None:

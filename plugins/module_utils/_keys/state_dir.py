@@ -62,7 +62,7 @@ def check_user_name(name: str) -> None:
     if not sound:
         raise FleetMfaError(
             f"{name[:40]!r} cannot be the name of a user with a key: 1 to 200 printable characters, no '/', ':', ',' "
-            "or '~', no '.' or '-' at the beginning, no blank at either end"
+            "or '~', no '.' or '-' at the beginning, no blank at the beginning or end"
         )
 
 
@@ -177,7 +177,7 @@ class StateDir:
         except FileNotFoundError:
             return None
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o7177:
-            return "the file is not root's own, mode 0600 or 0400: every login is denied"
+            return "the file is not owned by root with mode 0600 or 0400: every login is denied"
         return None
 
     def why_denied(self, user: str) -> str | None:
@@ -187,7 +187,7 @@ class StateDir:
         except FleetMfaError as error:
             return str(error)
         if key is None:
-            what = "is of an account with another user id" if "keys" in self.strangers(user) else "does not exist"
+            what = "belongs to an account with another user id" if "keys" in self.strangers(user) else "does not exist"
             return f"{self._file('keys', user)} {what}"
         return self.access_problem("keys", user) or "; ".join(key.denials) or None
 
@@ -264,7 +264,7 @@ class StateDir:
                 else:
                     self._write("keys", user, wanted, functools.partial(self._is_untouched, user, version))
                 self._forget_logins_with(user, current, wanted)
-        raise FleetMfaError(f"user {user}: logins change the key faster than it can be written; run again")
+        raise FleetMfaError(f"user {user}: logins change the key file faster than it can be written; run again")
 
     def _forget_logins_with(self, user: str, replaced: KeyFile | None, key: KeyFile | None) -> None:
         """The guard's record of attempts and claims is one of a key; prompts open with the old key are refused then."""
@@ -354,11 +354,11 @@ def _check_folder(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(status.st_mode):
-        raise FleetMfaError(f"{path} is not a folder but a symbolic link or a file; remove it and run again")
+        raise FleetMfaError(f"{path} is a symbolic link or a file, not a folder; remove it and run again")
     if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise FleetMfaError(
-            f"others than root can write to {path}, so keys in it prove nothing; "
-            f"see who put what there, then chown root:root and chmod 0700 {path}"
+            f"users other than root can write to {path}, so keys in it cannot be trusted; check who put what there, "
+            f"then chown root:root and chmod 0700 {path}"
         )
 
 
@@ -371,7 +371,9 @@ def _check_ancestors(path: str) -> None:
             continue
         writable_by_others = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
         if status.st_uid not in (0, os.geteuid()) or writable_by_others:
-            raise FleetMfaError(f"state_dir: others than root can replace what is in {folder}; choose another folder")
+            raise FleetMfaError(
+                f"state_dir: users other than root can replace the content of {folder}; choose another folder"
+            )
 
 
 def _clear_left_behind(folder: str) -> None:
@@ -397,4 +399,6 @@ def _locked(path: str, wait: float) -> int:
     if lock_within(descriptor, wait):
         return descriptor
     os.close(descriptor)
-    raise FleetMfaError(f"{path} is held by another run for more than {wait:.0f} s; see who holds it")
+    raise FleetMfaError(
+        f"{path} has been locked by another run for more than {wait:.0f} s; check which process holds the lock"
+    )

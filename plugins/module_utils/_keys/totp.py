@@ -46,16 +46,16 @@ def decode_secret(text: str) -> bytes:
     """
     letters = _without_separators(text)
     if "=" in letters:
-        raise FleetMfaError("the secret ends in '=' padding, which the PAM module does not take; leave the '=' away")
+        raise FleetMfaError("the secret ends in '=' padding, which the PAM module does not accept; leave out the '='")
     if not _BASE32.fullmatch(letters):
-        raise FleetMfaError("the secret is not base32; it may hold the letters A to Z and the digits 2 to 7 only")
+        raise FleetMfaError("the secret is not base32; it may contain only the letters A to Z and the digits 2 to 7")
     if len(letters) % 8 not in _WHOLE_BYTES:
-        raise FleetMfaError("the secret has a length that base32 cannot have; a letter is missing or there is one more")
+        raise FleetMfaError("the secret has a length that base32 cannot have; a letter is missing or extra")
     secret = base64.b32decode(letters.upper() + _WHOLE_BYTES[len(letters) % 8])
     bits = len(secret) * 8
     if not MINIMUM_BITS <= bits <= MAXIMUM_BITS:
         raise FleetMfaError(
-            f"the secret has {bits} bits; it needs {MINIMUM_BITS} at least (RFC 4226) and {MAXIMUM_BITS} at most"
+            f"the secret has {bits} bits; it must have at least {MINIMUM_BITS} (RFC 4226) and at most {MAXIMUM_BITS}"
         )
     return secret
 
@@ -67,7 +67,7 @@ def _without_separators(text: str) -> str:
 def check_label(text: str, what: str) -> str:
     """An issuer or account that authenticator apps show as it is; the Key Uri Format allows no colon in it."""
     if not text or not text.isprintable() or ":" in text or len(text) > 100:
-        raise FleetMfaError(f"{what} has to be 1 to 100 printable characters without a colon")
+        raise FleetMfaError(f"{what} must be 1 to 100 printable characters without a colon")
     return text
 
 
@@ -93,7 +93,7 @@ def matching_steps(secret: bytes, token: str, steps: Iterable[int]) -> list[int]
 def otpauth_uri(secret: str, issuer: str, account: str, digits: int = URI_DIGITS, period: int = URI_PERIOD) -> str:
     """What an authenticator app reads from the QR code (Key Uri Format).
 
-    What has its default is left out: every app takes it so, and a shorter text gives a QR code that fits 24 lines.
+    What has its default is missing: every app takes it so, and a shorter text gives a QR code that fits 24 lines.
     """
     label = f"{quote(issuer, safe='')}:{quote(account, safe='@')}"
     parameters = f"secret={canonical_secret(secret)}&issuer={quote(issuer, safe='')}"

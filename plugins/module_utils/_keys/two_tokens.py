@@ -116,14 +116,16 @@ def tries_with(key: KeyFile, now: float) -> list[int]:
 
 def _counted_as_wrong(state_dir: StateDir, user: str, key: KeyFile, now: float) -> TokenRefused:
     state_dir.save_pending(user, key.with_meta(tries=tries_with(key, now)))
-    return TokenRefused("wrong", "a token is wrong; type what the app shows now, and check that it is this account's")
+    return TokenRefused(
+        "wrong", "a token is wrong; type the token that the app shows now, and check that it is for this account"
+    )
 
 
 def token_digits(token: str) -> str:
     """Six digits; blanks inside are how some apps show them."""
     digits = "".join(token.split())
     if not re.fullmatch(r"[0-9]{6}", digits):
-        raise TokenRefused("malformed", "a token has six digits")
+        raise TokenRefused("malformed", "a token must have six digits")
     return digits
 
 
@@ -151,9 +153,11 @@ def _best(key: KeyFile, pairs: list[tuple[int, int]], now: float) -> tuple[tuple
 def _refusal(key: KeyFile, pair: tuple[int, int], now: float) -> TokenRefused | None:
     first, second = pair
     if second < first:
-        return TokenRefused("order", "the second token is older than the first; give them in the app's order")
+        return TokenRefused(
+            "order", "the second token is older than the first; give them in the order in which the app showed them"
+        )
     if (second - first) * key.period > APART_SECONDS:
-        message = f"more than {APART_SECONDS} seconds lie between the tokens; give two newer ones"
+        message = f"more than {APART_SECONDS} seconds between the tokens; give two newer ones"
         return TokenRefused("too_far_apart", message)
     if second not in key.accepted_steps(now):
         drift = drift_seconds(second, now, key.period)
@@ -167,7 +171,7 @@ def _clock_off(drift: int) -> str:
     direction = "ahead of" if drift > 0 else "behind"
     return (
         f"the clock of the device is about {abs(drift)} seconds {direction} the host's, or the tokens are that old; "
-        "set both clocks by network time and give two new tokens"
+        "set both clocks from network time and give two new tokens"
     )
 
 

@@ -185,7 +185,9 @@ def _check(one: UserValidation) -> None:
     if not account_exists(one.user):
         raise FleetMfaError("there is no such account on this host")
     if len(one.tokens) != 2:
-        raise TokenRefused("malformed", f"{len(one.tokens)} tokens were given; it takes two of different time steps")
+        raise TokenRefused(
+            "malformed", f"{len(one.tokens)} tokens were given; two tokens from different time steps are needed"
+        )
 
 
 def _reason(error: FleetMfaError) -> dict[str, Any]:

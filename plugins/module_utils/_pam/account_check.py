@@ -34,7 +34,7 @@ def account_lines(services: Sequence[str], records: str, guard: str) -> str:
     """PAM lines for a file that any service may include; `records` has a file for the uid of each enforced account."""
     for text in (*services, records, guard):
         if not _PLAIN.fullmatch(text):
-            raise FleetMfaError(f"option 'account_check': {text!r} has characters that a PAM line would read otherwise")
+            raise FleetMfaError(f"option 'account_check': {text!r} has characters with a special meaning in a PAM line")
     enforced = f'u=$(/usr/bin/id -u -- "$PAM_USER") && test ! -e "{records}/$u"'
     return (
         "# A login over SSH of an enforced account in which no token was given is refused: docs/fail_closed.md.\n"

@@ -42,7 +42,7 @@ def lost_rules(config: PamConfig, base: str, service: str) -> list[str]:
         if kind == "auth":
             there = there[len(there) - len(wanted) :] if wanted else there[:0]
         if there != wanted:
-            lost.append(f"the {kind} lines of {base} are not those of {service}{_example(wanted, there)}")
+            lost.append(f"the {kind} lines of {base} and {service} differ{_example(wanted, there)}")
     return lost
 
 
@@ -51,7 +51,7 @@ def _lines(config: PamConfig, service: str, kind: str) -> list[tuple]:
     if kind == "auth":
         stack = config.auth_stack(service)
         if stack.problem:
-            raise FleetMfaError(f"libpam does not start PAM service {service}: {stack.problem}")
+            raise FleetMfaError(f"libpam cannot load PAM service {service}: {stack.problem}")
         lines = stack.lines
     else:
         lines = [line for line in config.lines(service) if line.type == kind]
@@ -65,5 +65,5 @@ def _example(wanted: list[tuple], there: list[tuple]) -> str:
     missing = [line for line in wanted if line not in there]
     added = [line for line in there if line not in wanted]
     if missing:
-        return f": {missing[0][0]} {missing[0][2]} is left out"
+        return f": {missing[0][0]} {missing[0][2]} is missing"
     return f": {added[0][0]} {added[0][2]} is added" if added else ": they are in another order"

@@ -10,7 +10,7 @@ the real libpam by tests/differential. What surprises:
   that always fails, and the control it has decides what that means.
 * Some mistakes stop the whole service: a missing file in a top-level `@include`, a file that ends inside a continued
   line. That is also so in `other`, which is always read.
-* What the versions of libpam read differently, or crash on, is not guessed at: it is an error that names the line.
+* Where versions of libpam disagree or crash, nothing is guessed: it is an error that names the line.
 * Names in `[…]` lose their brackets wherever they stand; a carriage return is part of a word.
 
 Files are looked for in `confdir` alone, or, when that is `/etc/pam.d`, in the vendors' folders after it. (Debian's
@@ -123,7 +123,7 @@ class PamConfig:
         except _Aborted as error:
             return Stack((), str(error))
         if not any(found):
-            return Stack((), f"there is neither {name} nor {FALLBACK_SERVICE} in {self.confdir}")
+            return Stack((), f"neither {name} nor {FALLBACK_SERVICE} exists in {self.confdir}")
         for lines in (own, fallback):
             auth = tuple(line for line in lines if line.type == "auth")
             if auth:
@@ -207,7 +207,7 @@ class _LineParser:
             problem = f"{self._path}:{self._number}: cannot include {name}: {error}"
             if self._wanted is None:
                 raise _Aborted(problem) from error
-            raise FleetMfaError(f"{problem}; what libpam does with this line is undefined, mend it first") from error
+            raise FleetMfaError(f"{problem}; libpam's behavior on this line is undefined; fix it first") from error
 
     def _typed_line(self, line_type: str, rest: str) -> None:
         control, rest = _next_token(rest)
@@ -241,8 +241,8 @@ class _LineParser:
     def _actions(self, control: str | None) -> Actions:
         if control is not None and re.search(r"=\s*[0-9]{10}", control):
             raise FleetMfaError(
-                f"{self._path}:{self._number}: a jump over so many lines is read differently by different versions of"
-                " libpam; mend the control"
+                f"{self._path}:{self._number}: versions of libpam disagree about a jump over so many lines; fix the "
+                "control"
             )
         return parse_control(control)
 
@@ -261,7 +261,8 @@ class _LineParser:
         )
         if module is not None and not _audit_name(module):
             raise FleetMfaError(
-                f"{line.place}: there is no module name in {module!r}, which crashes some versions of libpam; mend the line"
+                f"{line.place}: there is no module name in {module!r}, which crashes some versions of libpam; fix "
+                "the line"
             )
         self._files.lines.append(line)
 
@@ -353,15 +354,15 @@ def _logical_lines(path: str, text: str) -> Iterator[tuple[int, str]]:
         size += len(physical.rstrip("\n").encode("utf-8", "surrogateescape"))
         if size > MAX_LINE_BYTES or "\0" in physical:
             raise FleetMfaError(
-                f"{path}:{number}: a line of more than {MAX_LINE_BYTES} bytes, or with a NUL byte, is read differently"
-                " by different versions of libpam; shorten it"
+                f"{path}:{number}: versions of libpam disagree about a line of more than {MAX_LINE_BYTES} bytes or with "
+                "a NUL byte; shorten it"
             )
         content, comment, _text = physical.partition("#")
         if not content.strip(DELIMITERS):
             if parts:
                 raise FleetMfaError(
-                    f"{path}:{number}: a blank line or comment behind a line that ends in a backslash is read"
-                    " differently by different versions of libpam; remove the backslash"
+                    f"{path}:{number}: versions of libpam disagree about a blank line or comment after a line that ends "
+                    "in a backslash; remove the backslash"
                 )
             size = 0
             continue
@@ -382,7 +383,7 @@ def _read_text(path: str) -> str | None:
         if stat.S_ISDIR(mode):
             return ""
         if not stat.S_ISREG(mode):
-            raise FleetMfaError(f"{path} is not a regular file; replace it by one")
+            raise FleetMfaError(f"{path} is not a regular file; replace it with one")
         return Path(path).read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):

@@ -46,7 +46,7 @@ _EFFECTS = {
     "bad": "counts as a no",
     "die": "counts as a no and ends the stack",
     "ignore": "changes nothing",
-    "reset": "forgets what this stack said so far",
+    "reset": "forgets the results of this stack so far",
 }
 
 

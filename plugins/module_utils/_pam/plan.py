@@ -92,17 +92,18 @@ def _refuse_unusable_base(wish: PamWish) -> None:
     path = pam_service.service_path(confdir, base)
     if base == wish["service"]:
         raise FleetMfaError(
-            f"option 'base_service': {base} is the service that is made; name the one that users have without it, or give "
-            "option 'service' another name"
+            f"option 'base_service': {base} is the new service itself; name the one that users have without it, or "
+            "choose another name in option 'service'"
         )
     found = PamConfig(confdir).find_file(base)
     if found is not None and found[0] != path:
         # sshd finds it there, but an include of Debian's libpam looks in /etc/pam.d alone, and then denies.
         raise FleetMfaError(
-            f"option 'base_service': PAM service {base} is {found[0]}, where an include need not find it; copy it to {confdir}"
+            f"option 'base_service': PAM service {base} is {found[0]}, where an include may not find it; copy it to "
+            f"{confdir}"
         )
     if found is None:
         raise FleetMfaError(
-            f"option 'base_service': there is no PAM service {base} in {confdir}, so that sshd falls back to `other`; write "
-            "it, or mend PAMServiceName in sshd_config"
+            f"option 'base_service': there is no PAM service {base} in {confdir}, so sshd falls back to `other`; "
+            "create it, or fix PAMServiceName in sshd_config"
         )

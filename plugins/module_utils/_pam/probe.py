@@ -61,7 +61,7 @@ def check_module_line(module: str, arguments: Sequence[str]) -> None:
         unknown = next((word for word in arguments if _answer(path, [word]) == _REFUSES), " ".join(arguments))
     if unknown is not None:
         raise FleetMfaError(
-            f"{path} does not accept the option {unknown}: it would deny everybody, without a prompt; mend the option"
+            f"{path} does not accept the option {unknown}: it would deny everybody without a prompt; fix the option"
         )
 
 

@@ -97,7 +97,7 @@ def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Ve
     who = f"a member of {demand.group}"
     verdict = _prove(config, demand, member, required)
     if verdict.problem:
-        raise _refusal(demand, f"libpam does not start the service: {verdict.problem}")
+        raise _refusal(demand, f"libpam cannot load the service: {verdict.problem}")
     if not verdict.can_succeed:
         raise _refusal(demand, f"{who} could never log in", verdict)
     # Once more where the key file may be gone; and a service of its own must not depend on who is sent to it either.
@@ -109,7 +109,7 @@ def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Ve
             raise _refusal(demand, f"{who} could get in without a token if the token module were missing", case)
     _refuse_second_token(change, config, demand, member)
     if not demand.token_alone and ["token"] in verdict.ways_in:
-        raise _refusal(demand, f"{who} could get in with a token alone, and a password is wanted too")
+        raise _refusal(demand, f"{who} could get in with a token alone, but a password is required too")
     return verdict
 
 
@@ -123,7 +123,7 @@ def _refuse_second_token(change: FileChange, config: PamConfig, demand: Demand, 
         raise _refusal(
             demand,
             f"a member of {demand.group} would be asked for two tokens, one of them by the host's own line "
-            f"{', '.join(foreign)}; take that line out, or demand the SSH key in place of the password (mfa_factors: "
+            f"{', '.join(foreign)}; remove that line, or require the SSH key instead of the password (mfa_factors: "
             "publickey+totp)",
         )
 
@@ -132,7 +132,7 @@ def _prove_base_kept(after: PamConfig, demand: Demand) -> None:
     """Every rule that held for these users before holds after: who may log in, what a session is given."""
     lost = lost_rules(after, demand.base_service, demand.service)
     if lost:
-        raise _refusal(demand, f"it would not do what {demand.base_service} does: {'; '.join(lost)}")
+        raise _refusal(demand, f"it would behave differently from {demand.base_service}: {'; '.join(lost)}")
 
 
 def _prove_not_enforced(change: FileChange, before: PamConfig, after: PamConfig, demand: Demand) -> None:
@@ -143,16 +143,16 @@ def _prove_not_enforced(change: FileChange, before: PamConfig, after: PamConfig,
         subject = Subject(not_member_of=frozenset({demand.group}), has_key=has_key)
         was, verdict = _prove(before, demand, subject), _prove(after, demand, subject)
         if verdict.token_asked != was.token_asked:
-            so_far = "" if was.token_asked == NEVER else f" {verdict.token_asked}, so far {was.token_asked}"
+            so_far = "" if was.token_asked == NEVER else f" {verdict.token_asked}, was {was.token_asked}"
             raise _refusal(demand, f"{who} would be asked for a token{so_far}", verdict)
         # Where the host's own lines ask everybody already, that alone would not show that ours do too.
         if may_pass(after, demand.service, subject, _token_line_among(_own_places(change)), demand.is_installed):
             raise _refusal(demand, f"{who} would be asked for a token by these lines", verdict)
         if was.can_succeed and not verdict.can_succeed:
-            raise _refusal(demand, f"{who} could log in so far and could no more", verdict)
+            raise _refusal(demand, f"{who} could log in before and no longer could", verdict)
         if was.ways_in != verdict.ways_in:
             ways = [" or ".join("+".join(way) or "nothing" for way in case.ways_in) for case in (was, verdict)]
-            raise _refusal(demand, f"{who} would not need what it needed so far: {ways[0]} before, {ways[1]} after")
+            raise _refusal(demand, f"{who} would need something else than before: {ways[0]} before, {ways[1]} after")
 
 
 def host_asks(change: FileChange, demand: Demand) -> tuple[str, ...]:
@@ -164,8 +164,8 @@ def host_asks(change: FileChange, demand: Demand) -> tuple[str, ...]:
         return ()
     lines = _token_places(config, service)
     return (
-        f"PAM service {service}: others than members of {demand.group} are asked for a token as well, by {', '.join(lines)}, "
-        "which is not ours; that goes on as before",
+        f"PAM service {service}: users outside {demand.group} are asked for a token as well, by {', '.join(lines)}, "
+        "which is not ours; this does not change",
     )
 
 
@@ -183,11 +183,11 @@ def _prove_credentials(before: PamConfig, after: PamConfig, demand: Demand) -> N
     was = None if demand.own_service else set_credentials(before, demand.service, demand.is_installed)
     if becomes.succeeds != ALWAYS and (was is None or was.succeeds == ALWAYS):
         steps = "\n".join(becomes.failure)
-        raise _refusal(demand, f"pam_setcred would fail, so that users would be let in and then thrown out\n{steps}")
+        raise _refusal(demand, f"pam_setcred would fail, so users would be let in and then thrown out\n{steps}")
     lost = was.reached - becomes.reached if was else frozenset()
     if lost:
         lines = ", ".join(sorted(f"{line.module} in {line.file}" for line in lost))
-        raise _refusal(demand, f"pam_setcred would no longer reach {lines}, so that users would lack credentials")
+        raise _refusal(demand, f"pam_setcred would no longer reach {lines}, so users would lack credentials")
 
 
 def _check_installed_modules(demand: Demand) -> None:
@@ -200,6 +200,4 @@ def _check_installed_modules(demand: Demand) -> None:
 
 def _refusal(demand: Demand, why: str, verdict: Verdict | None = None) -> FleetMfaError:
     steps = f"\n{verdict.explain()}" if verdict is not None and verdict.counterexample else ""
-    return FleetMfaError(
-        f"PAM service {demand.service}, proven before it is written: {why}; nothing was changed{steps}"
-    )
+    return FleetMfaError(f"PAM service {demand.service}, checked before writing: {why}; nothing was changed{steps}")

@@ -158,11 +158,12 @@ def _apply_assumptions(
     for place, results in assume.items():
         if not isinstance(results, list) or not results or set(map(str, results)) - set(RETURN_VALUES):
             raise FleetMfaError(
-                f"option 'assume': {place} needs a list of results of PAM modules, such as [success, auth_err]; got {results}"
+                f"option 'assume': {place} must be a list of results of PAM modules, such as [success, auth_err], "
+                f"not {results}"
             )
         matching = [index for index, line in enumerate(lines) if _is_at(line, place) and line.kind == "module"]
         if not matching:
-            raise FleetMfaError(f"option 'assume': there is no auth line of a module at {place}; 'lines' lists them")
+            raise FleetMfaError(f"option 'assume': there is no auth line at {place}; see 'lines' in the result")
         for index in matching:
             is_token = lines[index].module_name in token_modules
             possible = [way for way in ways[index] if way.result in results]

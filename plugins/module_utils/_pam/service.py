@@ -34,8 +34,8 @@ def plan_block(confdir: str, service: str, content: str) -> FileChange:
     before = read_file(path)
     if not before:
         raise FleetMfaError(
-            f"there is no PAM service {path}, or an empty one; copy the distribution's file there "
-            "(it may lie in /usr/lib/pam.d), or give the service a file of its own with 'own_service: true'"
+            f"PAM service {path} does not exist or is empty; copy the distribution's file there (it may be in "
+            "/usr/lib/pam.d), or create a separate service with 'own_service: true'"
         )
     lines = lines_of(split(before, path).without)
     head = first_line(lines, _AUTH_PART)
@@ -71,9 +71,7 @@ def _block(content: str) -> bytes:
     if not lines:
         raise FleetMfaError("option 'content' is empty; give the PAM lines that ask for the token")
     if lines.rstrip().endswith(b"\\"):
-        raise FleetMfaError(
-            "option 'content': the last line ends with a backslash and would swallow the line behind it"
-        )
+        raise FleetMfaError("option 'content': the last line ends with a backslash and would swallow the next line")
     return block(lines, "option 'content'")
 
 

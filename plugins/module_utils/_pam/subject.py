@@ -58,7 +58,7 @@ class Subject:
             except KeyError:
                 if groups is None:
                     raise FleetMfaError(
-                        f"option 'user': this host knows no account {user}; give its groups in option 'groups'"
+                        f"option 'user': account {user} does not exist on this host; give its groups in option 'groups'"
                     ) from None
         if groups is None and account is not None:
             groups = _group_names(os.getgrouplist(account.pw_name, account.pw_gid))

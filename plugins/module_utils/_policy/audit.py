@@ -135,7 +135,7 @@ class Audit:
         findings = [finding for one in judged for finding in one.findings]
         if judged and all(one.report["verdict"] == "locked_out" for one in judged):
             findings.append(
-                Finding("sshd_nobody_can_log_in", (f"{len(accounts)} accounts with a shell, none with a way in",))
+                Finding("sshd_nobody_can_log_in", (f"{len(accounts)} accounts with a shell, none of which can log in",))
             )
         if self._is_in_force(reader.config, enforced):
             findings += self._class(reader, [ANY_USER.joined(self.group)], connections).findings
@@ -193,7 +193,7 @@ class Audit:
             return
         ways = " or ".join(",".join(way) for way in one.ways_in)
         before = "" if self._bare is None else login(self._bare, one.account, one.connection).verdict(False)
-        whose = ", by lines of the host's own, without ours too" if before == "asked" else ""
+        whose = ", by the host's own lines, even without ours" if before == "asked" else ""
         yield Finding("sshd_unenforced_asked", (f"needs {ways}{whose}",))
 
     def _of_the_host(self, reader: PolicyReader, enforced: list[Account]) -> Iterator[Finding]:
@@ -213,7 +213,7 @@ class Audit:
         if placed.below_match and not placed.read:
             yield Finding("sshd_include_below_match", (placed.below_match[0].where,))
         elif not placed.read:
-            yield Finding("sshd_dropin_not_read", (f"no Include in {self.main} leads to {self.path}",))
+            yield Finding("sshd_dropin_not_read", (f"no Include in {self.main} includes {self.path}",))
         for directive in placed.shadowing:
             yield Finding("sshd_policy_shadowed", (f"{directive.where}, read before {self.path}",))
 

@@ -54,7 +54,7 @@ class Joining:
         with self._rollout.turn():
             earlier = self._rollout.earlier()
             self._rollout.settle()
-            tell(earlier, "it was put back now", self._warn)
+            tell(earlier, "it has now been rolled back", self._warn)
             yield
 
     def join(self, users: Iterable[str]) -> bool:

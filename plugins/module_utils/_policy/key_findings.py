@@ -47,7 +47,7 @@ def key_findings(state_dir: StateDir, enforcement: Enforcement) -> Iterator[Find
         yield from _findings_of(state_dir, user)
         for name in uids.other_names(user):
             if name not in enforcement.accounts and name not in enforcement.exempt:
-                yield Finding("uid_shared", (f"{name} has the user id of {user}, who is enforced",))
+                yield Finding("uid_shared", (f"{name} has the same user id as {user}, who is enforced",))
 
 
 def _disagreements(state_dir: StateDir, user: str, enforcement: Enforcement) -> Iterator[Finding]:

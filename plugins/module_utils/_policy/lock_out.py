@@ -33,8 +33,8 @@ def refuse_nobody_left(changes: list[FileChange], params: dict[str, Any], accoun
             if group not in members[0].groups or any(_has_sound_key(state_dir, account) for account in members):
                 return
     raise FleetMfaError(
-        f"nobody could log in to this host after the roll-out: every account that sshd lets in is a member of {group} and has "
-        "no sound validated key; exempt one account (exempt_users), or validate a key first"
+        "nobody could log in to this host after the roll-out: every account that sshd lets in is a member of "
+        f"{group} without a usable validated key; exempt one account (exempt_users), or validate a key first"
     )
 
 

@@ -34,8 +34,8 @@ CONNECTION_ARGUMENTS = {
 }
 _SSHD_CONFIG = "/etc/ssh/sshd_config"
 _WAYS_OUT = (
-    "name the account in mfa_exempt_users (option exempt_users), or connect with fleetmfa.ssh.ssh_totp, which answers the "
-    "token prompt"
+    "add the account to mfa_exempt_users (option exempt_users), or connect with fleetmfa.ssh.ssh_totp, which answers "
+    "the token prompt"
 )
 
 
@@ -77,13 +77,15 @@ def refuse_to_ask(users: Iterable[str], connection: ManagingConnection, group: s
     own = sorted(asked.intersection(connection.cannot_answer))
     if own:
         raise FleetMfaError(
-            f"{' and '.join(own)}, which this run connects with, has a validated key and would become a member of {group}: its "
-            f"next login would be asked for a token that nothing answers. Nothing was changed; {_WAYS_OUT}"
+            f"{' and '.join(own)}, which this run connects with, has a validated key and would become a member of "
+            f"{group}: its next login would be asked for a token that nothing can answer. Nothing was changed; "
+            f"{_WAYS_OUT}"
         )
     if "root" in asked and not _root_may_answer():
         raise FleetMfaError(
-            f"root has a validated key and would become a member of {group}, but sshd lets root answer a token prompt only "
-            "under PermitRootLogin yes: root would be shut out. Nothing was changed; name root in mfa_exempt_users (option "
+            f"root has a validated key and would become a member of {group}, but sshd lets root answer a token "
+            "prompt only with PermitRootLogin yes: root would be locked out. Nothing was changed; add root to "
+            "mfa_exempt_users (option "
             "exempt_users), or set PermitRootLogin yes"
         )
 
@@ -95,8 +97,9 @@ def refuse_enforced_connection(connection: ManagingConnection, params: dict[str,
     for account in connection.cannot_answer:
         if _is_member(account, group):
             raise FleetMfaError(
-                f"{account}, which this run connects with, is a member of {group} and would be asked for a token at its next "
-                f"login. Nothing was changed; take it out of {group} and {_WAYS_OUT}"
+                f"{account}, which this run connects with, is a member of {group} and would be asked for a token at "
+                "its next "
+                f"login. Nothing was changed; remove it from {group} and {_WAYS_OUT}"
             )
     validated = [name for name in connection.cannot_answer if host.state_dir.validated(name) is not None]
     refuse_to_ask([name for name in validated if name not in host.exempt], connection, group)

@@ -75,7 +75,7 @@ def overdue_findings(reader: PolicyReader, enrollment: Enrollment, found: list[C
 def _needed(enrollment: Enrollment, found: list[Candidate]) -> Iterator[Finding]:
     for candidate in found:
         if candidate.account.name in enrollment.needed_users:
-            yield Finding("sshd_overdue_needed", (f"{candidate.account.name} would be shut out at the deadline",))
+            yield Finding("sshd_overdue_needed", (f"{candidate.account.name} would be locked out at the deadline",))
 
 
 def _of_class(

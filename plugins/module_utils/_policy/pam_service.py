@@ -70,7 +70,7 @@ def _rules_lost(config: PamConfig, base: str, service: str) -> Iterator[Finding]
     except FleetMfaError as error:
         lost = [str(error)]
     for text in lost:
-        yield Finding("pam_rules_lost", (f"PAM service {service} in place of {base}: {text}",))
+        yield Finding("pam_rules_lost", (f"PAM service {service} instead of {base}: {text}",))
 
 
 def _every_way_runs_auth(one: Login) -> bool:
@@ -106,7 +106,7 @@ def _without_token(config: PamConfig, service: str, group: str) -> Iterator[Find
     try:
         verdict = prove(config, service, Subject(member_of=frozenset({group}), has_key=True))
     except FleetMfaError as error:
-        yield Finding("pam_token_not_asked", (f"PAM service {service} cannot be judged: {error}",))
+        yield Finding("pam_token_not_asked", (f"PAM service {service} cannot be checked: {error}",))
         return
     if verdict.can_succeed_without_token:
         steps = verdict.explain().replace("\n", "; ")

@@ -89,13 +89,13 @@ def _rollout_id(params: dict[str, Any]) -> str:
     """It becomes part of the name of a systemd unit."""
     rollout_id = params["rollout_id"] or ""
     if not re.fullmatch(r"[0-9a-f]{16}", rollout_id):
-        raise FleetMfaError(f"rollout_id: {rollout_id!r} is not the id of a roll-out, 16 hexadecimal digits")
+        raise FleetMfaError(f"rollout_id: {rollout_id!r} is not the id of a roll-out (16 hexadecimal digits)")
     return rollout_id
 
 
 def _check(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
     earlier = rollout.earlier()
-    tell(earlier, "a run without check mode puts it back", warn)
+    tell(earlier, "a run without check mode will roll it back", warn)
     return _result(_plan(params), earlier, warn)
 
 
@@ -109,7 +109,7 @@ def _apply(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]
     with rollout.turn():
         earlier = rollout.earlier()
         rollout.settle()
-        tell(earlier, "it was put back now", warn)
+        tell(earlier, "it has now been rolled back", warn)
         try:
             plan = _plan(params)
             result = _result(plan, earlier, warn)
@@ -119,7 +119,7 @@ def _apply(rollout: Rollout, params: dict[str, Any], warn: Callable[[str], None]
         except FleetMfaError as error:
             if not _waits(earlier):
                 raise
-            raise PartlyDoneError(f"{error}. Before that, the earlier roll-out was put back") from error
+            raise PartlyDoneError(f"{error}. Before that, the earlier roll-out was rolled back") from error
     return result
 
 

@@ -59,7 +59,7 @@ class RolloutFolder:
     def _at_work(self, holder: int | None) -> str:
         facts = self.facts(self.new) or self.facts(self.armed)
         whose = f" of {facts['controller']}" if facts and facts.get("controller") else ""
-        return f"another roll-out{whose} is at work on this host (process {holder}); wait for its end and run again"
+        return f"another roll-out{whose} is running on this host (process {holder}); wait until it ends and run again"
 
     def facts(self, state: Path) -> Facts | None:
         """What is known about the roll-out in this state, None if there is none."""

@@ -37,7 +37,7 @@ def roll_back(folder: RolloutFolder, reason: str) -> list[str]:
         problems = _finish(folder, facts["id"], reason)
     _log(facts["id"], reason, problems)
     for loss in losses:
-        syslog.syslog(syslog.LOG_CRIT, f"roll-out {facts['id']}: put back, but not as it was: {loss}")
+        syslog.syslog(syslog.LOG_CRIT, f"roll-out {facts['id']}: rolled back, but not completely: {loss}")
     return problems
 
 
@@ -55,7 +55,7 @@ def _reload(sshd: SshdToReload) -> list[str]:
     try:
         reload_sshd(sshd["config"], sshd["binary"])
     except FleetMfaError as error:
-        return [f"the old files are back, but {error}"]
+        return [f"the old files are restored, but {error}"]
     return []
 
 
@@ -64,7 +64,7 @@ def _finish(folder: RolloutFolder, rollout_id: str, reason: str) -> list[str]:
         folder.finish(folder.rolled_back, reason)
         systemd.disarm(rollout_id)
     except OSError as error:
-        return [f"the old files are back, but the roll-out cannot be marked as ended: {error}"]
+        return [f"the old files are restored, but the roll-out cannot be marked as ended: {error}"]
     return []
 
 
@@ -74,7 +74,7 @@ def _log(rollout_id: str, reason: str, problems: list[str]) -> None:
         syslog.syslog(syslog.LOG_CRIT, f"roll-out {rollout_id}: roll-back not complete: {'; '.join(problems)}")
     else:
         syslog.syslog(
-            syslog.LOG_WARNING, f"roll-out {rollout_id} was not confirmed ({reason}): the old configuration is back"
+            syslog.LOG_WARNING, f"roll-out {rollout_id} was not confirmed ({reason}): the old configuration is restored"
         )
 
 
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("rollout_id", nargs="?")
     parser.add_argument("reason", nargs="?", choices=sorted(_TRIES))
     parser.add_argument("--after", type=int, default=0, metavar="SECONDS")
-    parser.add_argument("--check", action="store_true", help="only show that the program starts")
+    parser.add_argument("--check", action="store_true", help="only check that the program starts")
     options = parser.parse_args(arguments)
     if options.check:
         return 0

@@ -44,7 +44,7 @@ class Rollout:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
-                raise cannot("make the folder", folder, error) from error
+                raise cannot("create the folder", folder, error) from error
         return self.folder.lock(_LOCK_PATIENCE)
 
     @contextlib.contextmanager
@@ -74,7 +74,8 @@ class Rollout:
             problems = roll_back(self.folder, "next_run")
             if problems:
                 raise PartlyDoneError(
-                    f"the roll-back of an earlier roll-out is not complete: {'; '.join(problems)}; mend this and run again"
+                    f"the roll-back of an earlier roll-out is not complete: {'; '.join(problems)}; fix this and run "
+                    "again"
                 )
         self.folder.forget(self.folder.rolled_back)
         self.folder.forget(self.folder.new)
@@ -150,10 +151,10 @@ class Rollout:
         facts = self.folder.facts(self.folder.rolled_back)
         if facts is not None and facts["id"] == rollout_id:
             raise FleetMfaError(
-                f"roll-out {rollout_id} was put back already ({facts.get('reason', 'reason not on record')})"
+                f"roll-out {rollout_id} was already rolled back ({facts.get('reason', 'reason not recorded')})"
             )
         raise FleetMfaError(
-            f"there is no roll-out {rollout_id} that waits for its confirmation; a later run may have put it back"
+            f"there is no roll-out {rollout_id} waiting for confirmation; a later run may have rolled it back"
         )
 
     def _abandon(self, rollout_id: str) -> None:
@@ -164,14 +165,14 @@ class Rollout:
     def _clear(self, error: FleetMfaError | OSError) -> FleetMfaError:
         if isinstance(error, FleetMfaError):
             return error
-        return cannot("keep a way back in", error.filename or self.folder.path, error)
+        return cannot("prepare the roll-back", error.filename or self.folder.path, error)
 
     def _undone(self, error: FleetMfaError, deadline: float) -> FleetMfaError:
         problems = roll_back(self.folder, "failure")
         if not problems:
-            return FleetMfaError(f"{error}; the old configuration is back")
+            return FleetMfaError(f"{error}; the old configuration is restored")
         return PartlyDoneError(
-            f"{error}; the roll-back is not complete ({'; '.join(problems)}) and is tried again at {utc(deadline)}"
+            f"{error}; the roll-back is not complete ({'; '.join(problems)}) and will be tried again at {utc(deadline)}"
         )
 
 
@@ -203,7 +204,7 @@ def tell(earlier: dict | None, what_now: str, warn: Callable[[str], None]) -> No
     if earlier is None:
         return
     outcomes = {
-        "rolled_back": f"and was put back at {earlier.get('ended', 'an unknown time')} ({earlier.get('reason', 'reason not on record')})",
+        "rolled_back": f"and was rolled back at {earlier.get('ended', 'an unknown time')} ({earlier.get('reason', 'reason not recorded')})",
         "waiting": f"and still waits until {earlier['deadline']}; {what_now}",
         "interrupted": "because it was interrupted before it changed anything",
     }

@@ -23,7 +23,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 _BOOT_UNIT_TEXT = """\
 # Written by fleetmfa.ssh.totp_rollout, and removed when the roll-out is confirmed or rolled back.
 [Unit]
-Description=Put back the SSH configuration of a roll-out that was not confirmed
+Description=Roll back an SSH configuration that was not confirmed
 ConditionPathExists={armed}
 RequiresMountsFor={folder} /etc/ssh /etc/pam.d
 Before=ssh.service sshd.service
@@ -50,7 +50,7 @@ def start(folder: RolloutFolder, rollout_id: str, seconds: int) -> str:
         _arm_next_boot(folder, rollout_id)
         timer = ["systemd-run", f"--unit={systemd.timer_unit(rollout_id)}", f"--on-active={seconds}"]
         timer += ["--timer-property=AccuracySec=1s", "--collect", "--quiet"]
-        timer += ["--description=Put back SSH configuration that was not confirmed"]
+        timer += ["--description=Roll back an SSH configuration that was not confirmed"]
         if succeeds(*timer, *_command(folder, rollout_id, "timer")):
             return "systemd"
     start_detached(*_command(folder, rollout_id, "timer", "--after", str(seconds)))
@@ -61,7 +61,7 @@ def _command(folder: RolloutFolder, *arguments: str) -> list[str]:
     """Isolated: no environment, no site-packages, no byte code written; the interpreter itself, not a virtual environment's."""
     if not re.fullmatch(r"[\w/.+-]+", str(folder.path)):
         raise FleetMfaError(
-            f"option 'state_dir': {str(folder.path.parent)!r} has characters that a systemd unit would read otherwise"
+            f"option 'state_dir': {str(folder.path.parent)!r} has characters with a special meaning in a systemd unit"
         )
     interpreter = os.path.realpath(sys.executable)
     return [interpreter, "-I", "-S", "-B", str(folder.program), str(folder.path), *arguments]

@@ -26,7 +26,7 @@ class Sshd:
         found = find_program(binary or "sshd")
         if not found:
             raise FleetMfaError(
-                f"sshd: {binary or 'sshd'} is not there; install the OpenSSH server or set option binary"
+                f"sshd: {binary or 'sshd'} does not exist; install the OpenSSH server or set option binary"
             )
         self.binary = found
         self.options = list(options)
@@ -40,7 +40,7 @@ class Sshd:
             # Before 9.3 or so there is no -V: sshd then complains, and prints its version with the usage text.
             found = re.search(r"OpenSSH_(\d+)\.(\d+)", run(self.binary, "-V").said)
             if not found:
-                raise FleetMfaError(f"sshd: {self.binary} -V does not tell an OpenSSH version; is it OpenSSH's sshd?")
+                raise FleetMfaError(f"sshd: {self.binary} -V does not print an OpenSSH version; is it OpenSSH's sshd?")
             self._version = (int(found.group(1)), int(found.group(2)))
         return self._version
 
@@ -66,7 +66,7 @@ class Sshd:
         asked = connection.specification(user)
         done = self._counted("-T", "-f", config, "-C", asked, *self.options)
         if done.code:
-            raise FleetMfaError(f"sshd refuses its configuration: {done.errors.strip()}")
+            raise FleetMfaError(f"sshd rejects its configuration: {done.errors.strip()}")
         settings: dict[str, list[str]] = {}
         for line in done.output.splitlines():
             keyword, _blank, value = line.partition(" ")
@@ -93,6 +93,6 @@ class Sshd:
         done = run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
         if done.code:
             raise FleetMfaError(
-                f"sshd has no host keys, and none can be made to ask it: {done.said}; run ssh-keygen -A"
+                f"sshd has no host keys, and a temporary one cannot be created: {done.said}; run ssh-keygen -A"
             )
         return ["-h", key]

@@ -87,7 +87,7 @@ class SshdConfig:
 
     def _walk(self, path: str, inherited: tuple[MatchLine, ...], depth: int) -> None:
         if depth > _MAX_DEPTH:
-            raise FleetMfaError(f"{path}: Include lines go round in a circle; sshd refuses that")
+            raise FleetMfaError(f"{path}: Include lines form a loop; sshd rejects that")
         matches = inherited
         for number, text in enumerate(self._lines(path), 1):
             keyword, rest = split_line(text, self._version)
@@ -106,7 +106,7 @@ class SshdConfig:
         content = self._overlay.get(path)
         if content is None:
             if path in self._overlay:
-                raise FleetMfaError(f"{path} is to be removed, but something still needs it")
+                raise FleetMfaError(f"{path} is to be removed, but is still needed")
             try:
                 content = Path(path).read_bytes()
             except OSError as error:

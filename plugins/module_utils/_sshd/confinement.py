@@ -58,7 +58,7 @@ def confined_for_good(config: SshdConfig, one: Login, candidate: Candidate) -> I
     if one.value("permittty") != "yes":
         yield deciding_line(config, one, "permittty")
     if not candidate.has_usable_shell:
-        yield f"the login shell {candidate.shell} runs no command such as mfa-enroll"
+        yield f"the login shell {candidate.shell} does not run commands such as mfa-enroll"
 
 
 def confined_until_then(config: SshdConfig, one: Login) -> Iterator[str]:

@@ -11,18 +11,18 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 # Ids are an interface: they never change their meaning. critical: somebody enforced gets in without a token, or nobody
 # of a class gets in at all; high: it breaks logins of some; medium: it will.
 CATALOGUE = {
-    "sshd_config_invalid": ("critical", "Mend the line; until then sshd does not start again and a reload is refused."),
+    "sshd_config_invalid": ("critical", "Fix the line; until then sshd cannot be restarted or reloaded."),
     "sshd_dropin_not_read": (
         "critical",
-        "Put an Include of the drop-in at the head of sshd_config, or let sshd_totp do it.",
+        "Put an Include of the drop-in at the top of sshd_config, or let sshd_totp do it.",
     ),
     "sshd_include_below_match": (
         "critical",
-        "Move the Include above every Match line, or let sshd_totp put one at the head.",
+        "Move the Include above every Match line, or let sshd_totp put one at the top.",
     ),
     "sshd_policy_shadowed": (
         "critical",
-        "Move the line behind the drop-in, or let sshd_totp put an Include at the head.",
+        "Move the line after the drop-in, or let sshd_totp put an Include at the top.",
     ),
     "sshd_keyboard_interactive_disabled": (
         "critical",
@@ -30,13 +30,13 @@ CATALOGUE = {
     ),
     "sshd_method_disabled": (
         "critical",
-        "Allow the method for these users, demand another (mfa_factors), or exempt them.",
+        "Allow the method for these users, require another one (mfa_factors), or exempt them.",
     ),
     "sshd_pam_disabled": ("critical", "Set UsePAM yes: without PAM nothing asks for a token."),
-    "sshd_pam_service_missing": ("critical", "Write the PAM service (pam_totp with own_service) before sshd names it."),
+    "sshd_pam_service_missing": ("critical", "Create the PAM service (pam_totp with own_service) before sshd uses it."),
     "pam_rules_lost": (
         "critical",
-        "Run site again: the PAM service of enforced users has to include the one that sshd names without us, all of it.",
+        "Run site again: the PAM service of enforced users must include all of the service that sshd would use without our policy.",
     ),
     "pam_auth_rules_skipped": (
         "critical",
@@ -44,56 +44,65 @@ CATALOGUE = {
     ),
     "pam_token_not_asked": (
         "critical",
-        "Run site again: it puts the token lines into each PAM service that sshd sends enforced users to.",
+        "Run site again: it adds the token lines to each PAM service that sshd uses for enforced users.",
     ),
     "sshd_root_cannot_pass": (
         "high",
-        "Exempt root, or set PermitRootLogin yes: under prohibit-password sshd replaces root's typed code by junk.",
+        "Exempt root, or set PermitRootLogin yes: with prohibit-password, sshd replaces the token that root types with junk.",
     ),
     "sshd_any_method": (
         "critical",
         "Set AuthenticationMethods for the enforced group, e.g. publickey,keyboard-interactive:pam.",
     ),
-    "sshd_publickey_without_token": ("critical", "Take the way with publickey alone out of AuthenticationMethods."),
+    "sshd_publickey_without_token": ("critical", "Remove the list with publickey alone from AuthenticationMethods."),
     "sshd_password_without_token": (
         "critical",
-        "Take the way with password alone out; a password goes through keyboard-interactive.",
+        "Remove the list with password and without keyboard-interactive; passwords must go through keyboard-interactive.",
     ),
     "sshd_hostbased_without_token": (
         "critical",
-        "Take hostbased out of AuthenticationMethods, or demand keyboard-interactive too.",
+        "Remove hostbased from AuthenticationMethods, or require keyboard-interactive as well.",
     ),
     "sshd_gssapi_without_token": (
         "critical",
-        "Take GSSAPI out of AuthenticationMethods, or demand keyboard-interactive too.",
+        "Remove GSSAPI from AuthenticationMethods, or require keyboard-interactive as well.",
     ),
     "sshd_password_before_keyboard_interactive": (
         "critical",
-        "Demand keyboard-interactive:pam alone: sshd feeds a password to every prompt of PAM, that for the token too.",
+        "Require keyboard-interactive:pam alone: sshd answers every PAM prompt with the password, including the token prompt.",
     ),
-    "sshd_connection_decides": ("critical", "Let no Match on an address, host or port set how enforced users log in."),
-    "sshd_second_daemon": ("critical", "Stop the second sshd, or include the drop-in in its configuration as well."),
+    "sshd_connection_decides": (
+        "critical",
+        "Remove settings for the login of enforced users from Match blocks on an address, host or port.",
+    ),
+    "sshd_second_daemon": ("critical", "Stop the second sshd, or include the drop-in in its configuration too."),
     "sshd_unenforced_asked": (
         "high",
-        "Demand keyboard-interactive below Match Group only: it breaks BatchMode, sftp, rsync and Ansible for users without a key.",
+        "Require keyboard-interactive only below Match Group: it breaks BatchMode, sftp, rsync and Ansible for users without a key.",
     ),
-    "sshd_nobody_can_log_in": ("critical", "Give at least one account a way in before sshd is reloaded."),
-    "sshd_group_missing": ("medium", "Create the enforced group, or mend its name in the Match line: nobody is asked."),
-    "sshd_not_reloaded": ("medium", "Reload sshd through its unit: it still serves the configuration it started with."),
-    "sshd_changes_others": ("critical", "Set below Match Group only what is for enforced users, and nothing else."),
+    "sshd_nobody_can_log_in": ("critical", "Make sure that at least one account can log in before sshd is reloaded."),
+    "sshd_group_missing": (
+        "medium",
+        "Create the enforced group, or fix its name in the Match line: nobody is asked for a token.",
+    ),
+    "sshd_not_reloaded": (
+        "medium",
+        "Reload sshd through its unit: it still uses the configuration it was started with.",
+    ),
+    "sshd_changes_others": ("critical", "Put only settings for enforced users into the drop-in, below Match Group."),
     "sshd_overdue_cannot_enroll": (
         "critical",
         "Exempt these users (mfa_exempt_users, mfa_exempt_groups), validate their keys for them (playbook validate), or set "
-        "mfa_enrollment_overdue to deny or allow: after the deadline they could neither enroll nor do anything else.",
+        "mfa_enrollment_overdue to deny or allow: after the deadline they could only enroll, and their sessions cannot do that.",
     ),
     "sshd_overdue_needed": (
         "critical",
-        "Name the account in mfa_exempt_users, or set mfa_enrollment_overdue to allow: it is needed and is not to enroll.",
+        "Add the account to mfa_exempt_users, or set mfa_enrollment_overdue to allow: the account is needed and must not enroll.",
     ),
     "sshd_overdue_not_offered": (
         "high",
         "Tell these users, validate their keys for them (playbook validate) or exempt them before the deadline: their "
-        "sessions offer no enrollment.",
+        "sessions do not offer enrollment.",
     ),
     "host_tokens": (
         "medium",
@@ -102,13 +111,13 @@ CATALOGUE = {
     ),
     "uid_shared": (
         "critical",
-        "Give the other name a validated key of its own, name it in exempt_users if it is meant to get in without a token, "
-        "or give it a user id of its own.",
+        "Give the other name its own validated key, add it to exempt_users if it may log in without a token, or give it a "
+        "different user id.",
     ),
     "account_misspelled": (
         "critical",
-        "Run totp_key (the role's site), which moves the key and the membership to the account: under another spelling "
-        "neither protects it.",
+        "Run totp_key (playbook site), which moves the key and the membership to the account: under another spelling "
+        "neither of them protects it.",
     ),
     "key_missing": (
         "critical",
@@ -116,30 +125,33 @@ CATALOGUE = {
     ),
     "validated_not_member": (
         "critical",
-        "Run totp_key for the user, who then joins the enforced group; or name the user in exempt_users here if that is meant.",
+        "Run totp_key for the user, which adds the user to the enforced group; or list the user in exempt_users here if this is intended.",
     ),
     "exempt_member": (
         "high",
-        "Run totp_key with the same exempt lists, which takes the user out of the enforced group; or exempt the user no more.",
+        "Run totp_key with the same exempt lists, which removes the user from the enforced group; or stop exempting the user.",
     ),
     "member_released": (
         "critical",
-        "Give the user a validated key, or state absent (totp_key) if the release was meant; see docs/lost_keys.md.",
+        "Give the user a validated key, or state absent (totp_key) if the release was intended; see docs/lost_keys.md.",
     ),
     "member_without_account": (
         "medium",
-        "Give the user state absent (totp_key) if the account is gone for good; see to the directory service if it is not.",
+        "Give the user state absent (totp_key) if the account is gone for good; otherwise check the directory service.",
     ),
-    "key_unreadable": ("critical", "Give the file to root, mode 0600 or 0400; the PAM module refuses anything else."),
-    "key_malformed": ("high", "Rotate the key (totp_key): behind a malformed line recovery codes are dead."),
+    "key_unreadable": (
+        "critical",
+        "Make root the owner and set mode 0600 or 0400; the PAM module refuses anything else.",
+    ),
+    "key_malformed": ("high", "Rotate the key (totp_key): recovery codes after a malformed line do not work."),
     "key_dead": ("critical", "Rotate the key (totp_key): the PAM module denies every login with this file."),
     "key_origin_unknown": (
         "high",
-        "Give the secret to totp_key if the key is yours, else rotate it; if the log says it was shown, rotate it everywhere.",
+        "If you know the secret, give it to totp_key; otherwise rotate the key. If the log says it was shown, rotate it everywhere.",
     ),
     "key_folder_open": (
         "critical",
-        "Give the folder and what stands above it to root, with no write permission for others.",
+        "Make root the owner of the folder and its parents, and remove write permission for others.",
     ),
 }
 

@@ -95,7 +95,8 @@ def plan_sshd_totp(wish: SshdWish, surroundings: Surroundings | None = None) -> 
 def plan(wish: SshdWish, sshd: Sshd) -> list[FileChange]:
     if wish["state"] == "present" and not sshd.has_include:
         raise FleetMfaError(
-            f"OpenSSH {sshd.version[0]}.{sshd.version[1]} has no Include; fleetmfa.ssh needs OpenSSH 8.2 or later on this host"
+            f"OpenSSH {sshd.version[0]}.{sshd.version[1]} has no Include; fleetmfa.ssh needs OpenSSH 8.2 or later on "
+            "this host"
         )
     path, main = wish["dropin"], wish["config"]
     present = _main_file(main)
@@ -117,7 +118,9 @@ def plan(wish: SshdWish, sshd: Sshd) -> list[FileChange]:
 def _main_file(path: str) -> bytes:
     content = read_file(os.path.realpath(path))
     if content is None:
-        raise FleetMfaError(f"config: {path} does not exist; install the OpenSSH server or name its configuration")
+        raise FleetMfaError(
+            f"config: {path} does not exist; install the OpenSSH server or set the path of its configuration"
+        )
     return content
 
 
@@ -153,7 +156,7 @@ def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, surroundings: S
 def _refuse_invalid(before: PolicyReader, after: PolicyReader, path: str) -> None:
     complaint = before.complaint()
     if complaint:
-        raise SshdFindingsError([Finding("sshd_config_invalid", (f"without any change of ours: {complaint}",))])
+        raise SshdFindingsError([Finding("sshd_config_invalid", (f"even without our change: {complaint}",))])
     complaint = after.complaint()
     if complaint:
         # What is global in the drop-in (before OpenSSH 8.7) is refused where an Include reads it below a Match line.
@@ -183,9 +186,7 @@ def _not_enforcing(after: PolicyReader, members: list[Account], wish: SshdWish, 
     group = wish["group"]
     demanded = _demanded(after.config, wish["dropin"], group, after.sshd.separate_challenge_response)
     if not demanded:
-        raise FleetMfaError(
-            f"content: sets nothing below `Match Group {group}`, so that nobody would be asked for a token"
-        )
+        raise FleetMfaError(f"content: sets nothing below `Match Group {group}`, so nobody would be asked for a token")
     for account, connection in itertools.product(members, after.connections()):
         one = login(after, account, connection)
         who = f"{account.name} {connection}"

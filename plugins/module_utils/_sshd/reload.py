@@ -40,7 +40,7 @@ def reload_sshd(config: str | None = None, sshd: str | None = None) -> bool:
     done = run(*command)
     if done.code:
         raise FleetMfaError(
-            f"{' '.join(command)} failed: {done.said}; see whether sshd runs, and with what configuration"
+            f"{' '.join(command)} failed: {done.said}; check whether sshd is running, and with what configuration"
         )
     return True
 
@@ -53,7 +53,7 @@ def _command() -> list[str] | None:
     running = listening_commands()
     scripts = [name for name in _NAMES if Path(f"/etc/init.d/{name}").is_file()]
     if running and not scripts:
-        raise FleetMfaError("sshd runs, but neither systemd nor an init script of it is there; reload it by hand")
+        raise FleetMfaError("sshd is running, but has neither a systemd unit nor an init script; reload it by hand")
     return ["service", scripts[0], "reload"] if running else None
 
 
@@ -66,8 +66,8 @@ def _verb(unit: str) -> str:
         return "reload"
     if properties.get("KillMode") != "process":
         raise FleetMfaError(
-            f"{unit} is started by {sockets[0]} and has to be restarted, but its KillMode is not `process`: that would end "
-            "the sessions that are open, this one included; set KillMode=process (systemctl edit) and run again"
+            f"{unit} is started by {sockets[0]} and must be restarted, but its KillMode is not `process`: that would "
+            "end all open sessions, including this one; set KillMode=process (systemctl edit) and run again"
         )
     return "restart"
 
@@ -77,7 +77,7 @@ def _refuse_invalid(config: str | None, sshd: str, runs: bool) -> None:
     done = run(sshd, "-t", *(["-f", config] if config else []))
     excused = ["Missing privilege separation directory", *([] if runs else [NO_HOST_KEYS])]
     if done.code and not any(words in done.said for words in excused):
-        raise FleetMfaError(f"sshd is not reloaded, because it refuses its configuration: {done.said}")
+        raise FleetMfaError(f"sshd was not reloaded, because it rejects its configuration: {done.said}")
 
 
 def listening_commands(proc: str = "/proc") -> dict[str, list[str]]:

@@ -44,7 +44,7 @@ def _problem(
             ones = [members[0] for members in user_classes(reader.config, enforced, group)]
             verdicts = {login(reader, one, each).verdict(True) for one in ones for each in reader.connections()}
     except FleetMfaError as error:
-        return f"cannot be judged ({error})"
+        return f"cannot be checked ({error})"
     finally:
         first.calls += sshd.calls
     return "enforced users get in without a token" if "can_bypass" in verdicts else ""

@@ -64,7 +64,7 @@ def quoted(word: str, version: tuple[int, int] = NEWEST) -> str:
         return f'"{word}"'
     # From 8.7 to 9.8 the line also has to please argv_split(), for which the backslash would take the quote away.
     if re.search(r"[\s'=]", word):
-        raise FleetMfaError(f"Match: the pattern {word!r} ends with a backslash; write ? for the backslash")
+        raise FleetMfaError(f"Match: the pattern {word!r} ends with a backslash; write ? instead")
     return word
 
 

@@ -21,7 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 
 DEFAULT_GROUP = "mfa-enforced"
 
-_REMEDY = "see whether another program is changing accounts, or /etc is read-only"
+_REMEDY = "check whether another program is changing accounts, or /etc is read-only"
 # Of nsswitch.conf: those that know the accounts of this host only, and always answer.
 _LOCAL_SERVICES = {"files", "systemd", "altfiles"}
 _NO_LOGIN = {"nologin", "false", "sync"}
@@ -91,8 +91,8 @@ class SharedUids:
 
 def shared_uid_text(names: list[str]) -> str:
     return (
-        f"{' and '.join(names)} has the same user id and would get in without a token; give it a validated key of its own, "
-        "name it in exempt_users if that is meant, or give it a user id of its own"
+        f"{' and '.join(names)} has the same user id and could log in without a token; give it its own validated "
+        "key, add it to exempt_users if that is intended, or give it a different user id"
     )
 
 
@@ -184,7 +184,9 @@ class EnforcedGroup:
 
     def __init__(self, name: str = DEFAULT_GROUP):
         if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", name):
-            raise FleetMfaError(f"group: {name!r} is no name for a local group (lower case, digits, '-' and '_')")
+            raise FleetMfaError(
+                f"group: {name!r} is not a valid name for a local group (lower case, digits, '-' and '_')"
+            )
         self.name = name
 
     @property
@@ -235,8 +237,8 @@ class EnforcedGroup:
         missing = {user for user in joining if user not in self.members} | (leaving & self.members)
         if missing:
             raise FleetMfaError(
-                f"group {self.name}: the membership of {', '.join(sorted(missing)[:10])} did not change; "
-                "is the group one of a directory service? It has to stand in /etc/group"
+                f"group {self.name}: the membership of {', '.join(sorted(missing)[:10])} did not change; is the "
+                "group in a directory service? It must be in /etc/group"
             )
 
     def _update_one_by_one(self, joining: set[str], leaving: set[str]) -> None:

@@ -40,8 +40,8 @@ def split(text: bytes, path: str, name: str = BLOCK) -> Blocked:
     if [_mark(lines[index]) for index in marks] != wanted:
         places = ", ".join(str(index + 1) for index in marks)
         raise FleetMfaError(
-            f"{path}: the marker lines '{wanted[0].decode()}' and '{wanted[1].decode()}' do not pair up (lines {places}); "
-            "leave one of each, around our lines, or neither"
+            f"{path}: the marker lines '{wanted[0].decode()}' and '{wanted[1].decode()}' do not match (lines "
+            f"{places}); leave one of each, around our lines, or neither"
         )
     begin, end = marks
     return Blocked(b"".join(lines[:begin]), b"".join(lines[begin + 1 : end]), b"".join(lines[end + 1 :]))

@@ -51,7 +51,9 @@ def run(program: str, *arguments: str) -> Done:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise FleetMfaError(f"{program} did not end within {_SECONDS} seconds; find out what it waits for") from error
+        raise FleetMfaError(
+            f"{program} did not end within {_SECONDS} seconds; find out what it is waiting for"
+        ) from error
     except OSError as error:
         raise FleetMfaError(f"{program} cannot be started: {error.strerror}") from error
     return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
@@ -81,5 +83,5 @@ def start_detached(program: str, *arguments: str) -> None:
 def _found(program: str) -> str:
     found = find_program(program)
     if found is None:
-        raise FleetMfaError(f"{program} is not there (looked for in {PATH}); install its package")
+        raise FleetMfaError(f"{program} was not found (searched {PATH}); install its package")
     return found

@@ -134,4 +134,4 @@ def _change(name: str, call, *arguments) -> None:
     try:
         call(*arguments)
     except OSError as error:
-        raise OSError(error.errno, f"its attribute {name} cannot be kept: {error.strerror}") from error
+        raise OSError(error.errno, f"its attribute {name} cannot be preserved: {error.strerror}") from error

@@ -82,7 +82,7 @@ def _why_not_opened(path: str, error: OSError | ValueError) -> FleetMfaError:
     return cannot("open", path, error)
 
 
-_LINK = "{path} is a symbolic link; replace it by a regular file (or remove it) and run again"
+_LINK = "{path} is a symbolic link; replace it with a regular file (or remove it) and run again"
 
 
 class ChangedMeanwhileError(FleetMfaError):
@@ -126,7 +126,7 @@ def replace_file(path: str, content: bytes, attributes: Attributes, only_if: Cal
                 give_attributes(descriptor, attributes)
                 os.fsync(descriptor)
             if only_if is not None and not only_if():
-                raise ChangedMeanwhileError(f"{path} was changed by somebody else meanwhile; run again")
+                raise ChangedMeanwhileError(f"{path} was changed by another program in the meantime; run again")
             os.rename(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -165,8 +165,8 @@ class FileChange:
         self._made_folders: list[Path] = []
         if found is not None and found.is_immutable and self.changed:
             raise FleetMfaError(
-                f"{path} is immutable or append-only, so it cannot be replaced: somebody means it to stay as it is. "
-                f"`chattr -ia {path}` allows it again"
+                f"{path} is immutable or append-only, so it cannot be replaced: somebody wants it to stay unchanged. "
+                f"`chattr -ia {path}` allows changes again"
             )
 
     def _attributes_after(self, mode: int) -> Attributes:
@@ -202,7 +202,7 @@ class FileChange:
                     mark_as_made_by_us(folder)
                     self._made_folders.append(folder)
         except OSError as error:
-            raise cannot("make the folder of", self.path, error) from error
+            raise cannot("create the folder of", self.path, error) from error
         replace_file(self.path, content, attributes)
 
     def _remove(self) -> None:
@@ -256,4 +256,4 @@ def not_applied(error: BaseException, left: list[str]) -> FleetMfaError:
     """The error of a change that was reverted but for what is `left`."""
     if not left:
         return FleetMfaError(f"{error}; every file is as it was before")
-    return PartlyDoneError(f"{error}; NOT PUT BACK, do it by hand: {'; '.join(left)}")
+    return PartlyDoneError(f"{error}; NOT RESTORED, do it by hand: {'; '.join(left)}")

@@ -13,6 +13,6 @@ def require_root() -> None:
     """Without it a host cannot be judged either: what cannot be read looks as if it were missing or open to others."""
     if os.geteuid() != 0:
         raise FleetMfaError(
-            "this needs root, and runs as user id "
-            f"{os.geteuid()}; set become: true (and nothing else was looked at, nothing was changed)"
+            f"this needs root but runs as user id {os.geteuid()}; set become: true (nothing else was checked, and "
+            "nothing was changed)"
         )

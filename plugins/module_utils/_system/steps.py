@@ -29,8 +29,8 @@ def run_steps(steps: Iterable[Step]) -> None:
             if not done and not getattr(error, "changed", False):
                 raise error if isinstance(error, FleetMfaError) else FleetMfaError(str(error)) from error
             raise PartlyDoneError(
-                f"{error}. Done before that: {_listed(done)}. Not done: {_listed(left)}. Put it right and run again, "
-                "which does the rest"
+                f"{error}. Done before that: {_listed(done)}. Not done: {_listed(left)}. Fix the problem and run "
+                "again to do the rest"
             ) from error
         step = left.pop(0)
         if changed is not False:

@@ -80,7 +80,7 @@ class TestAway:
             assert keys[USER].totp.secret not in secrets
             assert answers[0]["secret"] == root.check_output(f"head -1 {PENDING}")
             log = root.check_output(f"journalctl -b --no-pager -t mfa-enroll | grep 'user {USER}:'")
-            assert "pending key of unknown origin replaced by one made here" in log
+            assert "pending key of unknown origin replaced by one generated here" in log
         finally:
             root.check_output(f"mv /root/pending {PENDING}")
 

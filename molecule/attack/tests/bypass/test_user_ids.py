@@ -30,7 +30,7 @@ def test_a_name_that_is_used_again(server, root, keys, again):
         assert not attempt.allowed and not attempt.prompts
     root.check_output("gpasswd -d leaver mfa-enforced")
     said = again("leaver")
-    assert "keys/ has the key of an account that had the name before, put away" in said
+    assert "keys/ has the key of a former account of that name; moved aside" in said
     assert key_alone(server, "leaver").allowed
     assert root.check_output("ls /var/lib/fleetmfa/pending").split().count("leaver") == 1
     assert "leaver.keys." in root.check_output("ls /var/lib/fleetmfa/put-away")

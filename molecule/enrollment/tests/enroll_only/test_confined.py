@@ -42,7 +42,7 @@ def test_without_the_exemption_the_run_is_refused_before_it_changes_anything(
         playbook(CONVERGE, "--limit", server.name, "-e", "mfa_enrollment_overdue=enroll_only", "-e", variables)
     said = str(refusal.value)
     assert "sshd_overdue_cannot_enroll: boxed: /etc/ssh/sshd_config:" in said and "chrootdirectory /srv/boxed" in said
-    assert ("sshd_overdue_needed: ansible would be shut out" in said) == ("ansible" not in variables)
+    assert ("sshd_overdue_needed: ansible would be locked out" in said) == ("ansible" not in variables)
     assert root.run(EVERYTHING).stdout == before
     assert transfer()
 

@@ -36,7 +36,7 @@ def test_a_key_on_a_sheet_is_validated_and_never_shown(server, open_session, sta
     session = open_session("sheet")
     session.wait_for(OFFER)
     session.enter("n")
-    session.wait_for("Later, then")
+    session.wait_for("You can enroll later")
     session.enter("clear; mfa-enroll show")
     session.wait_for("This host does not show your key")
     session.enter("clear; mfa-enroll")
@@ -89,14 +89,14 @@ def test_the_same_token_twice_and_the_countdown(open_session):
     session.wait_for("same token as before")
     session.wait_for("The app shows the next token now", seconds=40)
     session.enter(totp.now())
-    session.wait_for("when you have kept them")
+    session.wait_for("when you have saved them")
 
 
 def test_later_leaves_everything_as_it_was(server, open_session, state_of):
     session = open_session("later")
     session.wait_for(r"You have 7 days left")
     session.enter("n")
-    session.wait_for("Later, then")
+    session.wait_for("You can enroll later")
     assert session.run("id -un") == "later"
     assert state_of("later") == {"pending"}
     attempt = login(server, "later")
@@ -176,7 +176,7 @@ def test_new_recovery_codes_for_a_token(server, open_session):
     session.wait_for("was used before|is wrong")
     token = totp.at(time.time() + 30)
     session.enter(token)
-    session.wait_for("when you have kept them")
+    session.wait_for("when you have saved them")
     session.settle()
     new = re.findall(r"\b\d{8}\b", session.text)
     assert len(new) == 5 and not set(new) & set(old)

@@ -20,7 +20,7 @@ def key_in_text(text):
 def enroll_in_plain_lines(session, command):
     session.wait_for("Enroll now")
     session.enter("n")
-    session.wait_for("Later, then")
+    session.wait_for("You can enroll later")
     session.settle()
     session.enter(f"clear; {command}")
     session.wait_for("Press Enter to begin")
@@ -39,7 +39,7 @@ def test_plain_lines_for_a_screen_reader(open_session, state_of):
     session.wait_for(r"The next token comes in \d+ seconds. Please wait")
     session.wait_for("Second token:", seconds=40)
     session.enter(totp.now())
-    session.wait_for("when you have kept them")
+    session.wait_for("when you have saved them")
     code = re.findall(r"\b\d{8}\b", session.text)[-1]
     session.enter()
     session.wait_for(r"Recovery code \(")

@@ -29,7 +29,7 @@ REFUSED = {
         ["sshd_config_invalid", "60-local.conf"],
     ),
     "no service sshd": ("mv /etc/pam.d/sshd /etc/pam.d/sshd.old", ["there is no PAM service /etc/pam.d/sshd"]),
-    "half a block": ("echo '# BEGIN fleetmfa.ssh' >> /etc/pam.d/sshd", ["/etc/pam.d/sshd", "do not pair up"]),
+    "half a block": ("echo '# BEGIN fleetmfa.ssh' >> /etc/pam.d/sshd", ["/etc/pam.d/sshd", "do not match"]),
 }
 AS_BEFORE = """
 systemctl stop second-sshd || true
@@ -73,7 +73,7 @@ def test_the_account_that_ansible_connects_with_is_not_enforced(option, root, si
     try:
         went_well, printed = site("-e", json.dumps({"mfa_exempt_users": [], "mfa_enrollment": True, **given}))
         if option == "mfa_keys":
-            assert not went_well and "name the account in mfa_exempt_users" in " ".join(printed.split())
+            assert not went_well and "add the account to mfa_exempt_users" in " ".join(printed.split())
             assert is_as_before()
         else:
             assert went_well, printed

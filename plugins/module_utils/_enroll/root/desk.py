@@ -55,9 +55,9 @@ LOCK_SECONDS = 5
 
 SHOWS_A_KEY = ("key", "new_key")
 _NOT_SHOWN: dict[WayToSee, tuple[Reason, str]] = {
-    "none": ("no_pending_key", "there is no pending key, and none may be made"),
+    "none": ("no_pending_key", "there is no pending key, and none may be created"),
     "given": ("key_given", "a key is shown only by the host that made it, before it is validated"),
-    "for_token": ("token_needed", "a key that will replace the validated one is shown for a token of that one"),
+    "for_token": ("token_needed", "a key that will replace the validated one is shown only for a token of that one"),
 }
 ROOT_LEAVES_TO_OPERATORS = (*SHOWS_A_KEY, "first", "validate")
 
@@ -77,8 +77,8 @@ class Desk:
         request, values = _checked(question)
         if request in ROOT_LEAVES_TO_OPERATORS and pwd.getpwnam(self._user).pw_uid == 0:
             raise FleetMfaError(
-                "root is not enrolled here, since sshd may not let root answer a token prompt; "
-                "use playbook fleetmfa.ssh.validate, which looks"
+                "root cannot enroll here, since sshd may not let root answer a token prompt; use playbook "
+                "fleetmfa.ssh.validate, which checks this"
             )
         if request == "status":
             return self.status()  # without the lock: every login asks for it, and none should wait for a run of Ansible
@@ -172,7 +172,7 @@ class Desk:
         spend_token(self._state, self._user, token, self._now)
         codes = generate_recovery_codes(self._policy.recovery_codes)
         self._state.converge_validated(self._user, lambda key: key and key.with_recovery_codes(codes))
-        audit(self._user, f"{len(codes)} new recovery codes made")
+        audit(self._user, f"{len(codes)} new recovery codes generated")
         return {"recovery_codes": codes}
 
     def _made_in_place_of(self, unknown: KeyFile | None) -> KeyFile:
@@ -192,7 +192,10 @@ class Desk:
         self._state.prepare()
         self._state.put_strangers_away(self._user)
         self._state.save_pending(self._user, key)
-        audit(self._user, "pending key of unknown origin replaced by one made here" if unknown else "pending key made")
+        audit(
+            self._user,
+            "pending key of unknown origin replaced by one generated here" if unknown else "pending key generated",
+        )
         return key
 
     def _may_have_a_key(self) -> bool:
@@ -216,7 +219,7 @@ class Desk:
         except FleetMfaError as error:
             audit(self._user, f"is NOT enforced yet: {error}")
             return False
-        audit(self._user, f"joined {self._policy.group}: asked for a token from the next login on")
+        audit(self._user, f"joined {self._policy.group} and will be asked for a token at the next login")
         return True
 
 
@@ -226,5 +229,5 @@ def _checked(question: Any) -> tuple[str, dict[str, str]]:
     request = values.pop("request", None)
     known = isinstance(request, str) and request in REQUESTS and set(values) == set(REQUESTS[request])
     if not known or not all(isinstance(value, str) for value in values.values()):
-        raise FleetMfaError("this is no request that the enrollment service knows")
+        raise FleetMfaError("the enrollment service does not know this request")
     return request, values

@@ -85,8 +85,8 @@ class Doorkeeper:
         if now - self._told.get(user, -TOLD_AGAIN_SECONDS) >= TOLD_AGAIN_SECONDS:
             self._told[user] = now
             sys.stderr.write(
-                f"user id {user} has more than {PER_USER} connections open; others are served, what is more is refused "
-                f"(told once in {TOLD_AGAIN_SECONDS // 60} minutes)\n"
+                f"user id {user} has more than {PER_USER} connections open; further ones are refused, other users "
+                f"are not affected (reported once in {TOLD_AGAIN_SECONDS // 60} minutes)\n"
             )
             sys.stderr.flush()
 

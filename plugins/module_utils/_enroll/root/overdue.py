@@ -37,7 +37,7 @@ def settle_all(policy: Policy, today: datetime.date) -> bool:
         joining, leaving = overdue - members, members - overdue
         changed = group.update(join=joining, leave=leaving)
     for user in sorted(joining):
-        audit(user, f"enrollment is overdue, from now on: {policy.enrollment_overdue}")
+        audit(user, f"enrollment is overdue; from now on: {policy.enrollment_overdue}")
     for user in sorted(leaving):
         audit(user, "enrollment is no longer overdue")
     return changed
@@ -50,7 +50,7 @@ def _is_overdue_or_as_before(policy: Policy, state: StateDir, user: str, today: 
     try:
         return is_overdue(policy, state, user, today)
     except FleetMfaError as error:
-        audit(user, f"left as before, since the key cannot be read: {error}")
+        audit(user, f"left unchanged, since the key cannot be read: {error}")
         return user in members
 
 

@@ -119,7 +119,7 @@ def _names(text: str) -> list:
 def _number(section: Mapping[str, str], option: str, setting: str | None = None) -> int:
     text, allowed = section[option], RANGES[setting or option]
     if not text.isdigit() or not allowed.allows(int(text)):
-        raise ValueError(f"{option} is {text!r}; it has to be a number from {allowed}")
+        raise ValueError(f"{option} is {text!r}; it must be a number from {allowed}")
     return int(text)
 
 
@@ -127,12 +127,12 @@ def _date(text: str) -> datetime.date:
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"start is {text!r}; it has to be a date such as 2026-03-31") from None
+        raise ValueError(f"start is {text!r}; it must be a date such as 2026-03-31") from None
 
 
 def _overdue_mode(text: str) -> str:
     if text not in OVERDUE_MODES:
-        raise ValueError(f"overdue is {text!r}; it has to be one of {', '.join(OVERDUE_MODES)}")
+        raise ValueError(f"overdue is {text!r}; it must be one of {', '.join(OVERDUE_MODES)}")
     return text
 
 

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _deadline() -> int:
     try:
         if settle_all(read_policy(), datetime.date.today()):
-            sys.stdout.write("mfa-enroll-service: who is overdue has changed\n")
+            sys.stdout.write("mfa-enroll-service: the group of overdue users has changed\n")
     except FleetMfaError as error:
         sys.stderr.write(f"mfa-enroll-service: {error}\n")
         return 1
@@ -77,7 +77,7 @@ def caller(connection: socket.socket) -> str:
     if others and uid != 0:
         names = " and ".join([user, *others])
         raise FleetMfaError(
-            f"{names} have one user id, so it cannot be told who is asking; an operator can validate a key for each "
+            f"{names} share a user id, so it is not known who is asking; an operator can validate a key for each "
             "(playbook fleetmfa.ssh.validate)"
         )
     return user
@@ -91,7 +91,7 @@ def _question(connection: socket.socket) -> object:
         try:
             part = connection.recv(LONGEST_REQUEST)
         except OSError as error:
-            raise FleetMfaError("no request came in time") from error
+            raise FleetMfaError("no request was received in time") from error
         received += part
         if not part or len(received) > LONGEST_REQUEST:
             raise FleetMfaError(f"the request is not one line of at most {LONGEST_REQUEST} bytes")

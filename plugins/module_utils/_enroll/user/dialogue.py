@@ -42,7 +42,7 @@ def refusal_text(refusal: Refused) -> str:
     direction = "ahead" if refusal.seconds > 0 else "behind"
     texts: dict[Reason, str] = {
         "malformed": "A token is six digits. Please try again.",
-        "wrong": "That token is wrong. Type what the app shows now, and check that you look at the entry for this key.",
+        "wrong": "That token is wrong. Type the token that the app shows now, and check that you are looking at the entry for this key.",
         "same_step": "That is the same token as before. Wait until the app shows the next one.",
         "order": "The second token was older than the first. Please start again with the token shown now.",
         "too_far_apart": "Too much time has passed since the first token. Please start again with the token shown now.",
@@ -50,10 +50,10 @@ def refusal_text(refusal: Refused) -> str:
         "Set it to automatic time, then start again with the token shown now.",
         "already_used": "That token was used before. Wait until the app shows the next one.",
         "too_many_tries": f"Too many wrong tokens. Your key stays as it is; try again in {_duration(seconds)}.",
-        "no_pending_key": "There is no key for you to validate on this host. Please ask your administrator for one.",
-        "key_given": "This host does not show your key: your administrator has given it to you, on a sheet, or it is in "
-        f"your app already. {_NO_SHEET}",
-        "token_needed": "Your key is validated, so a new one is shown for a token only. Please run mfa-enroll again.",
+        "no_pending_key": "You have no key to validate on this host. Please ask your administrator for one.",
+        "key_given": "This host does not show your key: your administrator gave it to you on a sheet, or it is already "
+        f"in your app. {_NO_SHEET}",
+        "token_needed": "Your key is validated, so you need a token to see a new one. Please run mfa-enroll again.",
         "no_validated_key": "You have no validated key on this host, so there are no recovery codes. "
         "Run mfa-enroll to enroll.",
     }
@@ -90,10 +90,10 @@ def show_key(terminal: Terminal, door: Door, status: Status) -> None:
 def _key_for_token(terminal: Terminal, door: Door) -> ShownKey:
     terminal.show(
         TextPage(
-            "A new key in place of the one you have",
+            "A new key to replace the one you have",
             "",
-            "To see it, type a token of the key you have, or one of your recovery codes if the phone is gone. It is used "
-            "up by this: the next login needs a newer token, or another code.",
+            "To see it, type a token of your current key, or a recovery code if you lost your phone. This uses it "
+            "up: the next login needs a newer token or another code.",
         )
     )
     while True:
@@ -105,9 +105,9 @@ def _key_for_token(terminal: Terminal, door: Door) -> ShownKey:
 
 def _key_is_given() -> TextPage:
     return TextPage(
-        "The key that your administrator has given you",
+        "The key that your administrator gave you",
         "",
-        "It is on the sheet with the QR code, and perhaps in your app already, from another host. This host does not "
+        "It is on the sheet with the QR code, and may already be in your app, from another host. This host does not "
         f"show it. {_NO_SHEET}",
         "",
         "Scan the sheet's QR code if you have not done so. Then type the token that the app shows.",
@@ -125,14 +125,14 @@ def _welcome(status: Status, host: str) -> TextPage:
     return TextPage(
         f"Token MFA for {status['user']} on {host}",
         "",
-        "When you have finished this, a login to this host asks you for a token: six digits that an authenticator app on "
-        "your phone shows, new ones every half a minute.",
+        "After this, logins to this host ask you for a token: six digits that an authenticator app on your phone "
+        "shows, new ones every half minute.",
         "",
         f"  1. {_FIRST_STEP[status['key']]}",
         "  2. You type two tokens, one after the other, to prove that it works.",
-        "  3. You get recovery codes, for the day the phone is lost.",
+        "  3. You get recovery codes, in case you lose your phone.",
         "",
-        "This takes about two minutes. Nothing changes before the second token is accepted. You can leave at any time "
+        "This takes about two minutes. Nothing changes until the second token is accepted. You can leave at any time "
         "with Ctrl-C and come back with the command mfa-enroll.",
         *days_left_text(status),
     )
@@ -144,8 +144,8 @@ def days_left_text(status: Status) -> list[str]:
     days = status["days_left"]
     left = "Today is the last day for this." if days == 1 else f"You have {days} days left."
     after = {
-        "enroll_only": f"From {status['deadline']} on, you can do nothing else here before you have enrolled.",
-        "deny": f"From {status['deadline']} on, you cannot log in to this host before an administrator helps you.",
+        "enroll_only": f"From {status['deadline']} on, you can do nothing else here until you have enrolled.",
+        "deny": f"From {status['deadline']} on, you cannot log in to this host until an administrator helps you.",
     }
     return ["", " ".join([left, after.get(status["overdue_mode"], "")]).rstrip()]
 
@@ -174,7 +174,7 @@ def _first_token(terminal: Terminal, door: Door) -> str:
         except Refused as refusal:
             terminal.say(refusal_text(refusal))
             continue
-        terminal.say("The first token is right. Now the next one that the app shows.")
+        terminal.say("The first token is right. Now wait for the next one that the app shows.")
         return token
 
 
@@ -199,8 +199,8 @@ def keep_codes(terminal: Terminal, codes: list[str]) -> bool:
     page = TextPage(
         "Recovery codes",
         "",
-        "Without your phone, each of these logs you in once, in place of a token. Write them down or print them, and "
-        "keep them where you find them without phone and computer. They are not shown again.",
+        "If you do not have your phone, each of these logs you in once, in place of a token. Write them down or "
+        "print them, and keep them where you can find them without your phone and computer. They are not shown again.",
         "",
         *_in_columns(codes),
     )
@@ -209,12 +209,14 @@ def keep_codes(terminal: Terminal, codes: list[str]) -> bool:
         while codes:
             terminal.show(page)
             terminal.say(message)
-            terminal.ask("Press Enter when you have kept them: ")
-            terminal.show(TextPage("One of the codes, to see that you have them:", "", "This does not use it up."))
-            typed = terminal.ask("Recovery code (nothing to see them again): ").replace(" ", "")
+            terminal.ask("Press Enter when you have saved them: ")
+            terminal.show(
+                TextPage("Please type one of the codes, to check that you have them:", "", "This does not use it up.")
+            )
+            typed = terminal.ask("Recovery code (or just Enter to see them again): ").replace(" ", "")
             if typed in codes:
                 break
-            message = "That is none of your recovery codes. Here they are again." if typed else ""
+            message = "That is not one of your recovery codes. Here they are again." if typed else ""
     except Left:
         return False
     return True

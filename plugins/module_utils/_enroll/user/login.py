@@ -22,7 +22,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 STATUS_SECONDS = 10  # a login waits no longer to learn whether there is something to offer; a busy host needs seconds to start the service
 OFFER_SECONDS = 60  # then the answer is "later"; a script that drives a terminal is not kept waiting for ever
 
-_LATER = "Later, then: the command is mfa-enroll.\n"
+_LATER = "You can enroll later with the command mfa-enroll.\n"
 
 Enroll = Callable[[Door, bool], int]
 
@@ -71,8 +71,7 @@ def serve_overdue(door: Door, plain: bool, enroll: Enroll) -> int:
         sys.stderr.write("Your enrollment is no longer overdue. Please log in again.\n")
         return 1
     sys.stderr.write(
-        f"The time to enroll for token MFA ended on {status['deadline']}.\n"
-        "This login can be used to enroll, and for nothing else.\n"
+        f"The time to enroll for token MFA ended on {status['deadline']}.\nYou can use this login only to enroll.\n"
     )
     if "SSH_ORIGINAL_COMMAND" in os.environ or not (sys.stdin.isatty() and sys.stdout.isatty()):
         sys.stderr.write("Please log in with a terminal and no command: ssh HOST\n")

@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None, door: Door | None = None) -> int:
     try:
         return actions[options.action](door or Door(), options.plain)
     except (Left, KeyboardInterrupt):
-        _tell("You have left; nothing has changed. Come back with the command mfa-enroll.")
+        _tell("You left; nothing has changed. Come back with the command mfa-enroll.")
         return LEFT
     except Refused as refusal:
         return _failed(refusal_text(refusal))
@@ -108,18 +108,18 @@ def _enroll(door: Door, plain: bool) -> int:
             "leave it open, and try a login in another window before you close it."
         )
     else:
-        return _failed("this host could not switch the token on for you; please tell your administrator")
+        return _failed("this host could not turn on the token for you; please tell your administrator")
     return DONE
 
 
 def _why_not(status: Status) -> str:
     if status["validated"]:
-        return "your key is validated on this host already; for a new device, please ask your administrator"
+        return "your key is already validated on this host; for a new device, please ask your administrator"
     if status["exempt"]:
-        return "your account is exempt on this host: it needs no key"
+        return "your account is exempt on this host and needs no key"
     if status["enforced"]:
-        return "your key on this host is lost; please ask your administrator, who can give you a new one"
-    return f"no key is meant for {status['user']} on this host"
+        return "your key on this host is lost; please ask your administrator for a new one"
+    return f"{status['user']} is not supposed to have a key on this host"
 
 
 def _status(door: Door, plain: bool) -> int:
@@ -133,7 +133,7 @@ def _status_lines(status: Status) -> list[tuple[str, str]]:
     state = "validated" if status["validated"] else "pending" if status["pending"] else "none"
     lines = [("User", status["user"]), ("Key", state)]
     if status["validated"] and status["pending"]:
-        lines.append(("New key", "pending; the old one counts until the new one is validated"))
+        lines.append(("New key", "pending; the old one is used until the new one is validated"))
     if status["since"]:
         lines.append(("Since", time.strftime("%Y-%m-%d %H:%M", time.localtime(status["since"]))))
     lines.append(("Logins here", "ask for a token" if status["enforced"] else "do not ask for a token"))
@@ -166,7 +166,8 @@ def _recovery_codes(door: Door, plain: bool) -> int:
             TextPage(
                 "New recovery codes",
                 "",
-                "Your old recovery codes end with this. The token you type is used up: the next login needs a newer one.",
+                "This replaces your old recovery codes. The token you type is used up: the next login needs a newer "
+                "one.",
             )
         )
         while True:
@@ -178,5 +179,5 @@ def _recovery_codes(door: Door, plain: bool) -> int:
                     raise
                 terminal.say(refusal_text(refusal))
         kept = keep_codes(terminal, codes)
-    _tell(f"You have {len(codes)} new recovery codes; the old ones are gone." if kept else CODES_NOT_KEPT)
+    _tell(f"You have {len(codes)} new recovery codes; the old ones no longer work." if kept else CODES_NOT_KEPT)
     return DONE

@@ -71,7 +71,7 @@ def open_terminal(plain: bool) -> Terminal:
     """The terminal of this process; a FleetMfaError where there is none."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise FleetMfaError(
-            "this needs a terminal, and input or output is none: with ssh, use `ssh -t HOST mfa-enroll`"
+            "this needs a terminal, but input or output is not one; with ssh, use `ssh -t HOST mfa-enroll`"
         )
     traits = terminal_traits(os.environ)
     size = os.get_terminal_size(sys.stdout.fileno())

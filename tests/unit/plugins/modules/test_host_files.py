@@ -207,7 +207,7 @@ class TestBlock:
     def test_a_block_without_end_is_refused(self, host_files, tmp_path):
         (tmp_path / "profile").write_text("# BEGIN fleetmfa.ssh\nhalf\n")
         result = host_files(self.FILES)
-        assert result["failed"] and "do not pair up (lines 1)" in result["msg"]
+        assert result["failed"] and "do not match (lines 1)" in result["msg"]
 
 
 def test_only_beside(host_files, tmp_path):

@@ -104,8 +104,8 @@ def test_the_machines_own_services(run_module, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (GATE.format(jump=3) + TOKEN + ENOUGH, "could log in so far and could no more"),
-        (GATE.format(jump=1) + TOKEN + "auth sufficient pam_permit.so\n", "would not need what it needed so far"),
+        (GATE.format(jump=3) + TOKEN + ENOUGH, "could log in before and no longer could"),
+        (GATE.format(jump=1) + TOKEN + "auth sufficient pam_permit.so\n", "would need something else than before"),
         (TOKEN + ENOUGH, "someone who is not a member of mfa-enforced would be asked"),
         (
             GATE.format(jump=2).replace("success=ignore", "success=done") + TOKEN + ENOUGH,
@@ -227,13 +227,13 @@ class TestOwnService:
         ("line", "instead", "said"),
         [
             ("account include sshd\n", "", "the account lines of sshd are not those of sshd-mfa"),
-            ("account include sshd\n", "account required pam_permit.so\n", "pam_nologin.so is left out"),
+            ("account include sshd\n", "account required pam_permit.so\n", "pam_nologin.so is missing"),
             (
                 "account include sshd\n",
                 "account sufficient pam_permit.so\naccount include sshd\n",
                 "pam_permit.so is added",
             ),
-            ("session include sshd\n", "", "pam_limits.so is left out"),
+            ("session include sshd\n", "", "pam_limits.so is missing"),
             ("password include sshd\n", "password include common-auth\n", "the password lines of sshd"),
             ("auth include sshd\n", "", "the auth lines of sshd"),
         ],
@@ -263,13 +263,13 @@ class TestOwnService:
     def test_the_base_is_the_one_that_users_have(self, run_module, debian):
         (debian / "ssh-corp").write_text("@include common-auth\naccount required pam_access.so\n")
         options = {"service": "sshd-mfa", "own_service": True, "base_service": "ssh-corp"}
-        refused(run_module, debian, "pam_access.so is left out", content=self.CONTENT, **options)
+        refused(run_module, debian, "pam_access.so is missing", content=self.CONTENT, **options)
         content = self.CONTENT.replace("include sshd", "include ssh-corp")
         assert run_module("pam_totp", confdir=str(debian), content=content, **options)["ways_in"] == [["token"]]
 
     @pytest.mark.parametrize(
         ("base", "said"),
-        [("gone", "no PAM service gone"), ("sshd-mfa", "the service that is made"), ("../x", "not the name")],
+        [("gone", "no PAM service gone"), ("sshd-mfa", "the new service itself"), ("../x", "not the name")],
     )
     def test_a_base_that_cannot_be_one(self, run_module, debian, base, said):
         options = {"service": "sshd-mfa", "own_service": True, "base_service": base, "content": self.CONTENT}

@@ -59,7 +59,7 @@ def test_a_key_by_any_spelling_is_the_accounts(host):
 def test_one_account_by_two_spellings_is_an_error_that_names_both(host, names):
     result = host.totp_key(*({"user": name, "secret": OLD} for name in names))
     assert result["failed"]
-    assert f"as {' and '.join(sorted(names))}, which are one account" in result["msg"]
+    assert f"as {' and '.join(sorted(names))}, which are the same account" in result["msg"]
     assert not host.path.exists()
     result = host.run("totp_validate", validations=[{"user": name, "tokens": ["000000", "111111"]} for name in names])
     assert f"{' and '.join(sorted(names))} named more than once" in result["msg"]

@@ -271,7 +271,7 @@ BAD = [
     ({"user": "bob", "recovery_codes": ["01234567"]}, "recovery_codes"),
     ({"user": "bob", "recovery_codes": ["12345678", "12345678"]}, "recovery_codes"),
     ({"user": "bob", "account": "a:b"}, "account"),
-    ({"user": "bob", "state": "validated"}, "nobody would have seen"),
+    ({"user": "bob", "state": "validated"}, "nobody would know"),
 ]
 
 

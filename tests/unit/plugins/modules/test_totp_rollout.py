@@ -101,12 +101,12 @@ def test_next_run_tells_and_starts_from_the_old_files(run, warnings):
     run()
     waiting = run(check=True, rollout_id=SECOND)
     assert waiting["earlier_rollout"]["outcome"] == "waiting"
-    assert f"roll-out {FIRST} of" in warnings[0] and "a run without check mode puts it back" in warnings[0]
+    assert f"roll-out {FIRST} of" in warnings[0] and "a run without check mode will roll it back" in warnings[0]
     done = run(rollout_id=SECOND)
     assert done["changed"] and done["earlier_rollout"]["id"] == FIRST
-    assert "it was put back now" in warnings[1]
+    assert "it has now been rolled back" in warnings[1]
     late = run(phase="confirm", rollout_id=FIRST)
-    assert late["failed"] and "a later run may have put it back" in late["msg"]
+    assert late["failed"] and "a later run may have rolled it back" in late["msg"]
     assert run(phase="confirm", rollout_id=SECOND)["confirmed"]
 
 
@@ -196,5 +196,5 @@ def test_what_an_earlier_roll_out_left_counts_as_changed(confdir, run, warnings)
     assert again["changed"] and not again["files"] and (confdir / "sshd").read_text() == SERVICE
     run()
     failed = run(confirm_timeout=1, rollout_id=SECOND)
-    assert failed["failed"] and failed["changed"] and "earlier roll-out was put back" in failed["msg"]
+    assert failed["failed"] and failed["changed"] and "earlier roll-out was rolled back" in failed["msg"]
     assert not run(confirm_timeout=1, rollout_id=SECOND)["changed"]

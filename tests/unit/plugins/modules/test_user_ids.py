@@ -128,7 +128,7 @@ def test_the_keys_of_leavers_are_put_away(host):
     leave(host, "carol")
     result = host.four_steps("totp_key", users=["alice"])
     assert result["put_away"] == ["bob", "carol"]
-    assert "bob: the account is gone, its validated key is put away" in result["diff"]["prepared"]
+    assert "bob: the account is gone, its validated key was moved aside" in result["diff"]["prepared"]
     assert set(put_away(host)) == {"bob.keys", "carol.pending"}
     assert host.state_dir.users() == ["alice"]
 

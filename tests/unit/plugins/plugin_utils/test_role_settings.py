@@ -148,7 +148,7 @@ KEYS = {
     f"secret={SECRET}": "a list of entries",
     "no dictionary": "a list of entries",
     (SECRET,): "entry 1 is not a dictionary",
-    (("usr", "alice"), ("secret", SECRET)): "entry 1 has something it does not know; an entry has user, state, secret",
+    (("usr", "alice"), ("secret", SECRET)): "entry 1 has an unknown item; an entry may have user, state, secret",
     (("secret", SECRET),): "entry 1 has no user",
     (("user", None), ("secret", SECRET)): "entry 1 has no user",
 }
@@ -172,7 +172,7 @@ def test_keys(value, told):
     ],
 )
 def test_misspelt_variables_are_named(name, alike):
-    assert f"has no such variable; is {alike} meant?" in refused(name, SECRET)
+    assert f"has no such variable; did you mean {alike}?" in refused(name, SECRET)
 
 
 @pytest.mark.parametrize(("name", "now"), RENAMED.items())
@@ -182,7 +182,7 @@ def test_renamed_variables_are_named_with_their_new_name(name, now):
 
 
 def test_unknown_variables_are_named():
-    assert "names that begin with mfa_ are its own" in refused("mfa_qqqqqqqqqqq", 1)
+    assert "names that begin with mfa_ are reserved for it" in refused("mfa_qqqqqqqqqqq", 1)
 
 
 def test_all_of_them_are_named_at_once():

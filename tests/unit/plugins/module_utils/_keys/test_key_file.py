@@ -142,7 +142,7 @@ def test_differences_say_what_changed_and_no_secret():
 def test_problems_name_lines_not_contents():
     text = f'" TOTP_AUTH\n" TOTP_AUTH\n"RATE_LIMIT 3 30\n10000001\n{SECRET}\n20000002'
     problems = "\n".join(map(str, key(text).problems))
-    for line in ("line 3: this option stands above", "line 4: an option starts with", "line 6: neither"):
+    for line in ("line 3: this option is already set above", "line 4: an option must start with", "line 6: neither"):
         assert line in problems
     assert SECRET not in problems
     assert "2000" not in problems

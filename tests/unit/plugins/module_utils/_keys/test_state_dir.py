@@ -98,14 +98,16 @@ def test_a_folder_open_to_reading_is_closed(state_dir):
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
 def test_a_folder_others_can_write_to_is_refused(state_dir, folder, mode):
     os.chmod(f"{state_dir.path}/{folder}", mode)
-    with pytest.raises(FleetMfaError, match="others than root can write"), state_dir.lock():
+    with pytest.raises(FleetMfaError, match="users other than root can write"), state_dir.lock():
         pass
 
 
 def test_a_folder_below_one_that_others_can_write_to_is_refused(tmp_path):
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
-    with pytest.raises(FleetMfaError, match="others than root can replace"), StateDir(f"{tmp_path}/open/a/b").lock():
+    with pytest.raises(FleetMfaError, match="users other than root can replace"), StateDir(
+        f"{tmp_path}/open/a/b"
+    ).lock():
         pass
     assert list((tmp_path / "open").iterdir()) == []
 
@@ -161,7 +163,7 @@ def test_relative_path_is_refused():
 
 def test_the_lock_is_held_against_others_and_not_against_itself(state_dir):
     other = StateDir(state_dir.path)
-    refused = pytest.raises(FleetMfaError, match="held by another")
+    refused = pytest.raises(FleetMfaError, match="locked by another")
     with state_dir.lock(), state_dir.lock(), refused, other.lock(wait=0.05):
         pass
     with other.lock(wait=0.05):

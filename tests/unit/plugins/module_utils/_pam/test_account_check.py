@@ -88,7 +88,7 @@ def test_moves_with_the_include(confdir):
 
 @pytest.mark.parametrize("guard", ["/opt/my guard", "/opt/a]b", "/opt/$(id)"])
 def test_what_a_pam_line_would_read_otherwise_is_refused(guard):
-    with pytest.raises(FleetMfaError, match="account_check.*characters that a PAM line would read otherwise"):
+    with pytest.raises(FleetMfaError, match="account_check.*characters with a special meaning in a PAM line"):
         account_lines(["sshd"], "/var/lib/fleetmfa/enforced", guard)
 
 

@@ -62,8 +62,8 @@ def test_the_counterexample_names_place_module_result_and_effect():
         }
     ]
     assert found.explain() == (
-        "/nonexistent/sshd:1: pam_unix.so returned success: counts as a yes and ends the stack;"
-        " the stack ends with success"
+        "/nonexistent/sshd:1: pam_unix.so returned success: counts as a yes and ends the stack; the stack ends with "
+        "success"
     )
 
 
@@ -84,7 +84,7 @@ def test_done_in_a_substack_ends_the_substack_only():
 def test_a_service_libpam_does_not_start():
     found = prove(PamConfig("/nonexistent"), "sshd")
     assert (found.can_succeed, found.can_succeed_if_token_module_missing, found.token_asked) == (False, False, "never")
-    assert found.explain() == found.problem == "there is neither sshd nor other in /nonexistent"
+    assert found.explain() == found.problem == "neither sshd nor other exists in /nonexistent"
 
 
 def test_unknown_modules_may_do_anything_and_are_named():
@@ -107,11 +107,11 @@ def test_what_if():
 @pytest.mark.parametrize(
     ("assume", "message"),
     [
-        ({"sshd:9": ["success"]}, "no auth line of a module at sshd:9"),
-        ({"hd:1": ["success"]}, "no auth line of a module at hd:1"),
-        ({"sshd:1": ["yes"]}, "sshd:1 needs a list of results"),
-        ({"sshd:1": []}, "sshd:1 needs a list of results"),
-        ({"sshd:1": "success"}, "sshd:1 needs a list of results"),
+        ({"sshd:9": ["success"]}, "no auth line at sshd:9"),
+        ({"hd:1": ["success"]}, "no auth line at hd:1"),
+        ({"sshd:1": ["yes"]}, "sshd:1 must be a list of results"),
+        ({"sshd:1": []}, "sshd:1 must be a list of results"),
+        ({"sshd:1": "success"}, "sshd:1 must be a list of results"),
     ],
 )
 def test_a_question_that_makes_no_sense(assume, message):

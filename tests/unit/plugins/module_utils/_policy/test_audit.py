@@ -37,7 +37,8 @@ pytestmark = needs_sshd
 
 HOSTILE = (
     "Match Group wheel,staff\n X11Forwarding no\nMatch User svc-*\n PasswordAuthentication no\n"
-    "Match Address 10.0.0.0/8\n Banner /a\nMatch User user7 Address 192.0.2.0/24\n Banner /b\nMatch Group !wheel,*\n Banner /c\n"
+    "Match Address 10.0.0.0/8\n Banner /a\nMatch User user7 Address 192.0.2.0/24\n Banner /b\nMatch Group !wheel,*\n "
+    "Banner /c\n"
 )
 
 
@@ -154,7 +155,7 @@ def test_configuration_that_only_some_logins_run_into(host):
     report = audit(host)
     if Sshd(str(host.sshd)).version < (9, 9):
         assert (
-            f"for alice from 203.0.113.7 to port 22: sshd refuses its configuration: {host.dropins}/50-x.conf line 2"
+            f"for alice from 203.0.113.7 to port 22: sshd rejects its configuration: {host.dropins}/50-x.conf line 2"
             in str(report)
         )
         assert ids(report) == {"sshd_config_invalid"}
@@ -194,7 +195,7 @@ def test_second_daemon_that_cannot_be_judged(host):
     report = audit(
         host, running=[Daemon("process 1", str(host.config), ()), Daemon("process 9", "/nonexistent/sshd_config", ())]
     )
-    assert "cannot be judged" in str([one for one in report["findings"] if one["id"] == "sshd_second_daemon"])
+    assert "cannot be checked" in str([one for one in report["findings"] if one["id"] == "sshd_second_daemon"])
 
 
 # Key files

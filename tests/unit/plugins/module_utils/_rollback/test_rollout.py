@@ -169,7 +169,7 @@ def test_not_confirmed_comes_back_by_itself_and_is_told(host):
 def test_confirmation_after_the_time_is_refused(host):
     host.run()
     host.time_is_up()
-    with pytest.raises(FleetMfaError, match=r"put back already \(timer\)"):
+    with pytest.raises(FleetMfaError, match=r"already rolled back \(timer\)"):
         host.rollout.confirm(ROLLOUT_ID)
     assert host.is_as_before
 
@@ -240,7 +240,7 @@ def test_roll_back_killed_on_its_way_is_repeated(host):
     host.run()
     folder = host.rollout.folder
     (host.etc / "pam.d/sshd").unlink()
-    os.link(folder.armed / "file-0", host.etc / "pam.d/sshd")  # put back already
+    os.link(folder.armed / "file-0", host.etc / "pam.d/sshd")  # already rolled back
     (host.etc / "pam.d/.sshd.0123456789ab.fleetmfa").write_bytes(b"half")  # and the next one died on its way
     assert host.boot() == 0
     assert host.is_as_before
@@ -270,7 +270,7 @@ def test_a_stranger_is_not_killed_for_the_number_in_the_lock(host):
         held.write(f"{stranger.pid:<16}".encode())
         held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(FleetMfaError, match="another roll-out is at work"), host.rollout.folder.lock(0.1, True):
+        with pytest.raises(FleetMfaError, match="another roll-out is running"), host.rollout.folder.lock(0.1, True):
             pass
         assert stranger.poll() is None and host.files() == changed
         roll_back = host.start_boot()
@@ -293,7 +293,7 @@ def test_roll_back_does_without_the_work_when_the_lock_is_not_to_be_had(host, mo
         fcntl.flock(held, fcntl.LOCK_EX)
         held.truncate(0)
         assert program.main([str(host.rollout.folder.path), ROLLOUT_ID, "boot"]) == 1
-    assert host.files() == changed and len(said) == 3 and "at work" in said[0][2][0]
+    assert host.files() == changed and len(said) == 3 and "is running" in said[0][2][0]
     assert program.main([str(host.rollout.folder.path), ROLLOUT_ID, "boot"]) == 0
     assert host.is_as_before
 
@@ -308,7 +308,7 @@ def test_second_run_at_the_same_time_is_refused(host, monkeypatch):
 
 def test_failure_in_the_middle_puts_everything_back_at_once(host):
     changes = [FileChange(str(host.etc / "pam.d/sshd"), b"new\n"), FileChange(str(host.etc / "gone/x.conf"), b"x\n")]
-    with host.rollout.lock(), pytest.raises(FleetMfaError, match="gone/x.conf.*the old configuration is back"):
+    with host.rollout.lock(), pytest.raises(FleetMfaError, match="gone/x.conf.*the old configuration is restored"):
         host.rollout.start(ROLLOUT_ID, changes, 60, sshd=None)
     assert host.is_as_before
     assert host.rollout.earlier()["reason"] == "failure"
@@ -371,7 +371,7 @@ def test_a_file_that_cannot_be_replaced_keeps_nobody_from_the_way_back(host):
     try:
         changes = [FileChange(str(target), b"new\n"), FileChange(str(host.etc / "ssh/99-removed.conf"), b"new\n")]
         with host.rollout.lock(), pytest.raises(
-            FleetMfaError, match="Operation not permitted.*the old configuration is back"
+            FleetMfaError, match="Operation not permitted.*the old configuration is restored"
         ):
             host.rollout.start(ROLLOUT_ID, changes, 60, sshd=None)
     finally:
@@ -447,7 +447,7 @@ def test_disk_full_after_half_of_the_changes(tiny_disk):
         FileChange(str(host.etc / "pam.d/sshd"), b"new\n"),
         FileChange(str(host.etc / "ssh/00.conf"), b"x" * 200_000),
     ]
-    with host.rollout.lock(), pytest.raises(FleetMfaError, match="No space left.*the old configuration is back"):
+    with host.rollout.lock(), pytest.raises(FleetMfaError, match="No space left.*the old configuration is restored"):
         host.rollout.start(ROLLOUT_ID, changes, 60, sshd=None)
     assert host.is_as_before
 
@@ -471,7 +471,7 @@ def test_file_size_limit_leaves_the_old_files(host):
     ]
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     try:
-        with host.rollout.lock(), pytest.raises(FleetMfaError, match="too large.*the old configuration is back"):
+        with host.rollout.lock(), pytest.raises(FleetMfaError, match="too large.*the old configuration is restored"):
             host.rollout.start(ROLLOUT_ID, changes, 60, sshd=None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

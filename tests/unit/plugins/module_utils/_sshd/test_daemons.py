@@ -52,7 +52,7 @@ def test_running_daemon_is_found_with_its_options(second_sshd):
 def test_refused_configuration_is_not_reloaded(second_sshd):
     host, process = second_sshd
     host.config.write_text("Nonsense yes\n")
-    with pytest.raises(FleetMfaError, match="not reloaded, because it refuses its configuration: .*Nonsense"):
+    with pytest.raises(FleetMfaError, match="not reloaded, because it rejects its configuration: .*Nonsense"):
         reload_sshd(str(host.config), str(host.sshd))
     assert process.poll() is None
 

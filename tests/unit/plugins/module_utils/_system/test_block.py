@@ -81,9 +81,7 @@ def test_refused_by_all_with_one_text(shape, tmp_path):
         lambda: plan_host_files([wish], True),
         lambda: plan_host_files([wish], False),
     ):
-        with pytest.raises(
-            FleetMfaError, match=f"sshd: the marker lines .* do not pair up .{told}.; leave one of each"
-        ):
+        with pytest.raises(FleetMfaError, match=f"sshd: the marker lines .* do not match .{told}.; leave one of each"):
             read()
 
 

@@ -45,7 +45,7 @@ def test_how_it_ended():
 
 def test_a_program_that_is_not_there_is_named():
     for name in ("fleetmfa-nothing", "/nonexistent/fleetmfa-nothing"):
-        with pytest.raises(FleetMfaError, match=f"{name} is not there"):
+        with pytest.raises(FleetMfaError, match=f"{name} was not found"):
             run(name)
         assert not succeeds(name)
 
@@ -71,7 +71,7 @@ def test_planning_and_reloading_find_the_same_sshd(monkeypatch, tmp_path):
     sshd.chmod(0o755)
     monkeypatch.setattr(commands, "PATH", f"{tmp_path}:/usr/bin:/bin")
     assert Sshd().binary == str(sshd)
-    with pytest.raises(FleetMfaError, match="refuses its configuration: this one"):
+    with pytest.raises(FleetMfaError, match="rejects its configuration: this one"):
         reload_sshd()
 
 

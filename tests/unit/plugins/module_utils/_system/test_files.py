@@ -164,7 +164,7 @@ def test_an_attribute_that_cannot_be_kept_is_an_error_that_names_it(tmp_path, mo
 
     change = FileChange(str(path), b"new\n")
     monkeypatch.setattr(os, "setxattr", refuse)
-    with pytest.raises(FleetMfaError, match=r"cannot write .*sshd: its attribute user.origin cannot be kept"):
+    with pytest.raises(FleetMfaError, match=r"cannot write .*sshd: its attribute user.origin cannot be preserved"):
         change.apply()
     assert path.read_bytes() == b"old\n" and os.listdir(tmp_path) == ["sshd"]
 
@@ -195,7 +195,7 @@ def test_other_names_of_a_file_keep_the_old_content(tmp_path):
 def test_a_symbolic_link_is_refused_before_anything_is_changed(tmp_path):
     (tmp_path / "elsewhere").write_bytes(b"old\n")
     (tmp_path / "sshd").symlink_to("elsewhere")
-    with pytest.raises(FleetMfaError, match="sshd is a symbolic link; replace it by a regular file"):
+    with pytest.raises(FleetMfaError, match="sshd is a symbolic link; replace it with a regular file"):
         FileChange(str(tmp_path / "sshd"), b"new\n")
 
 
@@ -247,7 +247,7 @@ def test_a_revert_that_fails_does_not_keep_the_others_from_theirs(tmp_path):
     first, second, third = (str(path) for path in paths)
     changes = [FileChange(first, b"new\n"), FileChange(second, b"new\n"), Failing(third, b"new\n")]
     changes[1].revert = changes[2].revert
-    with pytest.raises(FleetMfaError, match="some reason; NOT PUT BACK, do it by hand: cannot write .*three"):
+    with pytest.raises(FleetMfaError, match="some reason; NOT RESTORED, do it by hand: cannot write .*three"):
         apply_all(changes)
     assert (paths[0].read_bytes(), paths[1].read_bytes()) == (b"old\n", b"new\n")
 

@@ -68,7 +68,7 @@ def test_the_whole_way(desk, host, log):
         "user alice: pending key shown",
         "user alice: first token accepted",
         "user alice: key validated by two tokens, clock drift 0 s",
-        "user alice: joined mfa-enforced: asked for a token from the next login on",
+        "user alice: joined mfa-enforced and will be asked for a token at the next login",
     ]
 
 
@@ -107,7 +107,7 @@ def test_nobody_else_gets_a_key(desk, host, user, changed):
 def test_root_is_left_to_operators(desk, tmp_path, host, request_name, values):
     """sshd replaces what root types at a prompt by junk, unless PermitRootLogin is yes: root would be locked out."""
     provision(tmp_path, "root")
-    with pytest.raises(FleetMfaError, match="root is not enrolled here"):
+    with pytest.raises(FleetMfaError, match="root cannot enroll here"):
         ask(desk("root"), request_name, **values)
     assert host.validated("root") is None and EnforcedGroup().members == set()
 
@@ -180,7 +180,7 @@ def test_without_a_validated_key_there_are_no_new_codes(desk):
     ],
 )  # fmt: skip
 def test_senseless_requests(desk, question):
-    with pytest.raises(FleetMfaError, match="no request that the enrollment service knows"):
+    with pytest.raises(FleetMfaError, match="does not know this request"):
         desk().answer(question)
 
 
@@ -197,7 +197,7 @@ class TestOverdue:
 
     def test_who_let_the_time_pass_and_nobody_else(self, tmp_path, late, log):
         assert self.settle(tmp_path) == {"bob"}
-        assert "user bob: enrollment is overdue, from now on: deny" in log
+        assert "user bob: enrollment is overdue; from now on: deny" in log
         assert self.settle(tmp_path) == {"bob"} and len(log) == 1
 
     def test_a_longer_period_takes_out_again(self, tmp_path, late):
@@ -233,7 +233,7 @@ class TestOverdue:
         link.unlink()
         link.symlink_to("/etc/shadow")
         assert self.settle(tmp_path) == {"bob"}
-        assert any("user alice: left as before" in line for line in log)
+        assert any("user alice: left unchanged" in line for line in log)
 
     def test_status_puts_the_group_right_for_its_user(self, tmp_path, late, desk):
         status = ask(desk("bob", enrollment_overdue="enroll_only"), "status")
@@ -251,7 +251,7 @@ def test_status_waits_for_no_lock_and_the_rest_not_for_long(desk, tmp_path, host
     monkeypatch.setattr(enroll_desk, "LOCK_SECONDS", 0.1)
     with host.lock():
         assert ask(desk(), "status")["pending"]
-        with pytest.raises(FleetMfaError, match="is held by another run"):
+        with pytest.raises(FleetMfaError, match="has been locked by another run"):
             ask(desk(), "key")
 
 

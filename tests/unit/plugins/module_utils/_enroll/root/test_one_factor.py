@@ -159,7 +159,7 @@ def test_a_key_made_in_place_of_another_gives_nobody_more_time(tmp_path, host, l
     made = victim.ask("key")
     assert victim.ask("key") == made
     assert victim.state.pending("alice").since == since and victim.ask("status")["overdue"]
-    assert "user alice: pending key of unknown origin replaced by one made here" in log
+    assert "user alice: pending key of unknown origin replaced by one generated here" in log
 
 
 @pytest.mark.parametrize("words", ["pending, made by this host", "pending, given by the operator", "validated"])

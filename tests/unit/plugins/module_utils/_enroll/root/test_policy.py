@@ -55,11 +55,11 @@ def test_a_policy_of_0_1_0(render):
     ("changed", "told"),
     [
         ({"mfa_enrollment_start": "31.3.2026"}, "start is '31.3.2026'"),
-        ({"mfa_enrollment_days": 0}, "days is '0'; it has to be a number from 1 to 365"),
+        ({"mfa_enrollment_days": 0}, "days is '0'; it must be a number from 1 to 365"),
         ({"mfa_enrollment_days": 366}, "days is '366'"),
-        ({"mfa_enrollment_overdue": "shoot"}, "overdue is 'shoot'; it has to be one of allow, enroll_only, deny"),
+        ({"mfa_enrollment_overdue": "shoot"}, "overdue is 'shoot'; it must be one of allow, enroll_only, deny"),
         ({"mfa_enrollment_extensions": {"users": {"bob": "many"}}}, "bob is 'many'"),
-        ({"mfa_recovery_codes": 101}, "recovery_codes is '101'; it has to be a number from 0 to 100"),
+        ({"mfa_recovery_codes": 101}, "recovery_codes is '101'; it must be a number from 0 to 100"),
         ({"mfa_issuer": "x\n[host]"}, "cannot be read as an enrollment policy"),
     ],
 )

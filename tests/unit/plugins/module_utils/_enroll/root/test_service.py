@@ -64,11 +64,11 @@ def test_an_id_without_an_account_is_told_so(door):
         (b"\n", "not JSON"),
         (b"[" * 1000 + b"\n", "not JSON"),
         (b"\x00\xff\xfe\n", "not JSON"),
-        (b"1" * 1000 + b"\n", "no request"),
+        (b"1" * 1000 + b"\n", "does not know this request"),
         (b'{"request": "key"}', "not one line"),
         (b"A" * 1025, "not one line"),
         (b"A" * 3_000_000, None),
-        (b'{"request": "status", "user": "bob"}\n', "no request"),
+        (b'{"request": "status", "user": "bob"}\n', "does not know this request"),
     ],
 )
 def test_hostile_requests(door, text, told):
@@ -85,8 +85,8 @@ def little_patience(monkeypatch):
 
 def test_who_says_nothing_or_little_is_sent_away_in_time(little_patience, door):
     started = time.monotonic()
-    assert b"no request came in time" in say(door, b"")
-    assert b"no request came in time" in say(door, b'{"request"')
+    assert b"no request was received in time" in say(door, b"")
+    assert b"no request was received in time" in say(door, b'{"request"')
     assert time.monotonic() - started < 3
 
 

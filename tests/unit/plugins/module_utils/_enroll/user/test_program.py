@@ -84,13 +84,13 @@ def test_the_whole_dialogue(window):
     to_the_key(one)
     assert one.qr_text() == f"otpauth://totp/SSH:alice?secret={SECRET}&issuer=SSH"
     type_both(one)
-    one.wait_for("when you have kept them")
+    one.wait_for("when you have saved them")
     assert all(code in one.text for code in CODES)
     one.enter()
     one.wait_for(r"Recovery code \(")
     assert not any(code in one.text for code in CODES)
     one.enter("99999999")
-    one.wait_for("That is none of your recovery codes")
+    one.wait_for("That is not one of your recovery codes")
     one.enter()
     one.wait_for(r"Recovery code \(")
     one.enter(CODES[1])
@@ -115,7 +115,7 @@ def test_what_is_typed_ahead_is_kept_for_the_next_question(window):
     one.wait_for("Press Enter to begin")
     now = time.time()
     one.send(f"\r{TOTP.at(now - 30)}\r{TOTP.at(now)}\r")
-    one.wait_for("when you have kept them")
+    one.wait_for("when you have saved them")
 
 
 def test_huge_and_binary_input_does_no_harm(window):
@@ -195,7 +195,7 @@ def test_plain_lines_wait_for_the_next_token(window):
     one.send("typed too early\n")
     one.wait_for("Second token:", seconds=35)
     one.send(TOTP.now() + "\n")
-    one.wait_for("when you have kept them")
+    one.wait_for("when you have saved them")
     assert "typed too early" not in one.text
 
 
@@ -229,7 +229,7 @@ def test_a_key_that_the_operator_gave_is_not_shown(window, tmp_path, plain):
     one.settle(0.3)
     assert one.qr_text() == "" and "Without the sheet, ask your administrator" in " ".join(one.text.split())
     type_both(one)
-    one.wait_for("when you have kept them")
+    one.wait_for("when you have saved them")
     assert SECRET[:4].encode() not in one.received and b"otpauth" not in one.received
 
 
@@ -264,7 +264,7 @@ def test_a_new_key_is_shown_for_what_a_login_would_take(window, tmp_path, action
 def test_who_has_no_reason_to_enroll_is_told_why(window):
     one = window(user="nobody")
     assert one.wait_for_end() == 1
-    assert "no key is meant for nobody on this host" in one.text
+    assert "nobody is not supposed to have a key on this host" in one.text
 
 
 def test_no_service_is_told(door, window):
@@ -283,7 +283,7 @@ def test_the_offer_takes_no_for_an_answer(window):
         one.wait_for(r"You have 7 days left.[\s\S]*Enroll now\?")
         one.send(answer)
         assert one.wait_for_end() == 0
-        assert "Later, then" in one.text
+        assert "You can enroll later" in one.text
 
 
 def test_the_offer_leads_to_the_dialogue(window):
