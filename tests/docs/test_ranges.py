@@ -74,7 +74,7 @@ def test_every_number_of_a_module_has_a_range_and_says_it(where, option, documen
     for value in (allowed.low, allowed.high, None):
         check_ranges({option: value})
     for value in (allowed.low - 1, allowed.high + 1):
-        with pytest.raises(FleetMfaError, match=f"{option}: {value} is not within {allowed}"):
+        with pytest.raises(FleetMfaError, match=f"{option}: {value} is not in the range {allowed}"):
             check_ranges({option: value})
 
 

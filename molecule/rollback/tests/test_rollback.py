@@ -133,7 +133,7 @@ def test_sshd_does_not_reload(fleet, roll_out, sshd_unit):
     sshd_unit("ExecReload=/bin/false")
     results = roll_out(window=20)
     assert all("systemctl reload ssh.service failed" in one["msg"] for one in results)
-    assert all("the old files are back" in one["msg"] for one in results)
+    assert all("the old files are restored" in one["msg"] for one in results)
     assert all(fleet.each(lambda host: host.lets_in))
     sshd_unit("ExecReload=/bin/kill -HUP $MAINPID")
     fleet.run("for i in $(seq 300); do test -e /var/lib/fleetmfa/rollout/armed || exit 0; sleep 1; done; exit 1")

@@ -236,7 +236,7 @@ def _denied_members(host: MfaHost, except_for: Container[str]) -> dict[str, str]
 
 def _denied(group: str, why: str) -> str:
     return (
-        f"a member of {group} without a usable validated key ({why}), so every login is and stays denied. In keys, "
+        f"a member of {group} without a usable validated key ({why}), so every login stays denied. In keys, "
         "give the user state validated with a secret that the user's app has or will have; or rotated with a new "
         "secret, to be validated with two tokens; or absent, which lets the user in without a token. (present "
         "corrects owner and mode.)"

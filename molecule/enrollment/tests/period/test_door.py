@@ -59,7 +59,7 @@ def test_each_user_gets_the_own_key_and_no_request_names_another(talk, root):
 
 def test_root_gets_no_key_of_a_user_either(talk):
     (answer,) = talk([json.dumps({"request": "key"}) + "\n"], user="root")
-    assert set(answer) == {"failed"} and "root is not enrolled here" in answer["failed"]
+    assert set(answer) == {"failed"} and "root cannot enroll here" in answer["failed"]
 
 
 @pytest.mark.parametrize("user", ["nobody", "daemon", "ansible"])

@@ -70,7 +70,7 @@ def test_a_program_can_be_built_from_inside_an_archive(tmp_path):
 
 
 def test_a_program_of_nothing_is_refused():
-    with pytest.raises(FleetMfaError, match="source of .*_no_such_file is not there"):
+    with pytest.raises(FleetMfaError, match="source of .*_no_such_file is missing"):
         build_program("_no_such_file")
 
 

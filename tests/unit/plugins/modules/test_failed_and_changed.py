@@ -78,7 +78,7 @@ def test_totp_key_says_what_was_done(host, lock_after_the_look):
     result = host.totp_key(VALIDATED, {"user": "carol"})
     assert result["failed"] and result["changed"]
     assert "Done before that: the keys of alice, the keys of carol." in result["msg"]
-    assert "Not done: 1 users into mfa-enforced" in result["msg"]
+    assert "Not done: 1 users added to mfa-enforced" in result["msg"]
     assert (host.keys("alice"), host.keys("carol"), host.members()) == ("v", "p", set())
     lock_after_the_look.undo()
     assert host.totp_key(VALIDATED)["changed"]

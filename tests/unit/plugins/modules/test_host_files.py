@@ -112,7 +112,7 @@ class TestFailuresWhileApplying:
     @pytest.mark.parametrize(
         ("in_the_way", "told"),
         [
-            ("/proc", "No such file or directory; make its folder"),
+            ("/proc", "No such file or directory; create its folder"),
             ("read-only mount", "Read-only file system; its file system is mounted read-only"),
             ("immutable folder", "Operation not permitted; .*chattr -i"),
             ("full disk", "No space left on device; make room"),

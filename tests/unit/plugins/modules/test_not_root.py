@@ -25,5 +25,5 @@ OPTIONS = {
 def test_not_root_is_said_first(run_module, monkeypatch, module, options, check_mode):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     result = run_module(module, check_mode=check_mode, **options)
-    assert result["failed"] and result["msg"].startswith("this needs root, and runs as user id 1000; set become: true")
+    assert result["failed"] and result["msg"].startswith("this needs root but runs as user id 1000; set become: true")
     assert "findings" not in result and "write" not in result["msg"]

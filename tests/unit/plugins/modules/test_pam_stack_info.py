@@ -84,7 +84,7 @@ def test_errors_name_the_place(run_module, confdir, tmp_path):
 def test_a_folder_without_the_service(run_module, tmp_path):
     result = run_module("pam_stack_info", confdir=str(tmp_path))
     assert (result["can_succeed"], result["counterexample"]) == (False, [])
-    assert result["problem"] == f"there is neither sshd nor other in {tmp_path}"
+    assert result["problem"] == f"neither sshd nor other exists in {tmp_path}"
 
 
 def test_this_machine(run_module):

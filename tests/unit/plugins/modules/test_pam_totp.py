@@ -226,7 +226,7 @@ class TestOwnService:
     @pytest.mark.parametrize(
         ("line", "instead", "said"),
         [
-            ("account include sshd\n", "", "the account lines of sshd are not those of sshd-mfa"),
+            ("account include sshd\n", "", "the account lines of sshd and sshd-mfa"),
             ("account include sshd\n", "account required pam_permit.so\n", "pam_nologin.so is missing"),
             (
                 "account include sshd\n",

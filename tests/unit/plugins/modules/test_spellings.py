@@ -109,7 +109,7 @@ def test_a_second_key_under_a_spelling_is_put_away(host):
     provision_as_0_1_0(host)
     content = Path(host.path, "keys", "BOB").read_bytes()
     result = host.totp_key(diff=True)
-    assert "validated key under the spelling BOB put away" in result["diff"]["prepared"]
+    assert "validated key under the spelling BOB moved aside" in result["diff"]["prepared"]
     (away,) = Path(host.path, "put-away").iterdir()
     assert away.name.startswith("BOB.keys.") and away.read_bytes() == content
     assert Path(host.path, "put-away").stat().st_mode & 0o777 == 0o700

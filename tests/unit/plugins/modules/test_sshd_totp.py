@@ -104,5 +104,5 @@ def test_reload_that_fails_puts_the_old_files_back(host, run):
     host.sshd.write_text(f'#!/bin/sh\n[ "$3" = {host.config} ] && {{ echo broken >&2; exit 1; }}\nexec {real}')
     before = snapshot(host)
     result = run(reload=True)
-    assert result["failed"] and "refuses its configuration: broken" in result["msg"]
+    assert result["failed"] and "rejects its configuration: broken" in result["msg"]
     assert snapshot(host) == before

@@ -120,13 +120,13 @@ def test_absent_gives_back_the_old_file(confdir, run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"confirm_timeout": 14}, "confirm_timeout: 14 is not within 15 to 3600"),
-        ({"confirm_timeout": 3601}, "confirm_timeout: 3601 is not within 15 to 3600"),
+        ({"confirm_timeout": 14}, "confirm_timeout: 14 is not in the range 15 to 3600"),
+        ({"confirm_timeout": 3601}, "confirm_timeout: 3601 is not in the range 15 to 3600"),
         ({"rollout_id": "x; reboot"}, "rollout_id: 'x; reboot' is not the id of a roll-out"),
         ({"rollout_id": None}, "rollout_id: '' is not the id"),
         ({"pam": [{"service": "sshd"}]}, "pam: service sshd has no content"),
-        ({"phase": "confirm"}, f"there is no roll-out {FIRST} that waits"),
-        ({"phase": "rollback"}, f"there is no roll-out {FIRST} that waits"),
+        ({"phase": "confirm"}, f"there is no roll-out {FIRST} waiting for confirmation"),
+        ({"phase": "rollback"}, f"there is no roll-out {FIRST} waiting for confirmation"),
     ],
 )
 def test_refusals(host, confdir, run, options, message):

@@ -113,7 +113,7 @@ def test_a_member_with_a_key_of_another_user_id_stays_denied(host):
     before = host.snapshot()
     for options in ({"users": ["bob"]}, {}):
         result = host.totp_key(**options)
-        assert result["failed"] and "every login is denied" in result["msg"]
+        assert result["failed"] and "every login stays denied" in result["msg"]
         assert host.snapshot() == before
     assert "another user id" in host.totp_key()["msg"]
     result = host.totp_key(VALIDATED)
@@ -161,7 +161,7 @@ class TestTwoNamesOfOneUserId:
     def test_is_refused_unless_each_is_asked_or_exempt(self, host):
         alias()
         result = host.totp_key(VALIDATED)
-        assert result["failed"] and "bob2 has the same user id and would get in without a token" in result["msg"]
+        assert result["failed"] and "bob2 has the same user id and could log in without a token" in result["msg"]
         assert not host.path.exists()
         assert not host.totp_key(VALIDATED, exempt_users=["bob2"]).get("failed")
         assert not host.totp_key(VALIDATED, {**VALIDATED, "user": "bob2"}).get("failed")
@@ -206,7 +206,9 @@ class TestTwoNamesOfOneUserId:
             entry = KeyEntry({**VALIDATED, "user": user}, CallSettings("SSH"), time.time(), list)
             with pytest.raises(FleetMfaError, match="has the same user id") if refused else contextlib.nullcontext():
                 assert plan([entry], own)
-        assert self.findings(host, {"root"}) == [("uid_shared", ("root2 has the user id of root, who is enforced",))]
+        assert self.findings(host, {"root"}) == [
+            ("uid_shared", ("root2 has the same user id as root, who is enforced",))
+        ]
         assert self.findings(host, {"root", "root2"}) == []
         assert self.findings(host, {"root"}, exempt=["root2"]) == []
 
@@ -215,7 +217,7 @@ class TestTwoNamesOfOneUserId:
         monkeypatch.setattr(service, "user_id", lambda _connection: pwd.getpwnam("bob").pw_uid)
         assert service.caller(None) == "bob"
         alias()
-        with pytest.raises(FleetMfaError, match="bob and bob2 have one user id"):
+        with pytest.raises(FleetMfaError, match="bob and bob2 share a user id"):
             service.caller(None)
 
     @staticmethod

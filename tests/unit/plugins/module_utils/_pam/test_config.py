@@ -130,11 +130,20 @@ def test_a_symlink_is_followed_and_a_folder_reads_as_empty(stack, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("auth required pam_a.so " + "x" * 1000, "sshd:1: versions of libpam disagree about a line of more than 1022 bytes"),
+        (
+            "auth required pam_a.so " + "x" * 1000,
+            "sshd:1: versions of libpam disagree about a line of more than 1022 bytes",
+        ),
         ("# " + "x" * 1021, "sshd:1: versions of libpam disagree about a line of more than"),
-        ("auth required \\\n" + " " * 1010 + "pam_a.so", "sshd:2: versions of libpam disagree about a line of more than"),
+        (
+            "auth required \\\n" + " " * 1010 + "pam_a.so",
+            "sshd:2: versions of libpam disagree about a line of more than",
+        ),
         ("auth required pam_a.so\0", "sshd:1: versions of libpam disagree about a line of more than"),
-        ("auth required \\\n\n pam_a.so", "sshd:2: versions of libpam disagree about a blank line or comment after a line that ends in a backslash"),
+        (
+            "auth required \\\n\n pam_a.so",
+            "sshd:2: versions of libpam disagree about a blank line or comment after a line that ends in a backslash",
+        ),
         ("auth required \\\n # why\n pam_a.so", "sshd:2: versions of libpam disagree about a blank line or comment"),
         ("auth include", "sshd:1: an include without a file name"),
         ("@include", "sshd:1: an include without a file name"),
