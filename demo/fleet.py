@@ -69,7 +69,7 @@ class Fleet:
         return self.token(user, time.time() + 30)
 
 
-def _write_private(path: Path, content: dict) -> None:
+def _write_private(path: Path, content: object) -> None:
     path.touch(mode=0o600)
     path.write_text(json.dumps(content))
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab import files, machine
 from lab.console import LabError, say
@@ -41,7 +42,7 @@ class Engine:
             raise LabError(f"{self.name} {arguments[0]} failed:\n{machine.last_lines(result.stderr)}")
         return result.stdout
 
-    def inspect(self, kind: str, names: list[str]) -> list[dict]:
+    def inspect(self, kind: str, names: list[str]) -> list[dict[str, Any]]:
         """Details of the objects that exist; those that vanish meanwhile are left out."""
         if not names:
             return []

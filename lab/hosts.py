@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from lab import files, images
 from lab.console import LabError
@@ -77,7 +78,7 @@ def containers(engine: Engine) -> list[Container]:
     return sorted((_container(details) for details in engine.inspect("container", identifiers)), key=lambda c: c.name)
 
 
-def _container(details: dict) -> Container:
+def _container(details: dict[str, Any]) -> Container:
     labels = details["Config"]["Labels"]
     ports = details["NetworkSettings"].get("Ports") or {}
     published = ports.get("22/tcp") or [{"HostPort": "0"}]

@@ -93,7 +93,7 @@ def login(server: Server, user: str, answers: Sequence[str] = (), key: bool = Tr
     prompts: list[str] = []
     left = list(answers)
 
-    def answer(_title, _instructions, fields):
+    def answer(_title: str, _instructions: str, fields: Sequence[tuple[str, bool]]) -> list[str]:
         prompts.extend(prompt for prompt, _echo in fields)
         return [left.pop(0) if left else "" for _ in fields]
 
@@ -165,7 +165,7 @@ def through_forwarding(server: Server, user: str) -> bytes:
         tunnel.wait()
 
 
-def _first_bytes(port: int, tunnel: subprocess.Popen) -> bytes:
+def _first_bytes(port: int, tunnel: subprocess.Popen[bytes]) -> bytes:
     """As soon as the client listens, which it does after the login."""
     deadline = time.monotonic() + TIMEOUT
     while tunnel.poll() is None and time.monotonic() < deadline:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
+from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -34,7 +35,7 @@ class ActionModule(ActionBase):
 
     _requires_connection = False
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         try:
             _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
@@ -48,7 +49,7 @@ class ActionModule(ActionBase):
         return result
 
 
-def _sheets(arguments: dict) -> dict[str, bytes]:
+def _sheets(arguments: dict[str, Any]) -> dict[str, bytes]:
     """Path and content of every sheet; a key that is wrong stops it before anything is written."""
     check_ranges(arguments)
     sheets = {}

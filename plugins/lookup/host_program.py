@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 DOCUMENTATION = r"""
 name: host_program
 short_description: A program of this collection for a managed host
@@ -60,12 +62,12 @@ PROGRAMS = {"mfa-enroll": "_enroll.user.program", "mfa-enroll-service": "_enroll
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         interpreter = self.get_option("interpreter")
         return [base64.b64encode(build_program(self._entry(name), interpreter)).decode("ascii") for name in terms]
 
-    def _entry(self, name):
+    def _entry(self, name: str) -> str:
         if name not in PROGRAMS:
             raise AnsibleLookupError(f"there is no program {name!r}; choose from {', '.join(sorted(PROGRAMS))}")
         return PROGRAMS[name]

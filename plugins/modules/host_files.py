@@ -113,7 +113,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_set impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         {
             "files": {"type": "list", "elements": "dict", "required": True, "options": HOST_FILE},

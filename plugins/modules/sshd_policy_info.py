@@ -28,8 +28,6 @@ attributes:
     platforms: linux
     support: full
     description: OpenSSH. Needs root, as C(sshd -T) does.
-extends_documentation_fragment:
-  - fleetmfa.ssh.connection
 options:
   config:
     description:
@@ -205,8 +203,7 @@ sshd_calls:
 """
 
 import os
-
-from ansible.module_utils.basic import AnsibleModule
+from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     OVERDUE_MODES,
@@ -215,12 +212,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy i
     with_host_policy,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
-    CONNECTION_ARGUMENTS,
-    ManagingConnection,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, GivenHostOptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit, AuditWish
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
@@ -237,40 +232,63 @@ ENROLLMENT_OPTIONS = {
 TOLD = ("sshd_overdue_not_offered", "host_tokens")
 
 
-def enrollment_of_host() -> dict | None:
+ARGUMENTS = {
+    "config": {"type": "path", "default": SSHD_CONFIG},
+    "dropin": {"type": "path", "default": DROPIN},
+    "binary": {"type": "path"},
+    **HOST_ARGUMENTS,
+    "assume_enforced": {"type": "list", "elements": "str", "default": []},
+    "enrollment": {"type": "dict", "options": ENROLLMENT_OPTIONS},
+}
+
+
+def enrollment_of_host() -> Enrollment:
     """What this host's enrollment policy says, if it has one."""
     if not os.path.exists(POLICY_PATH):
-        return None
+        return Enrollment()
     policy = read_policy()
-    same = ("users", "exempt_groups", "overdue_group")
-    others = {"overdue": policy.enrollment_overdue, "exempt_users": policy.users_left_alone}
-    return {**others, **{name: getattr(policy, name) for name in same}}
+    return Enrollment(
+        overdue=policy.enrollment_overdue,
+        users=policy.users,
+        exempt_users=policy.users_left_alone,
+        exempt_groups=policy.exempt_groups,
+        overdue_group=policy.overdue_group,
+    )
+
+
+class PolicyInfoOptions(GivenHostOptions):
+    """ARGUMENTS, as Ansible gives them."""
+
+    config: str
+    dropin: str
+    binary: str | None
+    assume_enforced: list[str]
+    enrollment: dict[str, Any] | None
+
+
+def audit_wish(params: PolicyInfoOptions, cannot_answer: list[str]) -> AuditWish:
+    host, planned = with_host_policy(params), params["enrollment"]
+    # Where it is given the policy is not read: it may be broken, and about to be written anew.
+    enrollment = enrollment_of_host() if planned is None else Enrollment(**planned)
+    return {
+        **host,
+        "config": params["config"],
+        "dropin": params["dropin"],
+        "binary": params["binary"],
+        "assume_enforced": params["assume_enforced"],
+        "enrollment": enrollment._replace(needed_users=cannot_answer),
+    }
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "config": {"type": "path", "default": SSHD_CONFIG},
-            "dropin": {"type": "path", "default": DROPIN},
-            "binary": {"type": "path"},
-            **HOST_ARGUMENTS,
-            "assume_enforced": {"type": "list", "elements": "str", "default": []},
-            "enrollment": {"type": "dict", "options": ENROLLMENT_OPTIONS},
-            **CONNECTION_ARGUMENTS,
-        },
-        supports_check_mode=True,
-    )
+    module = ConnectedModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         require_root()
-        cannot_answer = ManagingConnection.from_params(module.params).cannot_answer
-        planned = module.params["enrollment"]
-        # Where all is given the policy is not read: it may be broken, and about to be written anew.
-        enrollment = enrollment_of_host() if planned is None else planned
-        wish = {**with_host_policy(module.params), "enrollment": {**(enrollment or {}), "needed_users": cannot_answer}}
-        report = Audit(wish).report()
+        cannot_answer = module.connection.cannot_answer
+        report = Audit(audit_wish(module.params, cannot_answer)).report()
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
-    for finding in report["findings"] if planned else []:
+    for finding in report["findings"] if module.params["enrollment"] else []:
         if finding["id"] in TOLD:
             module.warn(f"{finding['id']}: {'; '.join(finding['evidence'])}. {finding['remedy']}")
     module.exit_json(changed=False, cannot_answer=cannot_answer, **report)

@@ -154,7 +154,6 @@ options:
 extends_documentation_fragment:
   - fleetmfa.ssh.mfa_host
   - fleetmfa.ssh.confirmed
-  - fleetmfa.ssh.connection
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -268,6 +267,7 @@ denied_users:
 """
 
 import time
+from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -275,8 +275,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KE
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedSecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
@@ -312,8 +312,8 @@ ARGUMENTS = {
 }
 
 
-def main():
-    module = SecretModule(ARGUMENTS, supports_check_mode=True)
+def main() -> None:
+    module = ConnectedSecretModule(ARGUMENTS, supports_check_mode=True)
     try:
         require_root()
         module.exit_json(**manage(module))
@@ -321,14 +321,14 @@ def main():
         module.fail_json(msg=str(error), changed=error.changed)
 
 
-def manage(module: SecretModule) -> dict:
-    host = MfaHost.from_params(module.params, with_host_policy)
+def manage(module: ConnectedSecretModule) -> dict[str, Any]:
+    host = MfaHost.from_options(with_host_policy(module.params), given=module.params)
     entries = wanted_entries(module, host)
     unknown = [entry for entry in entries if module.params["unknown_users"] == "skip" and entry.lacks_account]
     entries = [entry for entry in entries if entry not in unknown]
     refuse_others = module.params["other_members"] == "error"
     plans = plan(entries, host, refuse_others)
-    joining = Joining(host, module.params, module.warn)
+    joining = Joining(host, module.params, module.connection, module.warn)
     joining.refuse(one.user for one in plans if one.enforced)
     named = {entry.user for entry in entries}
     gone = [one for one in leavers(host.state_dir) if one.name not in named]
@@ -356,7 +356,7 @@ def manage(module: SecretModule) -> dict:
     }
 
 
-def wanted_entries(module: SecretModule, host: MfaHost) -> list[KeyEntry]:
+def wanted_entries(module: ConnectedSecretModule, host: MfaHost) -> list[KeyEntry]:
     params = module.params
     call = CallSettings.from_params(params)
     wishes = list(params["keys"])

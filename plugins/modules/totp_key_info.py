@@ -168,12 +168,12 @@ ARGUMENTS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     params = module.params
     try:
         require_root()
-        host = MfaHost.from_params(params, with_host_policy)
+        host = MfaHost.from_options(with_host_policy(params), given=params)
         check_ranges(params)
         host.state_dir.check()
         members = host.group.members

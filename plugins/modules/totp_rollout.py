@@ -38,7 +38,6 @@ attributes:
     description: The new login is made on the controller.
 extends_documentation_fragment:
   - fleetmfa.ssh.mfa_host
-  - fleetmfa.ssh.connection
 options:
   state:
     description:
@@ -335,21 +334,20 @@ earlier_rollout:
       type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.rollout import TOTP_ROLLOUT_SPEC, run_phase
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.rollout import TOTP_ROLLOUT_SPEC, Call, run_phase
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=TOTP_ROLLOUT_SPEC, supports_check_mode=True)
+    module = ConnectedModule(argument_spec=TOTP_ROLLOUT_SPEC, supports_check_mode=True)
     try:
         require_root()
-        whole = module.params["phase"] == "apply"  # to confirm or put back needs no policy, which may be broken
-        params = with_host_policy(module.params) if whole else module.params
-        result = run_phase(params, module.check_mode, module.warn)
+        if module.params["phase"] == "apply":  # to confirm or put back needs no policy, which may be broken
+            module.params.update(with_host_policy(module.params))
+        result = run_phase(Call(module.params, module.connection, module.warn), module.check_mode)
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)
     module.exit_json(**result)

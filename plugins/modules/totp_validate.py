@@ -42,7 +42,6 @@ options:
 extends_documentation_fragment:
   - fleetmfa.ssh.mfa_host
   - fleetmfa.ssh.confirmed
-  - fleetmfa.ssh.connection
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -125,8 +124,8 @@ import time
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.validations import Validations
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedSecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
@@ -145,15 +144,15 @@ ARGUMENTS = {
 }
 
 
-def main():
-    module = SecretModule(ARGUMENTS, supports_check_mode=True)
+def main() -> None:
+    module = ConnectedSecretModule(ARGUMENTS, supports_check_mode=True)
     # If a list is given as one string, Ansible hides that string, not its parts.
     module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
     try:
         require_root()
-        host = MfaHost.from_params(module.params, with_host_policy)
+        host = MfaHost.from_options(with_host_policy(module.params), given=module.params)
         validations = Validations(host, module.params["validations"], time.time())
-        joining = Joining(host, module.params, module.warn)
+        joining = Joining(host, module.params, module.connection, module.warn)
         joining.refuse(validations.to_be_enforced)
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=False)

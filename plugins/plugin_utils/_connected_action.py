@@ -16,7 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._secret_arguments imp
 
 
 class ConnectedAction(ActionBase):
-    """`MODULE` runs with the arguments of the task and with `_connection`, which no task can set."""
+    """`MODULE` runs with the arguments of the task and with `_connection`, which is no option and no task may set."""
 
     MODULE = ""
     _connection: Any  # of ActionBase, which has no types
@@ -24,6 +24,8 @@ class ConnectedAction(ActionBase):
     _supports_diff = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        if "_connection" in self._task.args:
+            raise AnsibleActionFail("Unsupported parameters: _connection")
         result = super().run(tmp, task_vars)
         self._task_vars = task_vars
         return {**result, **self.act()}

@@ -35,7 +35,7 @@ KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
-def read_settings(options: dict[str, dict], given: dict[str, Any]) -> dict[str, Any]:
+def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
     """The settings by name without `mfa_`; `options` is the argument spec, `given` every variable whose name begins with mfa_.
 
     A FleetMfaError names all variables that cannot be meant. `mfa_keys` is checked and not returned: it has secrets in it.
@@ -65,7 +65,7 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"role fleetmfa.ssh.mfa has no such variable{meant}"
 
 
-def _meant(name: str, option: dict, value: Any) -> Any:
+def _meant(name: str, option: dict[str, Any], value: Any) -> Any:
     if value is None:
         raise FleetMfaError("is empty; give it a value, or omit the variable to use its default")
     value = _reader(name, option)(value)
@@ -144,7 +144,7 @@ def _element(number: int, element: Any) -> str:
     return name
 
 
-def _dict(value: Any) -> dict:
+def _dict(value: Any) -> dict[Any, Any]:
     if isinstance(value, str):
         value = _structure(value, dict)
     if not isinstance(value, dict):
@@ -165,7 +165,7 @@ def _structure(text: str, kind: type) -> Any:
     return value
 
 
-def _keys(value: Any) -> list[dict]:
+def _keys(value: Any) -> list[dict[Any, Any]]:
     if isinstance(value, str):
         value = _structure(value, list)
     if not isinstance(value, list):
@@ -189,7 +189,7 @@ def _users(value: Any) -> Any:
     return names
 
 
-def _reader(name: str, option: dict) -> Callable[[Any], Any]:
+def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
     own = {"mfa_users": _users, SECRET: _keys}
     return own.get(name) or _READERS[option["type"]]
 
@@ -230,7 +230,7 @@ def _check_issuer(value: str) -> None:
         raise FleetMfaError("cannot be an issuer: it must be short, printable and without a colon") from None
 
 
-def _check_extensions(value: dict) -> None:
+def _check_extensions(value: dict[Any, Any]) -> None:
     unknown = set(value) - {"users", "groups"}
     if unknown:
         raise FleetMfaError("may contain only users and groups")

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict
 
-class SecretArguments(dict):
+
+class SecretArguments(Dict[str, Any]):
     """With ANSIBLE_DEBUG=1 ansible-core prints the arguments of each module that was run, whatever `no_log` says."""
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/sbin")
@@ -66,7 +67,7 @@ class SshdHost:
         return wish
 
     def audit_wish(self, **values) -> dict:
-        wish = {"group": GROUP, "state_dir": str(self.state_dir), "assume_enforced": [], "enrollment": None}
+        wish = {"group": GROUP, "state_dir": str(self.state_dir), "assume_enforced": [], "enrollment": Enrollment()}
         wish.update(exempt_users=[], exempt_groups=[])
         wish.update(dropin=str(self.path), config=str(self.config), binary=str(self.sshd))
         wish.update(values)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Iterable, Mapping, NamedTuple
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import (
@@ -23,6 +23,20 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 STATES = ("present", "pending", "validated", "rotated", "absent")
 # Not for an operator: the keys stay as they are, and only membership is decided.
 KEPT = "kept"
+
+
+class NamedUser(TypedDict):
+    user: str
+
+
+class KeyWish(NamedUser, total=False):
+    """An entry of option `keys` of module totp_key, as Ansible gives it; of a user who is only named, the name alone."""
+
+    state: str
+    secret: str | None
+    issuer: str | None
+    account: str | None
+    recovery_codes: list[str] | None
 
 
 class Keys(NamedTuple):
@@ -66,7 +80,7 @@ class CallSettings(NamedTuple):
 class KeyEntry:
     """One user's entry; `hide` is told every secret, given or generated, before it is used."""
 
-    def __init__(self, wish: dict, call: CallSettings, now: float, hide: Callable[[Iterable[str]], None]):
+    def __init__(self, wish: KeyWish, call: CallSettings, now: float, hide: Callable[[Iterable[str]], None]):
         self.named: str = wish["user"]
         self.user: str = known_as(self.named)
         self.state: str = wish.get("state") or "present"

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, NamedTuple
+from typing import Iterable, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import DEFAULT_PATH, StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
@@ -19,6 +19,24 @@ HOST_ARGUMENTS = {
     "exempt_users": {"type": "list", "elements": "str"},
     "exempt_groups": {"type": "list", "elements": "str"},
 }
+
+
+class GivenHostOptions(TypedDict):
+    """The options above, as Ansible gives them; None: not given."""
+
+    state_dir: str
+    group: str | None
+    exempt_users: list[str] | None
+    exempt_groups: list[str] | None
+
+
+class HostOptions(TypedDict):
+    """The same with everything settled (with_host_policy)."""
+
+    state_dir: str
+    group: str
+    exempt_users: list[str]
+    exempt_groups: list[str]
 
 
 class MfaHost(NamedTuple):
@@ -46,12 +64,12 @@ class MfaHost(NamedTuple):
         return self.state_dir.records.add(join, self.exempt) or moved or forgotten
 
     @classmethod
-    def from_params(cls, given: dict[str, Any], settle: Callable[[dict], dict] = dict) -> MfaHost:
-        """`settle` fills in what a module was not given (with_host_policy)."""
-        params = settle(given)
+    def from_options(cls, options: HostOptions, given: GivenHostOptions | None = None) -> MfaHost:
+        """`given` is what a module itself was given, where that may be less than the options."""
+        of_call = given or options
         return cls(
-            StateDir(params["state_dir"]),
-            EnforcedGroup(params["group"]),
-            Exemptions(params["exempt_users"], params["exempt_groups"]),
-            released=Exemptions(given["exempt_users"] or (), given["exempt_groups"] or ()),
+            StateDir(options["state_dir"]),
+            EnforcedGroup(options["group"]),
+            Exemptions(options["exempt_users"], options["exempt_groups"]),
+            released=Exemptions(of_call["exempt_users"] or (), of_call["exempt_groups"] or ()),
         )

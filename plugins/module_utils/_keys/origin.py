@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 
@@ -24,12 +24,19 @@ UNKNOWN_ORIGIN = (
 )
 
 
-def made_here() -> dict[str, Any]:
+class Origin(TypedDict):
+    """What a key file records of it."""
+
+    origin: str
+    machine: str | None  # a hash of the machine-id
+
+
+def made_here() -> Origin:
     """What is recorded in a key whose secret this host has made up."""
     return {"origin": HOST, "machine": _this_machine()}
 
 
-def given_by_operator() -> dict[str, Any]:
+def given_by_operator() -> Origin:
     """What is recorded in a key whose secret a run of Ansible has given."""
     return {"origin": OPERATOR, "machine": None}
 

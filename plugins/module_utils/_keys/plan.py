@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from typing import Any, Callable, Container, Iterable, Iterator
+from typing import Callable, Container, Iterable, Iterator, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyEntry, Keys
@@ -26,6 +26,18 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 
 _ERRORS_SHOWN = 20
+
+
+class PlannedUser(TypedDict):
+    """An entry of the return value `users` of module totp_key."""
+
+    user: str
+    state: str
+    rotation_pending: bool
+    changed: bool
+    enforced: bool
+    exempt: bool
+    problems: list[str]
 
 
 class UserPlan:
@@ -138,7 +150,7 @@ class UserPlan:
             words.append("recorded as enforced" if self.enforced else "no longer recorded as enforced")
         return words
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> PlannedUser:
         return {
             "user": self.user,
             "state": self.after.state,

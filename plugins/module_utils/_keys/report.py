@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from typing import Any
+from typing import Mapping, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import Facts, disagreements
@@ -22,9 +22,35 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 EXPECTABLE = ("issuer", "period", "window", "rate_limit_attempts", "rate_limit_seconds")
 
 
+class UserReport(TypedDict):
+    """An entry of the return value `users` of module totp_key_info; times are UTC, ISO 8601."""
+
+    user: str
+    account_exists: bool
+    state: str
+    enforced: bool
+    exempt: bool
+    since: str | None
+    last_mfa_login: str | None
+    recovery_codes_left: int
+    clock_drift_seconds: int | None
+    rate_limited: bool
+    rate_limited_until: str | None
+    validation_refused_until: str | None
+    rotation_pending: bool
+    pending_origin: str | None
+    problems: list[str]
+    differs: list[str]
+
+
 def report(
-    user: str, host: MfaHost, members: set[str], misnamed: dict[str, list[str]], expected: dict[str, Any], now: float
-) -> dict[str, Any]:
+    user: str,
+    host: MfaHost,
+    members: set[str],
+    misnamed: Mapping[str, list[str]],
+    expected: Mapping[str, str | int],
+    now: float,
+) -> UserReport:
     """The entry of one user; a key file that cannot be read is a problem of that user, not of the call."""
     check_user_name(user)
     problems = list(misnamed.get(user, []))
@@ -90,7 +116,7 @@ def _read(host: MfaHost, folder: str, user: str, problems: list[str]) -> KeyFile
     return key
 
 
-def _differing(key: KeyFile, expected: dict[str, Any]) -> list[str]:
+def _differing(key: KeyFile, expected: Mapping[str, str | int]) -> list[str]:
     attempts, seconds = key.rate_limit or (None, None)
     actual = {
         "issuer": key.issuer,

@@ -306,7 +306,7 @@ def _is_others(uid: int | None, user: str) -> bool:
     return uid is not None and account_uid(user) not in (None, uid)
 
 
-def _is_lent(entry: os.DirEntry) -> bool:
+def _is_lent(entry: os.DirEntry[str]) -> bool:
     """Whether this is the guard's link to a user's key, for a login under another spelling of the name."""
     try:
         return entry.is_symlink() and os.sep not in os.readlink(entry.path)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Callable
+from typing import Any, Callable, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
@@ -27,6 +27,31 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import 
 Join = Callable[["list[str]"], bool]
 
 
+class ValidationWish(TypedDict):
+    """An entry of option `validations` of module totp_validate, as Ansible gives it."""
+
+    user: str
+    tokens: list[str]
+
+
+class RefusalReport(TypedDict, total=False):
+    """Why a validation failed; `drift_seconds` and `wait_seconds` where they are the reason."""
+
+    reason: str
+    drift_seconds: int
+    wait_seconds: int
+
+
+class ValidationReport(RefusalReport, total=False):
+    """An entry of the return value `users`."""
+
+    user: str
+    validated: bool
+    changed: bool
+    enforced: bool
+    exempt: bool
+
+
 class UserValidation:
     """One user's validation: the two tokens and what became of them."""
 
@@ -44,8 +69,8 @@ class UserValidation:
     def changed(self) -> bool:
         return self.moved or self.enforced != self.was_enforced
 
-    def result(self) -> dict[str, Any]:
-        result = {
+    def result(self) -> ValidationReport:
+        result: ValidationReport = {
             "user": self.user,
             "validated": self.validated,
             "changed": self.changed,
@@ -60,7 +85,7 @@ class UserValidation:
 
 
 class Validations:
-    def __init__(self, host: MfaHost, wishes: list[dict], now: float):
+    def __init__(self, host: MfaHost, wishes: list[ValidationWish], now: float):
         self._host = host
         self._now = now
         self._lacked_folders_or_group = not (host.group.exists and host.state_dir.is_prepared)
@@ -190,7 +215,11 @@ def _check(one: UserValidation) -> None:
         )
 
 
-def _reason(error: FleetMfaError) -> dict[str, Any]:
-    reason = getattr(error, "reason", "error")
-    seconds = {"clock_off": "drift_seconds", "too_many_tries": "wait_seconds"}.get(reason)
-    return {"reason": reason, **({seconds: getattr(error, "seconds", 0)} if seconds else {})}
+def _reason(error: FleetMfaError) -> RefusalReport:
+    if not isinstance(error, TokenRefused):
+        return {"reason": "error"}
+    if error.reason == "clock_off":
+        return {"reason": error.reason, "drift_seconds": error.seconds}
+    if error.reason == "too_many_tries":
+        return {"reason": error.reason, "wait_seconds": error.seconds}
+    return {"reason": error.reason}

@@ -46,7 +46,7 @@ def lost_rules(config: PamConfig, base: str, service: str) -> list[str]:
     return lost
 
 
-def _lines(config: PamConfig, service: str, kind: str) -> list[tuple]:
+def _lines(config: PamConfig, service: str, kind: str) -> list[tuple[object, ...]]:
     lines: Iterable[Line]
     if kind == "auth":
         stack = config.auth_stack(service)
@@ -60,7 +60,7 @@ def _lines(config: PamConfig, service: str, kind: str) -> list[tuple]:
     ]
 
 
-def _example(wanted: list[tuple], there: list[tuple]) -> str:
+def _example(wanted: list[tuple[object, ...]], there: list[tuple[object, ...]]) -> str:
     """One line that shows it: one that is missing, else one that is too many."""
     missing = [line for line in wanted if line not in there]
     added = [line for line in there if line not in wanted]

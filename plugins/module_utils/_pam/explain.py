@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Sequence, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import NEGATIVE, State
@@ -12,7 +12,30 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import M
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import Visit, that_succeed
 
 
-def counterexample(lines: Sequence[Line], ends: Sequence[Visit], bad: Sequence[Visit]) -> list[dict[str, Any]]:
+class StepReport(TypedDict):
+    """One line of a counterexample: what its module returned, and what that did."""
+
+    file: str
+    line: int
+    module: str
+    returned: str
+    effect: str
+
+
+class LineReport(TypedDict):
+    """One line of a stack and what its module can return."""
+
+    file: str
+    line: int
+    level: int
+    control: str
+    module: str
+    arguments: list[str]
+    results: list[str]
+    problem: str
+
+
+def counterexample(lines: Sequence[Line], ends: Sequence[Visit], bad: Sequence[Visit]) -> list[StepReport]:
     """A way in without the token, or, where there is no way in at all, the one that came nearest."""
     if bad:
         return _steps(lines, bad[0])
@@ -21,8 +44,8 @@ def counterexample(lines: Sequence[Line], ends: Sequence[Visit], bad: Sequence[V
     return _steps(lines, max(ends, key=lambda end: end.point.proven))
 
 
-def _steps(lines: Sequence[Line], end: Visit) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = []
+def _steps(lines: Sequence[Line], end: Visit) -> list[StepReport]:
+    steps: list[StepReport] = []
     visit = end
     while visit.previous is not None and visit.outcome is not None:
         line = lines[visit.previous.point.state.position]
@@ -72,7 +95,7 @@ def _effect(lines: Sequence[Line], before: State, outcome: ModuleOutcome, state:
     return effect
 
 
-def describe(line: Line, ways: Sequence[ModuleOutcome]) -> dict[str, Any]:
+def describe(line: Line, ways: Sequence[ModuleOutcome]) -> LineReport:
     return {
         "file": line.file,
         "line": line.line,

@@ -29,19 +29,32 @@ PAM_TOTP_SPEC = {
 }
 
 
-class PamWish(TypedDict):
-    """The options above, as Ansible gives them."""
+class PamEntry(TypedDict):
+    """The options above, as Ansible gives them, but for the group: an entry of totp_rollout."""
 
     service: str
     state: str  # present or absent
     content: str | None  # the token lines; needed where they are to be present
     own_service: bool
     base_service: str
-    group: str
     guard: str | None
     token_alone: bool
     require_installed: bool
     confdir: str
+
+
+class PamWish(PamEntry):
+    """All of the options above."""
+
+    group: str
+
+
+class ProvenFacts(TypedDict, total=False):
+    """What a module tells of the proof; nothing where lines are taken out."""
+
+    ways_in: list[list[str]]
+    unknown_modules: list[str]
+    notes: list[str]
 
 
 class PamPlan(NamedTuple):
@@ -52,7 +65,7 @@ class PamPlan(NamedTuple):
     notes: tuple[str, ...] = ()
 
     @property
-    def facts(self) -> dict:
+    def facts(self) -> ProvenFacts:
         if self.verdict is None:
             return {}
         return {

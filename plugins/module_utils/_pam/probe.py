@@ -15,7 +15,7 @@ import glob
 import os
 import signal
 import time
-from typing import Callable, Sequence
+from typing import Any, Callable, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import RETURN_VALUES
@@ -106,7 +106,7 @@ def _ask(path: str, arguments: Sequence[str]) -> int:
     prompts: list[int] = []
 
     @_CONVERSATION
-    def refuse(_count: int, messages: Sequence, _responses: object, _data: object) -> int:
+    def refuse(_count: int, messages: Sequence[Any], _responses: object, _data: object) -> int:
         prompts.append(messages[0].contents.style)
         return _CONV_ERR
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Callable
+from typing import Callable, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import lost_rules, without_us
@@ -77,7 +77,7 @@ def _config(demand: Demand, text: bytes | None) -> PamConfig:
     return without_us(config, [demand.base_service]) if demand.own_service else config
 
 
-def _prove(config: PamConfig, demand: Demand, subject: Subject, required: list | None = None) -> Verdict:
+def _prove(config: PamConfig, demand: Demand, subject: Subject, required: Sequence[LineTest] | None = None) -> Verdict:
     return prove(config, demand.service, subject, required=required, is_installed=demand.is_installed)
 
 

@@ -10,12 +10,17 @@ differ), so it errs towards finding a way in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Sequence
+from typing import Callable, Mapping, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import RETURN_VALUES, Line, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import fixed_result
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.explain import counterexample, describe
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.explain import (
+    LineReport,
+    StepReport,
+    counterexample,
+    describe,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import (
     TOKEN_MODULES,
     ModuleOutcome,
@@ -57,8 +62,8 @@ class Verdict:
     token_asked_when_it_succeeds: str
     can_succeed_if_token_module_missing: bool
     ways_in: list[list[str]]
-    counterexample: list[dict[str, Any]]
-    lines: list[dict[str, Any]]
+    counterexample: list[StepReport]
+    lines: list[LineReport]
     unknown_modules: list[str]
     problem: str
 

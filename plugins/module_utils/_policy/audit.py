@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Iterator, List, NamedTuple
+from typing import Callable, Iterator, List, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
@@ -27,7 +27,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service i
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.confinement import Candidate
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding, SshdFindingsError, merged
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import (
+    Finding,
+    FindingReport,
+    SshdFindingsError,
+    merged,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import (
     METHOD_KEYWORDS,
     Login,
@@ -58,12 +63,51 @@ _BASELINE = {keyword for keywords in METHOD_KEYWORDS.values() for keyword in key
 }
 
 
+class AuditWish(TypedDict):
+    """What of a host is audited."""
+
+    config: str  # main configuration file of sshd
+    dropin: str
+    binary: str | None  # of sshd; None: the one of this machine
+    group: str
+    state_dir: str
+    exempt_users: list[str]
+    exempt_groups: list[str]
+    assume_enforced: list[str]
+    enrollment: Enrollment
+
+
+class ClassReport(TypedDict):
+    """A class of users, as module sshd_policy_info returns it in `classes`."""
+
+    users: int
+    examples: list[str]
+    groups: list[str]
+    enforced: bool
+    methods: list[str]
+    needs: list[tuple[str, ...]]
+    verdict: str
+
+
+class AuditReport(TypedDict):
+    """What module sshd_policy_info returns."""
+
+    openssh_version: list[int]
+    capabilities: dict[str, bool]
+    pam_services: list[str]
+    pam_rules_by_name: list[str]
+    baseline: dict[str, str]
+    classes: list[ClassReport]
+    findings: list[FindingReport]
+    sshd_calls: int
+
+
 class Audit:
     """One reading of a host's sshd policy; reads only."""
 
     def __init__(
         self,
-        wish: dict,
+        wish: AuditWish,
         surroundings: Surroundings | None = None,
         enrolling: Enrolling = candidates,
         pam: PamConfig | None = None,
@@ -75,17 +119,17 @@ class Audit:
         self.state_dir = StateDir(wish["state_dir"])
         self.assumed = set(map(known_as, wish["assume_enforced"]))
         self.exempt = Exemptions(wish["exempt_users"], wish["exempt_groups"])
-        self.enrollment = Enrollment(**(wish["enrollment"] or {}))
+        self.enrollment = wish["enrollment"]
         self._surroundings = surroundings or Surroundings()
         self._enrolling = enrolling
         self._config_of_pam = pam or PamConfig()
         self._bare: PolicyReader | None = None  # the configuration without us, where sshd takes it
         self._base: BaseServices | None = None
 
-    def report(self) -> dict:
+    def report(self) -> AuditReport:
         baseline: dict[str, str] = {}
         services: list[str] = []
-        classes: list[dict] = []
+        classes: list[ClassReport] = []
         findings: list[Finding] = []
         bare = PolicyReader(self.sshd, bare_config(self.sshd, self.main, self.path))
         reader = PolicyReader(self.sshd, SshdConfig(self.main, version=self.sshd.version))
@@ -124,7 +168,7 @@ class Audit:
             bare = self._config_of_pam  # half a block: every change of it is refused
         return list(dict.fromkeys(rule for service in services for rule in named_rules(bare, service)))
 
-    def _judge(self, reader: PolicyReader, services: list[str]) -> tuple[list[dict], list[Finding]]:
+    def _judge(self, reader: PolicyReader, services: list[str]) -> tuple[list[ClassReport], list[Finding]]:
         self._pam = PamServices(self._config_of_pam, self._base, self.group)
         accounts = [self._as_assumed(account) for account in self._surroundings.accounts(reader.config, self.group)]
         connections = reader.connections()
@@ -175,7 +219,7 @@ class Audit:
             said = tuple(f"{_names(members)}: {verdict} {connection}" for connection, verdict in verdicts.items())
             findings.append(Finding("sshd_connection_decides", said))
         matched = {pattern for match in reader.config.matches for name, pattern in match.criteria if name == "group"}
-        report = {
+        report: ClassReport = {
             "users": len(members),
             "examples": [member.name for member in members[:_EXAMPLES]],
             "groups": sorted(
@@ -229,7 +273,7 @@ class Audit:
 
 
 class JudgedClass(NamedTuple):
-    report: dict
+    report: ClassReport
     findings: list[Finding]
 
 

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from typing import Any, Callable, Iterable, Iterator
+from typing import Callable, Iterable, Iterator, TypedDict
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HostOptions, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
-    CONNECTION_ARGUMENTS,
     ManagingConnection,
     refuse_to_ask,
 )
@@ -20,9 +19,24 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout imp
 
 # Documented in doc fragment `confirmed`.
 CONFIRMED_ARGUMENTS = {
-    **CONNECTION_ARGUMENTS,
     "confirm_timeout": {"type": "int", "default": RANGES["confirm_timeout"].default},
 }
+
+
+class ConfirmedOptions(HostOptions):
+    """The options above and those of the host, as Ansible gives them."""
+
+    confirm_timeout: int
+
+
+class JoinResult(TypedDict, total=False):
+    """What the controller is told of users who wait to be members; empty where nobody does."""
+
+    rollout_id: str
+    confirm_timeout: int
+    joining: list[str]
+    rollback_by: str
+    rollback_at: str
 
 
 class Joining:
@@ -32,14 +46,20 @@ class Joining:
     leave the group need no confirmation: nobody is shut out by not being asked.
     """
 
-    def __init__(self, host: MfaHost, params: dict[str, Any], warn: Callable[[str], None]):
-        check_ranges(params)
+    def __init__(
+        self,
+        host: MfaHost,
+        options: ConfirmedOptions,
+        connection: ManagingConnection,
+        warn: Callable[[str], None],
+    ):
+        check_ranges(options)
         self._host = host
-        self._connection = ManagingConnection.from_params(params)
-        self._timeout = params["confirm_timeout"]
-        self._rollout = Rollout(params["state_dir"])
+        self._connection = connection
+        self._timeout = options["confirm_timeout"]
+        self._rollout = Rollout(options["state_dir"])
         self._warn = warn
-        self.result: dict[str, Any] = {}
+        self.result: JoinResult = {}
 
     def refuse(self, users: Iterable[str]) -> None:
         """Those who are to be members when the call is done."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
@@ -19,13 +19,20 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 Accounts = Callable[[SshdConfig, str], "list[Account]"]
 
 
-def refuse_nobody_left(changes: list[FileChange], params: dict[str, Any], accounts: Accounts = login_accounts) -> None:
-    """Somebody has to have a way in: an account that is not asked, or one that is asked and has a sound key."""
-    sshd, group = params["sshd"], params["group"]
-    state_dir = StateDir(params["state_dir"])
-    binary = Sshd(sshd["binary"])
-    config = SshdConfig(sshd["config"], {change.path: change.after for change in changes}, binary.version)
-    with PolicyReader(binary, config) as reader:
+def refuse_nobody_left(
+    changes: list[FileChange],
+    sshd: Sshd,
+    main: str,
+    state_dir: StateDir,
+    group: str,
+    accounts: Accounts = login_accounts,
+) -> None:
+    """Somebody has to have a way in: an account that is not asked, or one that is asked and has a sound key.
+
+    `main` is the main configuration file of sshd.
+    """
+    config = SshdConfig(main, {change.path: change.after for change in changes}, sshd.version)
+    with PolicyReader(sshd, config) as reader:
         connections = reader.connections()
         for members in user_classes(config, accounts(config, group), group):
             if not any(login(reader, members[0], connection).ways_in for connection in connections):

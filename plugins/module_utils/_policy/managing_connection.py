@@ -12,7 +12,7 @@ import contextlib
 import grp
 import os
 import pwd
-from typing import Any, Iterable, NamedTuple
+from typing import Iterable, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
@@ -20,18 +20,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
 
-# Set by the action plugins (plugin_utils/_connected_action.py), which overwrite what a task says. Not for users.
-CONNECTION_ARGUMENTS = {
-    "_connection": {
-        "type": "dict",
-        "options": {
-            "uid": {"type": "int"},
-            "answers_token": {"type": "bool", "default": False},
-            "logs_in": {"type": "bool", "default": False},
-            "controller": {"type": "str", "default": ""},
-        },
-    }
-}
 _SSHD_CONFIG = "/etc/ssh/sshd_config"
 _WAYS_OUT = (
     "add the account to mfa_exempt_users (option exempt_users), or connect with fleetmfa.ssh.ssh_totp, which answers "
@@ -46,10 +34,6 @@ class ManagingConnection(NamedTuple):
     answers_token: bool = False
     logs_in: bool = False
     controller: str = ""
-
-    @classmethod
-    def from_params(cls, params: dict[str, Any]) -> ManagingConnection:
-        return cls(**(params.get("_connection") or {}))
 
     @property
     def accounts(self) -> list[str]:
@@ -90,9 +74,8 @@ def refuse_to_ask(users: Iterable[str], connection: ManagingConnection, group: s
         )
 
 
-def refuse_enforced_connection(connection: ManagingConnection, params: dict[str, Any]) -> None:
+def refuse_enforced_connection(connection: ManagingConnection, host: MfaHost) -> None:
     """Before PAM and sshd begin to ask: the account of this connection must not be one of those they ask."""
-    host = MfaHost.from_params(params)
     group = host.group.name
     for account in connection.cannot_answer:
         if _is_member(account, group):

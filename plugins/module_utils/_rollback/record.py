@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+from typing import Literal, NamedTuple, TypedDict
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_attributes import AttributesRecord
 
 
 class SshdToReload(TypedDict):
@@ -37,7 +39,7 @@ class CopiedFile(TypedDict, total=False):
     path: str
     copy: str | None  # the name of its copy; None if there was no file
     own_folder: bool
-    attributes: dict  # owner, mode, extended attributes; not there if there was no file
+    attributes: AttributesRecord  # owner, mode, extended attributes; not there if there was no file
 
 
 class _FromTheStart(TypedDict):
@@ -57,3 +59,22 @@ class Facts(_FromTheStart, total=False):
     login_seconds: int  # how long its controller may be at work, from the start on
     reason: str
     ended: float
+
+
+class EarlierRollout(TypedDict, total=False):
+    """What a run tells of a roll-out before it that was not confirmed (return value `earlier_rollout`)."""
+
+    id: str
+    outcome: Literal["rolled_back", "waiting", "interrupted"]
+    started: str  # a time as the result has it: UTC, ISO 8601
+    deadline: str
+    controller: str
+    reason: str
+    ended: str
+
+
+class Began(TypedDict):
+    """What a run tells of a roll-out that waits to be confirmed."""
+
+    rollback_by: str
+    rollback_at: str

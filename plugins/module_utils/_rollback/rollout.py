@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Callable, ContextManager, Iterator
+from typing import Callable, ContextManager, Iterator, Literal
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot, timer
@@ -18,7 +18,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.program import roll_back
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import (
     NOBODY,
+    Began,
     Caller,
+    EarlierRollout,
     Facts,
     Members,
     SshdToReload,
@@ -59,7 +61,7 @@ class Rollout:
                     return
             time.sleep(_PAUSE)
 
-    def earlier(self) -> dict | None:
+    def earlier(self) -> EarlierRollout | None:
         """What became of an earlier roll-out that nobody confirmed: its id, outcome, reason and times."""
         facts = self.folder.facts(self.folder.armed)
         if facts is not None:
@@ -88,7 +90,7 @@ class Rollout:
         sshd: SshdToReload | None,
         joining: Members | None = None,
         caller: Caller = NOBODY,
-    ) -> dict:
+    ) -> Began:
         """Apply `changes` and let users join until it is confirmed, or `timeout` seconds are over, or something here fails.
 
         `sshd` (its `config` and `binary`, each None for the usual one) is to be reloaded; None if it need not be.
@@ -191,15 +193,20 @@ def _has_joined(facts: Facts) -> bool:
     return joining is not None and not EnforcedGroup(joining["group"]).members.isdisjoint(joining["users"])
 
 
-def _told(facts: Facts, outcome: str) -> dict:
-    told = {"id": facts["id"], "outcome": outcome, "started": utc(facts["started"]), "deadline": utc(facts["deadline"])}
-    told["controller"] = facts.get("controller", "")
+def _told(facts: Facts, outcome: Literal["rolled_back", "waiting", "interrupted"]) -> EarlierRollout:
+    told: EarlierRollout = {
+        "id": facts["id"],
+        "outcome": outcome,
+        "started": utc(facts["started"]),
+        "deadline": utc(facts["deadline"]),
+        "controller": facts.get("controller", ""),
+    }
     if "ended" in facts:
-        told.update(reason=facts["reason"], ended=utc(facts["ended"]))
+        told["reason"], told["ended"] = facts["reason"], utc(facts["ended"])
     return told
 
 
-def tell(earlier: dict | None, what_now: str, warn: Callable[[str], None]) -> None:
+def tell(earlier: EarlierRollout | None, what_now: str, warn: Callable[[str], None]) -> None:
     """Warn of an earlier roll-out that was not confirmed, and say whose it was."""
     if earlier is None:
         return

@@ -16,6 +16,7 @@ import json
 import os
 import secrets
 from pathlib import Path
+from typing import Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import CopiedFile, Facts
@@ -157,7 +158,7 @@ def _attributes(path: Path) -> Attributes:
         os.close(descriptor)
 
 
-def write_json(path: Path, value: dict) -> None:
+def write_json(path: Path, value: Mapping[str, object]) -> None:
     with path.open("w", encoding="utf-8") as handle:
         handle.write(json.dumps(value, indent=1))
         handle.flush()

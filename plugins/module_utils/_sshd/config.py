@@ -136,7 +136,9 @@ class SshdConfig:
         self._stage_file(self.path, Path(folder), staged, resolve)
         return staged
 
-    def _stage_file(self, path: str, folder: Path, staged: dict[str, str], resolve: Callable) -> str:
+    def _stage_file(
+        self, path: str, folder: Path, staged: dict[str, str], resolve: Callable[[MatchLine], MatchLine]
+    ) -> str:
         if path not in staged:
             staged[path] = str(folder / f"{len(staged)}.conf")
             lines = []

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable, NamedTuple
+from typing import Iterable, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
@@ -160,6 +160,15 @@ _SEVERITIES = ("critical", "high", "medium", "low")
 _MOST_EVIDENCE = 20
 
 
+class FindingReport(TypedDict):
+    """A finding as modules return it."""
+
+    id: str
+    severity: str
+    evidence: list[str]
+    remedy: str
+
+
 class Finding(NamedTuple):
     id: str
     evidence: tuple[str, ...]
@@ -172,7 +181,7 @@ class Finding(NamedTuple):
     def remedy(self) -> str:
         return CATALOGUE[self.id][1]
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> FindingReport:
         return {"id": self.id, "severity": self.severity, "evidence": list(self.evidence), "remedy": self.remedy}
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Iterable, Iterator, NamedTuple
+from typing import Callable, Iterable, Iterator, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
@@ -146,7 +146,7 @@ def findings_of_enforced(config: SshdConfig, one: Login, pam: ServiceFiles | Non
             yield told("sshd_password_before_keyboard_interactive", "authenticationmethods")
 
 
-def _lock_out(one: Login, told) -> Iterator[Finding]:
+def _lock_out(one: Login, told: Callable[[str, str], Finding]) -> Iterator[Finding]:
     for way in one.demanded or [("publickey", KEYBOARD_INTERACTIVE)]:
         for method in way:
             keyword = one.disabled_by(method)

@@ -55,19 +55,24 @@ SSHD_TOTP_SPEC = {
 }
 
 
-class SshdWish(TypedDict):
-    """The options above, as Ansible gives them."""
+class SshdEntry(TypedDict):
+    """The options above, as Ansible gives them, but for those that totp_rollout has once for all it changes."""
 
     state: str  # present or absent
     content: str | None  # of the drop-in; needed where it is to be present
     dropin: str
     config: str
     binary: str | None  # of sshd; None: the one of this machine
-    group: str
     overdue_group: str | None
+    accept_findings: list[str]
+
+
+class SshdWish(SshdEntry):
+    """All of the options above."""
+
+    group: str
     exempt_users: list[str]
     exempt_groups: list[str]
-    accept_findings: list[str]
 
 
 # Stands for any account that no line names, those of tomorrow among them.

@@ -93,7 +93,7 @@ def _with_real_names(text: str, copies: dict[str, str]) -> str:
 
 def user_classes(config: SshdConfig, accounts: list[Account], group: str) -> list[list[Account]]:
     """Accounts in classes that no Match, Allow or Deny line tells apart; root and members of `group` stand apart."""
-    classes: dict[tuple, list[Account]] = {}
+    classes: dict[tuple[bool, ...], list[Account]] = {}
     admission = [d for d in config.directives if d.keyword in ("allowusers", "denyusers", "allowgroups", "denygroups")]
     for account in accounts:
         key = tuple(user_part_holds(match, account) for match in config.matches)

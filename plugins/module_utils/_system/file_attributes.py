@@ -16,7 +16,7 @@ import os
 import stat
 import struct
 import sys
-from typing import NamedTuple
+from typing import Callable, NamedTuple, TypedDict
 
 ACL = "system.posix_acl_access"
 # The kernel's own: they vouch for a content, and would make it refuse another.
@@ -30,18 +30,27 @@ _GET_FLAGS = 2 << 30 | struct.calcsize("l") << 16 | ord("f") << 8 | 1
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 
 
+class AttributesRecord(TypedDict):
+    """As JSON has them."""
+
+    mode: int
+    uid: int
+    gid: int
+    extended: dict[str, str]  # base64
+
+
 class Attributes(NamedTuple):
     mode: int
     uid: int
     gid: int
     extended: dict[str, bytes]
 
-    def as_json(self) -> dict:
+    def as_json(self) -> AttributesRecord:
         extended = {name: base64.b64encode(value).decode() for name, value in self.extended.items()}
-        return {**self._asdict(), "extended": extended}
+        return {"mode": self.mode, "uid": self.uid, "gid": self.gid, "extended": extended}
 
     @classmethod
-    def from_json(cls, record: dict) -> Attributes:
+    def from_json(cls, record: AttributesRecord) -> Attributes:
         extended = {name: base64.b64decode(value) for name, value in record["extended"].items()}
         return cls(record["mode"], record["uid"], record["gid"], extended)
 
@@ -130,7 +139,7 @@ def _extended(descriptor: int) -> dict[str, bytes]:
     return found
 
 
-def _change(name: str, call, *arguments) -> None:
+def _change(name: str, call: Callable[..., object], *arguments: object) -> None:
     try:
         call(*arguments)
     except OSError as error:

@@ -43,7 +43,9 @@ def settle_all(policy: Policy, today: datetime.date) -> bool:
     return changed
 
 
-def _is_overdue_or_as_before(policy: Policy, state: StateDir, user: str, today: datetime.date, members: set) -> bool:
+def _is_overdue_or_as_before(
+    policy: Policy, state: StateDir, user: str, today: datetime.date, members: set[str]
+) -> bool:
     """One user's broken key file must not keep the others from their deadline."""
     if not account_exists(user):
         return user in members

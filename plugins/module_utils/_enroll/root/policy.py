@@ -10,17 +10,16 @@ from __future__ import annotations
 import configparser
 import datetime
 import os
-from typing import Any, Mapping, NamedTuple
+from typing import Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.period import Period, period_of_user
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP, Exemptions, is_named
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 POLICY_PATH = "/etc/fleetmfa/policy.conf"
-# Of a host without a policy.
-DEFAULTS: dict[str, Any] = {"group": DEFAULT_GROUP, "exempt_users": [], "exempt_groups": []}
 OVERDUE_MODES = ("allow", "enroll_only", "deny")
 
 
@@ -30,10 +29,10 @@ class Policy(NamedTuple):
     state_dir: str
     group: str
     overdue_group: str
-    users: list | None
-    exempt_users: list
-    connecting_users: list
-    exempt_groups: list
+    users: list[str] | None
+    exempt_users: list[str]
+    connecting_users: list[str]
+    exempt_groups: list[str]
     issuer: str
     period: int
     window: int
@@ -47,7 +46,7 @@ class Policy(NamedTuple):
     group_extensions: Mapping[str, int]
 
     @property
-    def users_left_alone(self) -> list:
+    def users_left_alone(self) -> list[str]:
         """Who neither enrolls nor becomes overdue: exempt users, and those whose connections cannot answer a prompt."""
         return [*self.exempt_users, *self.connecting_users]
 
@@ -76,14 +75,20 @@ def read_policy(path: str = POLICY_PATH) -> Policy:
         raise FleetMfaError(f"{path}: {error}") from error
 
 
-def with_host_policy(params: dict[str, Any], path: str = POLICY_PATH) -> dict[str, Any]:
-    """A module's options: what it was not given of the group and the exempt lists is what the role told this host last.
+def with_host_policy(given: GivenHostOptions, path: str = POLICY_PATH) -> HostOptions:
+    """What a module was not given of the group and the exempt lists is what the role told this host last.
 
     Without that an ad hoc call would enforce an exempt user, or put users into a group that nobody is asked for.
     """
-    missing = [name for name in DEFAULTS if params[name] is None]
-    policy = read_policy(path) if missing and os.path.exists(path) else None
-    return {**params, **{name: getattr(policy, name) if policy else DEFAULTS[name] for name in missing}}
+    group, users, groups = given["group"], given["exempt_users"], given["exempt_groups"]
+    # Not read where all is given: it may be broken, and about to be written anew.
+    policy = read_policy(path) if None in (group, users, groups) and os.path.exists(path) else None
+    return {
+        "state_dir": given["state_dir"],
+        "group": group if group is not None else policy.group if policy else DEFAULT_GROUP,
+        "exempt_users": users if users is not None else policy.exempt_users if policy else [],
+        "exempt_groups": groups if groups is not None else policy.exempt_groups if policy else [],
+    }
 
 
 def _policy(parser: configparser.ConfigParser) -> Policy:
@@ -111,7 +116,7 @@ def _policy(parser: configparser.ConfigParser) -> Policy:
     )
 
 
-def _names(text: str) -> list:
+def _names(text: str) -> list[str]:
     """One name a line: names of directory groups may have blanks in them."""
     return [line.strip() for line in text.splitlines() if line.strip()]
 

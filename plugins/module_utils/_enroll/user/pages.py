@@ -9,6 +9,7 @@ same for a terminal that only prints lines, 0 columns meaning that nobody looks 
 from __future__ import annotations
 
 import textwrap
+from typing import Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.qr_code import (
     ascii_lines,
@@ -100,7 +101,7 @@ class KeyPage:
         return f"The QR code needs a window of {size}; it appears when you make the window larger."
 
 
-def _wrapped(paragraphs, width: int) -> list[str]:
+def _wrapped(paragraphs: Iterable[str], width: int) -> list[str]:
     lines: list[str] = []
     for paragraph in paragraphs:
         lines += [paragraph] if paragraph.startswith(" ") else textwrap.wrap(paragraph, max(10, width)) or [""]

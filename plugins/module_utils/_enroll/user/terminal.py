@@ -17,7 +17,7 @@ import signal
 import sys
 import termios
 import time
-from typing import Mapping, NamedTuple, Protocol
+from typing import Any, Mapping, NamedTuple, Protocol
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.qr_code import PALETTE_8, PALETTE_256, Colours
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -87,8 +87,8 @@ class Terminal(abc.ABC):
     def __init__(self, source: int, target: int, traits: Traits):
         self.traits = traits
         self._source, self._target = source, target
-        self._settings: list = []
-        self._handlers: dict = {}
+        self._settings: list[Any] = []  # as termios has them
+        self._handlers: dict[int, Any] = {}  # as signal has them
         self._left = False
 
     def __enter__(self) -> Terminal:
@@ -200,7 +200,7 @@ class FullScreen(Terminal):
         self._page: Page | None = None
         self._message = self._prompt = self._typed = self._ahead = ""
         self._until = self._span = 0.0
-        self._drawn: tuple = ()
+        self._drawn: tuple[object, ...] = ()
 
     def _begin(self) -> None:
         self._switch_off(termios.ECHO | termios.ICANON)

@@ -198,7 +198,7 @@ class TestTwoNamesOfOneUserId:
         assert not host.totp_key(VALIDATED).get("failed")
 
     def test_of_root_is_a_finding_and_no_error(self, host):
-        own = MfaHost.from_params(
+        own = MfaHost.from_options(
             {"state_dir": str(host.path), "group": "mfa-enforced", "exempt_users": [], "exempt_groups": []}
         )
         for user, refused in ("root", False), ("bob", True):

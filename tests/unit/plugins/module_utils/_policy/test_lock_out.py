@@ -10,6 +10,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out import refuse_nobody_left
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
     ALICE,
@@ -43,9 +44,9 @@ def state_dir(host):
 @pytest.fixture
 def check(host):
     def check(*accounts):
-        params = {"group": GROUP, "state_dir": str(host.state_dir)}
-        params["sshd"] = {"config": str(host.config), "binary": str(host.sshd)}
-        refuse_nobody_left([FileChange(str(host.path), POLICY.encode())], params, lambda config, group: list(accounts))
+        changes = [FileChange(str(host.path), POLICY.encode())]
+        sshd, state_dir = Sshd(str(host.sshd)), StateDir(str(host.state_dir))
+        refuse_nobody_left(changes, sshd, str(host.config), state_dir, GROUP, lambda config, group: list(accounts))
 
     return check
 

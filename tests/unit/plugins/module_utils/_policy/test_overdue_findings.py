@@ -44,7 +44,7 @@ def overdue(host, tmp_path):
     def overdue_(mode, sshd_config="", shell="/bin/bash", home=tmp_path, **wish):
         host.write(DEBIAN + sshd_config)
         enrolling = [Candidate(account, shell, str(home)) for account in (BOB, BOXED)]
-        wish = host.audit_wish(enrollment={"overdue": mode, **wish})
+        wish = host.audit_wish(enrollment=Enrollment(mode, **wish))
         audit = Audit(
             wish, Surroundings(lambda config, group: [BOB, BOXED, ROOT], lambda main: []), lambda *_given: enrolling
         )

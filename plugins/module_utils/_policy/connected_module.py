@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""A module that knows how the controller reaches its host. Private to the collection."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import ManagingConnection
+
+
+class ConnectedModule(AnsibleModule):
+    """`connection` is what the action plugin of the module found out (plugin_utils/_connected_action.py).
+
+    It arrives among the arguments as `_connection` and is taken out before they are checked, because it is no option: a task
+    that sets it is refused by the action plugin.
+    """
+
+    connection = ManagingConnection()
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.connection = ManagingConnection(**self.params.pop("_connection", {}))
+
+
+class ConnectedSecretModule(ConnectedModule, SecretModule):
+    """The same for a module that is given secrets."""
