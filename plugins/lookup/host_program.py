@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 DOCUMENTATION = r"""
 name: host_program
 short_description: A program of this collection for a managed host
@@ -52,6 +50,7 @@ _raw:
 """
 
 import base64
+from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase

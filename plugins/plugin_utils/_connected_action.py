@@ -25,7 +25,9 @@ class ConnectedAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if "_connection" in self._task.args:
-            raise AnsibleActionFail("Unsupported parameters: _connection")
+            raise AnsibleActionFail(
+                "_connection is no option: it is found out from the connection; take it out of the task"
+            )
         result = super().run(tmp, task_vars)
         self._task_vars = task_vars
         return {**result, **self.act()}
