@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What module sshd_policy_info tells of a host: its baseline, the policy of each class of users, findings. Private."""
+"""What module sshd_policy_info reports about a host: its baseline, the policy of each class of users, and findings.
+Private."""
 
 from __future__ import annotations
 
@@ -53,7 +54,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 Enrolling = Callable[[Enrollment, SshdConfig, str, StateDir], List[Candidate]]
 
 _EXAMPLES = 5
-# Which of several verdicts for several connections stands for the class: the one to act on first.
+# If the verdicts for several connections differ, the class gets the most urgent one.
 _GRAVITY = ("can_bypass", "locked_out", "not_asked", "asked")
 _BASELINE = {keyword for keywords in METHOD_KEYWORDS.values() for keyword in keywords} | {
     "authenticationmethods",
@@ -64,7 +65,7 @@ _BASELINE = {keyword for keywords in METHOD_KEYWORDS.values() for keyword in key
 
 
 class AuditWish(TypedDict):
-    """What of a host is audited."""
+    """What to audit on a host."""
 
     config: str  # main configuration file of sshd
     dropin: str
@@ -103,7 +104,7 @@ class AuditReport(TypedDict):
 
 
 class Audit:
-    """One reading of a host's sshd policy; reads only."""
+    """Reads a host's sshd policy once; changes nothing."""
 
     def __init__(
         self,
@@ -123,7 +124,7 @@ class Audit:
         self._surroundings = surroundings or Surroundings()
         self._enrolling = enrolling
         self._config_of_pam = pam or PamConfig()
-        self._bare: PolicyReader | None = None  # the configuration without us, where sshd takes it
+        self._bare: PolicyReader | None = None  # the configuration without our policy, if sshd accepts it
         self._base: BaseServices | None = None
 
     def report(self) -> AuditReport:
@@ -165,7 +166,7 @@ class Audit:
         try:
             bare = without_us(self._config_of_pam, services)
         except FleetMfaError:
-            bare = self._config_of_pam  # half a block: every change of it is refused
+            bare = self._config_of_pam  # an incomplete block: every change of it is refused
         return list(dict.fromkeys(rule for service in services for rule in named_rules(bare, service)))
 
     def _judge(self, reader: PolicyReader, services: list[str]) -> tuple[list[ClassReport], list[Finding]]:
@@ -179,7 +180,10 @@ class Audit:
         findings = [finding for one in judged for finding in one.findings]
         if judged and all(one.report["verdict"] == "locked_out" for one in judged):
             findings.append(
-                Finding("sshd_nobody_can_log_in", (f"{len(accounts)} accounts with a shell, none of which can log in",))
+                Finding(
+                    "sshd_nobody_can_log_in",
+                    (f"{len(accounts)} accounts with a login shell, none of which can log in",),
+                )
             )
         if self._is_in_force(reader.config, enforced):
             findings += self._class(reader, [ANY_USER.joined(self.group)], connections).findings
@@ -203,7 +207,7 @@ class Audit:
         return self.group in account.groups
 
     def _is_in_force(self, config: SshdConfig, enforced: set[str]) -> bool:
-        """Whether anything on this host says that members of the group are to be asked."""
+        """Whether anything on this host requires a token from members of the group."""
         named = any(("group", self.group) in match.criteria for match in config.matches)
         return bool(enforced) or named or os.path.exists(self.path)
 
@@ -237,11 +241,11 @@ class Audit:
             return
         ways = " or ".join(",".join(way) for way in one.ways_in)
         before = "" if self._bare is None else login(self._bare, one.account, one.connection).verdict(False)
-        whose = ", by the host's own lines, even without ours" if before == "asked" else ""
+        whose = ", by the host's own lines, even without our policy" if before == "asked" else ""
         yield Finding("sshd_unenforced_asked", (f"needs {ways}{whose}",))
 
     def _of_the_host(self, reader: PolicyReader, enforced: list[Account]) -> Iterator[Finding]:
-        """What no single login shows: how the drop-in is read, the group, the daemons that run."""
+        """Findings that no single login shows: how the drop-in is read, the group, the running daemons."""
         yield from self._placement(reader.config)
         if not EnforcedGroup(self.group).exists:
             yield Finding("sshd_group_missing", (f"no group {self.group} on this host",))
@@ -262,7 +266,7 @@ class Audit:
             yield Finding("sshd_policy_shadowed", (f"{directive.where}, read before {self.path}",))
 
     def _not_reloaded(self, reader: PolicyReader) -> Iterator[Finding]:
-        """sshd writes its pid file each time it reads its configuration, at a reload too."""
+        """sshd writes its pid file each time it reads its configuration, also on a reload."""
         pid_file = reader.global_settings().get("pidfile", ["none"])[0]
         if (
             os.path.exists(pid_file)

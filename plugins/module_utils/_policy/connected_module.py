@@ -11,10 +11,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_conn
 
 
 class ConnectedModule(AnsibleModule):
-    """`connection` is what the action plugin of the module found out (plugin_utils/_connected_action.py).
+    """`connection` holds what the module's action plugin determined (plugin_utils/_connected_action.py).
 
-    It arrives among the arguments as `_connection` and is taken out before they are checked, because it is no option: a task
-    that sets it is refused by the action plugin.
+    It arrives among the arguments as `_connection` and is removed before they are checked, because it is not an option:
+    the action plugin refuses a task that sets it.
     """
 
     connection = ManagingConnection()
@@ -25,4 +25,4 @@ class ConnectedModule(AnsibleModule):
 
 
 class ConnectedSecretModule(ConnectedModule, SecretModule):
-    """The same for a module that is given secrets."""
+    """The same for a module that receives secrets."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Users become members of the enforced group under the same timer as a change of files. Private to the collection."""
+"""Adds users to the enforced group under the same roll-back timer as a change of files. Private to the collection."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CONFIRMED_ARGUMENTS = {
 
 
 class ConfirmedOptions(HostOptions):
-    """The options above and those of the host, as Ansible gives them."""
+    """The options above and those of the host, as Ansible passes them."""
 
     confirm_timeout: int
 
 
 class JoinResult(TypedDict, total=False):
-    """What the controller is told of users who wait to be members; empty where nobody does."""
+    """What the controller learns about users waiting to become members; empty if there are none."""
 
     rollout_id: str
     confirm_timeout: int
@@ -40,10 +40,11 @@ class JoinResult(TypedDict, total=False):
 
 
 class Joining:
-    """One call of a module that may let users join: `turn` around all it does, `join` in it, `result` for the controller.
+    """One call of a module that may add users to the group.
 
-    Where the controller does not log in (local, docker, chroot) nothing could confirm, and users join at once. Users who
-    leave the group need no confirmation: nobody is shut out by not being asked.
+    `turn` encloses the whole change, `join` is called inside it, and `result` is for the controller. If the controller
+    does not log in (local, docker, chroot), nothing could confirm the change, so users join immediately. Users who
+    leave the group need no confirmation: being asked less locks nobody out.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class Joining:
         self.result: JoinResult = {}
 
     def refuse(self, users: Iterable[str]) -> None:
-        """Those who are to be members when the call is done."""
+        """Refuse the call if `users`, who will be members after it, include somebody who could not answer the
+        prompt."""
         refuse_to_ask(users, self._connection, self._host.group.name)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """Before the lock of the keys is taken: users who enroll do not wait for another controller's roll-out."""
+        """Entered before the lock of the keys is taken, so that users who enroll do not wait for another controller's
+        roll-out."""
         if not self._connection.logs_in:
             yield
             return
@@ -78,7 +81,7 @@ class Joining:
             yield
 
     def join(self, users: Iterable[str]) -> bool:
-        """Whether that changed anything."""
+        """Returns whether anything changed."""
         wanted, group, records = set(users), self._host.group, self._host.state_dir.records
         exempt = self._host.exempt
         joining = sorted(wanted - group.members)

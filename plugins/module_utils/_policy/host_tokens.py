@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whose authenticator app has an entry that this host asks for already, by lines of its own. Private to the collection.
+"""Finds users whose authenticator app has an entry that the host's own lines already ask for. Private.
 
-Only whether a file is there is looked at, never what is in it.
+Only checks whether a file exists; its content is never read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _EXAMPLES = 10
 def host_token_findings(
     config: PamConfig, bare: PolicyReader, services: Iterable[str], users: Iterable[str]
 ) -> Iterator[Finding]:
-    """About these users, who are not enforced; `bare` is sshd's configuration without us, `services` those it sends users to."""
+    """Findings about these users, who are not enforced.
+
+    `bare` is sshd's configuration without our policy, `services` are the PAM services it uses.
+    """
     if bare.global_settings().get("usepam") != ["yes"]:
         return
     users, files = sorted(users), LocalFiles()
@@ -47,7 +50,7 @@ def _of_line(line: Line, users: list[str], files: LocalFiles) -> Iterator[str]:
         yield f"{which}: {_counted(having)} with {name}: {', '.join(having[:_EXAMPLES])}{more}"
     unseen = [user for user, found in there.items() if found is None]
     if unseen:
-        yield f"{which}: {_counted(unseen)} whose {name} was not looked for, since it is on no file system of this machine"
+        yield f"{which}: {_counted(unseen)} whose {name} was not checked, since it is not on a local file system"
 
 
 def _counted(users: list[str]) -> str:

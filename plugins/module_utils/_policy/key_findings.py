@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whether the key files let enforced users pass and betray nobody: findings, never a line of a file. Private."""
+"""Findings about key files: whether they let enforced users log in and reveal nothing. Never shows a line of a file.
+Private."""
 
 from __future__ import annotations
 
@@ -23,7 +24,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 
 class Enforcement(NamedTuple):
-    """Who is enforced on a host (`accounts`: those that sshd lets in, so the group may be their primary one) and who is exempt."""
+    """Who is enforced on a host, and who is exempt.
+
+    `accounts` are those that sshd lets in; they are included because the group may be somebody's primary group.
+    """
 
     group: EnforcedGroup
     accounts: Collection[str]
@@ -51,7 +55,7 @@ def key_findings(state_dir: StateDir, enforcement: Enforcement) -> Iterator[Find
 
 
 def _disagreements(state_dir: StateDir, user: str, enforcement: Enforcement) -> Iterator[Finding]:
-    """A key file that cannot be read counts as one that is there; what is wrong with it is another finding."""
+    """An unreadable key file counts as present; what is wrong with it is a separate finding."""
     if user in enforcement.assumed:
         return
     facts = Facts(
@@ -85,7 +89,7 @@ def _findings_of(state_dir: StateDir, user: str) -> Iterator[Finding]:
 
 def _findings_of_pending(state_dir: StateDir, user: str) -> Iterator[Finding]:
     pending = None
-    with contextlib.suppress(FleetMfaError):  # unreadable to us is unreadable to the enrollment door
+    with contextlib.suppress(FleetMfaError):  # if we cannot read it, the enrollment door cannot either
         pending = state_dir.pending(user)
     if pending is not None and is_of_unknown_origin(pending):
         yield Finding("key_origin_unknown", (f"{user}: {state_dir.path}/pending/{user}",))
@@ -95,4 +99,6 @@ def spelling_findings(state_dir: StateDir, group: EnforcedGroup) -> Iterator[Fin
     for name, account in group.misspelled().items():
         yield Finding("account_misspelled", (f"{group.name} has {name}, which is account {account}",))
     for one in Owners(state_dir).misplaced:
-        yield Finding("account_misspelled", (f"{state_dir.path}/{one.folder}/{one.name} is of account {one.account}",))
+        yield Finding(
+            "account_misspelled", (f"{state_dir.path}/{one.folder}/{one.name} belongs to account {one.account}",)
+        )

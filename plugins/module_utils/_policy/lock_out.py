@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Never saw off the branch: somebody has to be able to log in after a roll-out. Private to the collection."""
+"""Refuses a roll-out after which nobody could log in. Private to the collection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def refuse_nobody_left(
     group: str,
     accounts: Accounts = login_accounts,
 ) -> None:
-    """Somebody has to have a way in: an account that is not asked, or one that is asked and has a sound key.
+    """Requires an account that can log in: one that is not asked for a token, or one that is asked and has a usable
+    key.
 
     `main` is the main configuration file of sshd.
     """

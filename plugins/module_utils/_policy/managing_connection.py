@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""As whom this run is connected, and who must therefore not be asked for a token. Private to the collection.
+"""Determines which account this run is connected as, and so who must not be asked for a token. Private.
 
-The one place for both. The account is what the host itself answered (`id -u` over the connection, without become), never a
-variable: inventories, ssh_config, -o User= and $USER disagree. Every module that changes who is asked passes here first.
+No other code decides this. The account is what the host itself answered (`id -u` over the connection, without become),
+never a variable: inventories, ssh_config, -o User= and $USER disagree. Every module that changes who is asked for a
+token checks with this first.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _WAYS_OUT = (
 
 
 class ManagingConnection(NamedTuple):
-    """How the controller reaches this host; all empty where it does not log in (local, docker, chroot)."""
+    """How the controller reaches this host; all fields are empty if it does not log in (local, docker, chroot)."""
 
     uid: int | None = None
     answers_token: bool = False
@@ -37,26 +38,27 @@ class ManagingConnection(NamedTuple):
 
     @property
     def accounts(self) -> list[str]:
-        """Every name of the account: two names may share one uid, and which of them sshd let in cannot be told from it."""
+        """Every name of the account. Two names may share one uid, and the uid does not tell which of them sshd let
+        in."""
         if self.uid is None:
             return []
         names = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid == self.uid}
-        with contextlib.suppress(KeyError):  # a directory service need not list its accounts
+        with contextlib.suppress(KeyError):  # a directory service may not list its accounts
             names.add(pwd.getpwuid(self.uid).pw_name)
         return sorted(names)
 
     @property
     def cannot_answer(self) -> list[str]:
-        """The accounts of this connection that a token prompt would shut out."""
+        """The accounts of this connection that a token prompt would lock out."""
         return [] if self.answers_token else self.accounts
 
     def caller(self, timeout: int) -> Caller:
-        """Who confirms a roll-out, and how long that may take: the new login has half of the time."""
+        """Who confirms a roll-out, and how long that may take: the new login may use half of the time."""
         return Caller(self.controller, timeout // 2 if self.logs_in else 0) if self.controller else NOBODY
 
 
 def refuse_to_ask(users: Iterable[str], connection: ManagingConnection, group: str) -> None:
-    """These users are asked for a token once the change is made: nobody among them may be unable to answer."""
+    """Refuse a change after which these users are asked for a token, if one of them could not answer."""
     asked = set(users)
     own = sorted(asked.intersection(connection.cannot_answer))
     if own:
@@ -75,7 +77,7 @@ def refuse_to_ask(users: Iterable[str], connection: ManagingConnection, group: s
 
 
 def refuse_enforced_connection(connection: ManagingConnection, host: MfaHost) -> None:
-    """Before PAM and sshd begin to ask: the account of this connection must not be one of those they ask."""
+    """Refuse to change PAM and sshd if they would then ask the account of this connection for a token."""
     group = host.group.name
     for account in connection.cannot_answer:
         if _is_member(account, group):
@@ -89,7 +91,7 @@ def refuse_enforced_connection(connection: ManagingConnection, host: MfaHost) ->
 
 
 def _is_member(account: str, group: str) -> bool:
-    """As sshd and pam_succeed_if count it: a primary group, and those of a directory service, are groups too."""
+    """As sshd and pam_succeed_if see it: a primary group and groups of a directory service count too."""
     try:
         return grp.getgrnam(group).gr_gid in os.getgrouplist(account, pwd.getpwnam(account).pw_gid)
     except KeyError:
@@ -97,5 +99,5 @@ def _is_member(account: str, group: str) -> bool:
 
 
 def _root_may_answer() -> bool:
-    """With any other value sshd hands PAM junk in place of what root answers."""
+    """With any other value sshd passes junk to PAM instead of root's answer."""
     return Sshd().effective(_SSHD_CONFIG, "root", Connection()).get("permitrootlogin") == ["yes"]

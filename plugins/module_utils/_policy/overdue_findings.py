@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whom the end of the enrollment period would shut out with no way to enroll: found before anything is changed. Private.
+"""Finds users whom the end of the enrollment period would lock out with no way to enroll. Private.
 
-Only what root settles (sshd's configuration, the login shell) refuses a policy. Nothing of it exempts anybody: a user who
-can change the own shell or authorized_keys must not be able to go without a token by that. And nothing is lifted for
-overdue users: out of its chroot, an account that may only transfer files would get a shell.
+Only what root controls (sshd's configuration, the login shell) makes a policy refused. None of it exempts anybody: a
+user who can change their own shell or authorized_keys must not be able to avoid the token that way. And no restriction
+is lifted for overdue users: outside its chroot, an account that may only transfer files would get a shell.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EXAMPLES = 5
 
 
 class Enrollment(NamedTuple):
-    """Who is to enroll on a host, and what happens to those who do not; `users` None means every human account."""
+    """Who enrolls on a host, and what happens to users who do not; `users` None means every human account."""
 
     overdue: str = "allow"
     users: Sequence[str] | None = None
@@ -42,7 +42,7 @@ class Enrollment(NamedTuple):
 
 
 def candidates(enrollment: Enrollment, config: SshdConfig, group: str, state_dir: StateDir) -> list[Candidate]:
-    """Everybody who may be overdue one day: has a key to validate or is about to get one. Never root, never who is exempt."""
+    """Everybody who may become overdue: has a key to validate or is about to get one. Never root or exempt users."""
     if enrollment.overdue == "allow":
         return []
     users = human_accounts() if enrollment.users is None else enrollment.users
@@ -56,7 +56,7 @@ def candidates(enrollment: Enrollment, config: SshdConfig, group: str, state_dir
 def overdue_findings(reader: PolicyReader, enrollment: Enrollment, found: list[Candidate], group: str) -> list[Finding]:
     if enrollment.overdue == "allow":
         return []
-    # Who is overdue already is judged by what held before.
+    # A user who is already overdue is evaluated as if not in that group.
     by_account = {candidate.account.left(enrollment.overdue_group): candidate for candidate in found}
     classes = user_classes(reader.config, list(by_account), group)
     connections = reader.connections()
@@ -81,7 +81,7 @@ def _needed(enrollment: Enrollment, found: list[Candidate]) -> Iterator[Finding]
 def _of_class(
     reader: PolicyReader, alike: list[Candidate], connections: list[Connection], overdue: str
 ) -> Iterator[Finding]:
-    """Findings about users whom sshd treats the same."""
+    """Findings about users whom sshd treats the same way."""
     logins = [login(reader, alike[0].account, connection) for connection in connections]
     logins = [one for one in logins if one.ways_in]
     lasting = {one.connection: tuple(confined_for_good(reader.config, one, alike[0])) for one in logins}
@@ -99,7 +99,7 @@ def _of_class(
 
 
 def _evidence(alike: list[Candidate], reasons: dict[Connection, tuple[str, ...]]) -> Iterator[str]:
-    """Each reason once; with the connections it holds for where it does not hold for all."""
+    """Each reason once, with the connections it applies to unless it applies to all of them."""
     where: dict[str, list[Connection]] = defaultdict(list)
     for connection, texts in reasons.items():
         for text in texts:

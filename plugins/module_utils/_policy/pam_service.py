@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The PAM services that sshd sends enforced users to: whether they ask for a token, and keep every rule. Private."""
+"""Checks that the PAM services that sshd sends enforced users to ask for a token and keep every rule. Private."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import P
 
 
 class PamServices(ServiceFiles):
-    """The PAM services as they are, or will be, judged for users whom sshd sends there.
+    """The PAM services, current or planned, checked for the users whom sshd sends to them.
 
-    Without `base` nothing is known of before; without `group` nobody has to be asked for a token.
+    Without `base` there is nothing to compare with; without `group` nobody has to be asked for a token.
     """
 
     def __init__(self, config: PamConfig | None = None, base: BaseServices | None = None, group: str | None = None):
@@ -50,7 +50,8 @@ class PamServices(ServiceFiles):
             yield from self._auth_rules_skipped(self._base, one, service)
 
     def _auth_rules_skipped(self, bases: BaseServices, one: Login, service: str) -> list[Finding]:
-        """A public key alone runs no auth line; where every way in ran them, rules there decided who gets in."""
+        """A login with only a public key runs no auth line; if every way in ran them, their rules decided who gets
+        in."""
         base = bases.of(one.account, one.connection)
         if (base, service) not in self._skipped:
             self._skipped[base, service] = list(_rules_skipped(self._config, base, service, self._group or ""))
@@ -59,12 +60,12 @@ class PamServices(ServiceFiles):
 
 
 def rules_kept(bare: PolicyReader) -> PamServices:
-    """The services as they are, for a change of sshd alone: PAM may get its token lines later, but no rule may be lost."""
+    """The current services, for a change of sshd alone: PAM may get its token lines later, but no rule may be lost."""
     return PamServices(base=BaseServices(bare))
 
 
 def _rules_lost(config: PamConfig, base: str, service: str) -> Iterator[Finding]:
-    """Users of `base` who are sent to `service` have to find every rule there."""
+    """Users of `base` who are sent to `service` must find every rule of `base` there."""
     try:
         lost = lost_rules(config, base, service)
     except FleetMfaError as error:
@@ -80,7 +81,7 @@ def _every_way_runs_auth(one: Login) -> bool:
 
 
 def _rules_skipped(config: PamConfig, base: str, service: str, group: str) -> Iterator[Finding]:
-    """Lines in the auth part of `base` that decide who gets in, and that members of the group pass `service` without."""
+    """Lines in the auth part of `base` that decide who gets in, and that `service` lets members of the group bypass."""
     member = Subject(member_of=frozenset({group}), has_key=True)
     for rule in filter(_decides_who, without_us(config, [base]).auth_stack(base).lines):
         verdict = prove(config, service, member, required=[functools.partial(_is_same_line, rule)])
@@ -90,19 +91,19 @@ def _rules_skipped(config: PamConfig, base: str, service: str, group: str) -> It
 
 
 def _is_same_line(rule: Line, line: Line) -> bool:
-    """Its number may have changed with our block."""
+    """Ignores the line number, which our block may have changed."""
     return (rule.file, rule.module, rule.arguments) == (line.file, line.module, line.arguments)
 
 
 def _decides_who(line: Line) -> bool:
     if line.module_name == "pam_succeed_if.so":
-        # Distributions keep system accounts out by uid; they have no login.
+        # Distributions exclude system accounts by uid; they cannot log in anyway.
         return any(word in ("user", "group", "ingroup", "notingroup", "shell", "home") for word in line.arguments)
     return line.module_name in ("pam_access.so", "pam_listfile.so", "pam_shells.so", "pam_time.so", "pam_nologin.so")
 
 
 def _without_token(config: PamConfig, service: str, group: str) -> Iterator[Finding]:
-    """Members of the group whom sshd sends to `service` must not pass it without a token."""
+    """Members of the group whom sshd sends to `service` must not get in without a token."""
     try:
         verdict = prove(config, service, Subject(member_of=frozenset({group}), has_key=True))
     except FleetMfaError as error:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What module totp_rollout does on the host: PAM and sshd planned together, applied, confirmed, rolled back. Private."""
+"""What module totp_rollout does on the host: plans PAM and sshd together, applies, confirms, rolls back. Private."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import (
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
-# Said once for the whole roll-out.
+# Set once for the whole roll-out.
 _COMMON = ("group", "exempt_users", "exempt_groups")
 
 
@@ -76,7 +76,7 @@ TOTP_ROLLOUT_SPEC = {
 
 
 class AccountCheckWish(TypedDict):
-    """ACCOUNT_CHECK_SPEC, as Ansible gives it; services and guard may be None where state is absent."""
+    """ACCOUNT_CHECK_SPEC, as Ansible passes it; services and guard may be None if state is absent."""
 
     state: str
     services: list[str]
@@ -156,7 +156,7 @@ def _apply(rollout: Rollout, call: Call) -> dict[str, Any]:
     rollout_id, timeout, warn = _rollout_id(call.options), call.options["confirm_timeout"], call.warn
     caller = call.connection.caller(timeout)
     if call.is_absent and not rollout.folder.path.exists():
-        plan = _plan(call)  # for nothing to take away no folder is made, either
+        plan = _plan(call)  # no folder is created just to find nothing to remove
         if not plan.changes:
             return _result(plan, None, warn)
     with rollout.turn():
@@ -177,7 +177,7 @@ def _apply(rollout: Rollout, call: Call) -> dict[str, Any]:
 
 
 def _waits(earlier: EarlierRollout | None) -> bool:
-    """Whether files of an earlier roll-out are in place that a run puts back before anything else."""
+    """Whether an earlier roll-out has left files that a run restores before anything else."""
     return earlier is not None and earlier["outcome"] == "waiting"
 
 
@@ -194,8 +194,11 @@ def _result(plan: Plan, earlier: EarlierRollout | None, warn: Callable[[str], No
 
 
 def _plan(call: Call) -> Plan:
-    """Everything checked, nothing done. PAM before sshd on the way in, after it on the way out: sshd sends nobody to lines
-    that are not there."""
+    """Checks everything and changes nothing.
+
+    PAM is changed before sshd when lines are added, and after it when they are removed: sshd never sends anybody to
+    lines that do not exist.
+    """
     options = call.options
     check_ranges(options)
     coming: list[FileChange] = []
@@ -222,7 +225,7 @@ def _plan(call: Call) -> Plan:
 
 
 def _plan_account_check(options: RolloutOptions, planned: list[FileChange]) -> list[FileChange]:
-    """Lines that a call does not speak of stay, in a service that is written anew too (`plan_pam_totp`)."""
+    """If a call does not mention the lines, they stay, even in a service that is rewritten (`plan_pam_totp`)."""
     wish = options["account_check"]
     if wish is None and options["state"] == "present":
         return []
@@ -234,7 +237,7 @@ def _plan_account_check(options: RolloutOptions, planned: list[FileChange]) -> l
 
 
 def _confdir(options: RolloutOptions) -> str:
-    """One host has one folder; another than its own is a host that is only tried out."""
+    """A real host has only one folder; any other folder is a host that is only being tried out."""
     return options["pam"][0]["confdir"] if options["pam"] else DEFAULT_CONFDIR
 
 
@@ -246,7 +249,7 @@ def _refuse_lock_out(call: Call, changes: list[FileChange]) -> None:
 
 
 def _plan_sshd(options: RolloutOptions, pam: list[FileChange]) -> tuple[list[FileChange], SshdToReload | None]:
-    """The changes, and the sshd that was asked about them: the same one is asked again before it is reloaded."""
+    """The changes, and the sshd that checked them: the same one checks again before it is reloaded."""
     entry = options["sshd"]
     if entry is None:
         return [], None
@@ -280,5 +283,5 @@ def _sshd_wish(entry: SshdEntry, options: RolloutOptions) -> SshdWish:
 
 
 def _state(of_entry: str, options: RolloutOptions) -> str:
-    """What the roll-out takes away, each entry takes away."""
+    """If the whole roll-out is being removed, each entry is too."""
     return "absent" if options["state"] == "absent" else of_entry

@@ -2,12 +2,13 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The folder that holds a roll-out until it is confirmed, and its states. Private to the collection.
 
-A state is the name of a folder, a change of state one rename(2): it needs no room on a full disk and is never half done.
+A state is the name of a folder, and a change of state is one rename(2): it needs no space on a full disk and is never
+incomplete.
 
-    new/          a snapshot in the making; nothing was changed yet
-    armed/        a roll-out that waits for its confirmation: the old files, and what is known about it
-    rolled_back/  the last one that was not confirmed, until the next run has told of it
-    confirmed/    the last one that was
+    new/          a snapshot being created; nothing has been changed yet
+    armed/        an unconfirmed roll-out: the old files and its description
+    rolled_back/  the last one that was not confirmed, until the next run has reported it
+    confirmed/    the last one that was confirmed
 
 This file also runs without Ansible, inside the roll-back program.
 """
@@ -43,14 +44,14 @@ class RolloutFolder:
 
     @contextlib.contextmanager
     def lock(self, patience: float, kill_holder: bool = False) -> Iterator[None]:
-        """Be the only one at work here. The roll-back may kill a run that still holds the lock when its time is up."""
+        """Wait for exclusive access. The roll-back may kill a run that still holds the lock when its time is up."""
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if not lock_within(descriptor, patience) and not (
                 kill_holder and _kill_holder(descriptor) and lock_within(descriptor, patience)
             ):
                 raise FleetMfaError(self._at_work(_holder(descriptor)))
-            with contextlib.suppress(OSError):  # a full disk must not keep the roll-back from its work
+            with contextlib.suppress(OSError):  # a full disk must not prevent the roll-back
                 os.pwrite(descriptor, f"{os.getpid():<16}".encode(), 0)
             yield
         finally:
@@ -62,7 +63,7 @@ class RolloutFolder:
         return f"another roll-out{whose} is running on this host (process {holder}); wait until it ends and run again"
 
     def facts(self, state: Path) -> Facts | None:
-        """What is known about the roll-out in this state, None if there is none."""
+        """The description of the roll-out in this state, None if there is none."""
         try:
             facts = snapshot.manifest(state)
         except FileNotFoundError:
@@ -82,13 +83,13 @@ class RolloutFolder:
         return self.holds(self.new, rollout_id) or self.holds(self.armed, rollout_id)
 
     def arm(self) -> None:
-        """From this rename on a roll-back puts the snapshot back."""
+        """From this rename on, a roll-back restores the snapshot."""
         self.new.rename(self.armed)
         sync_folder(self.path)
 
     def finish(self, state: Path, reason: str) -> None:
-        """Let the armed roll-out end in `state`; from this rename on nothing puts it back."""
-        with contextlib.suppress(OSError):  # on a full disk the name of the state has to do
+        """End the armed roll-out with `state`; from this rename on, nothing restores it."""
+        with contextlib.suppress(OSError):  # on a full disk the name of the state must be enough
             snapshot.write_json(self.armed / _OUTCOME, {"reason": reason, "ended": time.time()})
         self.forget(state)
         self.armed.rename(state)
@@ -101,7 +102,7 @@ class RolloutFolder:
 
 
 def _kill_holder(descriptor: int) -> bool:
-    """Whether there is a chance of the lock now; a holder who cannot be found may still be at work."""
+    """Whether the lock may be available now; a holder that cannot be found may still be running."""
     holder = _holder(descriptor)
     if holder is None:
         return False
@@ -111,7 +112,8 @@ def _kill_holder(descriptor: int) -> bool:
 
 
 def _holder(descriptor: int) -> int | None:
-    """The process that wrote its number into the lock, if it still has it open; else the number may be another's by now."""
+    """The process that wrote its id into the lock file, if it still has it open; otherwise another process may have the
+    id by now."""
     number = os.pread(descriptor, 16, 0).decode().strip()
     lock = os.fstat(descriptor)
     for opened in Path(f"/proc/{number}/fd").glob("*"):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The roll-back: what puts an unconfirmed roll-out back, called by its timer, at boot or by a run. Private to the collection.
+"""The roll-back of an unconfirmed roll-out, started by its timer, at boot, or by a run. Private to the collection.
 
-It runs without Ansible, from the archive that _rollback/timer.py makes, and may be killed and repeated at any point.
+It runs without Ansible, from the archive that _rollback/timer.py builds, and may be killed and repeated at any point.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 _LOCK_PATIENCE = 5
 _PAUSE = 10
-# At boot sshd waits for us; afterwards an hour of trying costs nothing.
+# At boot sshd waits for us; after that, trying for an hour costs nothing.
 _TRIES = {"boot": 3, "timer": 360}
 
 
 def roll_back(folder: RolloutFolder, reason: str) -> list[str]:
-    """Put back what is armed (the caller holds the lock); what went wrong, and then it stays armed."""
+    """Restore the armed roll-out (the caller holds the lock). Returns the problems; if there are any, it stays
+    armed."""
     facts = snapshot.manifest(folder.armed)
     problems, losses = snapshot.restore(folder.armed)
     problems += _take_out(facts.get("joining"))
@@ -42,7 +43,7 @@ def roll_back(folder: RolloutFolder, reason: str) -> list[str]:
 
 
 def _take_out(joining: Members | None) -> list[str]:
-    """The users whom this roll-out made members. Nobody else: who was one before stays one."""
+    """Remove the users whom this roll-out added to the group. Members from before stay."""
     try:
         if joining:
             EnforcedGroup(joining["group"]).update(leave=joining["users"])
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _wait(folder: RolloutFolder, rollout_id: str, seconds: int) -> None:
-    """Until the time is up, or the roll-out has ended otherwise."""
+    """Until the time is up or the roll-out has ended in another way."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and folder.is_under_way(rollout_id):
         time.sleep(0.5)
@@ -109,6 +110,6 @@ def _roll_back_until_done(folder: RolloutFolder, rollout_id: str, reason: str) -
             with folder.lock(_LOCK_PATIENCE, kill_holder=True):
                 if not folder.is_armed(rollout_id) or not roll_back(folder, reason):
                     return 0
-        except FleetMfaError as error:  # the lock was not to be had: whoever holds it may be in the middle of a change
+        except FleetMfaError as error:  # the lock is not available: its holder may be in the middle of a change
             _log(rollout_id, reason, [str(error)])
     return 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What is on record about a roll-out, as JSON beside its copies of the files. Private to the collection."""
+"""The description of a roll-out, stored as JSON next to its copies of the files. Private to the collection."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_attribut
 
 
 class SshdToReload(TypedDict):
-    """The sshd that has to read its configuration again; None is the usual one."""
+    """The sshd that must read its configuration again; None stands for the usual one."""
 
     config: str | None
     binary: str | None
 
 
 class Members(TypedDict):
-    """Users whom a roll-out makes members of a group, and its roll-back takes out again."""
+    """Users whom a roll-out adds to a group, and whom its roll-back removes again."""
 
     group: str
     users: list[str]
 
 
 class Caller(NamedTuple):
-    """The controller that is to confirm a roll-out: who it is, and how many seconds its new login is given."""
+    """The controller that will confirm a roll-out: its name, and the number of seconds that its new login may take."""
 
     controller: str = ""
     login_seconds: int = 0
@@ -39,34 +39,34 @@ class CopiedFile(TypedDict, total=False):
     path: str
     copy: str | None  # the name of its copy; None if there was no file
     own_folder: bool
-    attributes: AttributesRecord  # owner, mode, extended attributes; not there if there was no file
+    attributes: AttributesRecord  # owner, mode, extended attributes; missing if there was no file
 
 
 class _FromTheStart(TypedDict):
     id: str
-    started: float  # seconds since the epoch, as all times here
+    started: float  # seconds since the epoch, like all times here
     deadline: float
-    sshd: SshdToReload | None  # None if no sshd has to be reloaded
-    sshd_units: list[str]  # those that were active
+    sshd: SshdToReload | None  # None if no sshd must be reloaded
+    sshd_units: list[str]  # the active ones
 
 
 class Facts(_FromTheStart, total=False):
-    """A roll-out; how it ended is added then."""
+    """A roll-out; the way it ended is added when it ends."""
 
     files: list[CopiedFile]
     joining: Members | None
-    controller: str  # whose it is
-    login_seconds: int  # how long its controller may be at work, from the start on
+    controller: str  # who started it
+    login_seconds: int  # how long its controller may work on it, from the start
     reason: str
     ended: float
 
 
 class EarlierRollout(TypedDict, total=False):
-    """What a run tells of a roll-out before it that was not confirmed (return value `earlier_rollout`)."""
+    """What a run reports about an earlier, unconfirmed roll-out (return value `earlier_rollout`)."""
 
     id: str
     outcome: Literal["rolled_back", "waiting", "interrupted"]
-    started: str  # a time as the result has it: UTC, ISO 8601
+    started: str  # times in results: UTC, ISO 8601
     deadline: str
     controller: str
     reason: str
@@ -74,7 +74,7 @@ class EarlierRollout(TypedDict, total=False):
 
 
 class Began(TypedDict):
-    """What a run tells of a roll-out that waits to be confirmed."""
+    """What a run reports about a roll-out that waits for confirmation."""
 
     rollback_by: str
     rollback_at: str

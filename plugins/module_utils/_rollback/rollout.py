@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A change of files that undoes itself unless it is confirmed in time. Private to the collection.
+"""A change of files that rolls itself back unless it is confirmed in time. Private to the collection.
 
-What keeps the promise is the order: the timer runs before the snapshot is armed, the snapshot is on disk and armed before
-the first file changes, and the change counts from one rename on, the one that confirms.
+This depends on the order: the timer runs before the snapshot is armed, the snapshot is on disk and armed before the
+first file changes, and the change becomes permanent with one rename, which confirms it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 
 _LOCK_PATIENCE = 60
 _PAUSE = 0.5
-# From the start of a roll-out until its controller begins to log in: planned already, files to be written, sshd to be reloaded.
+# From the start of a roll-out until its controller begins to log in: writing the files and reloading sshd.
 _APPLYING = 15
 
 
@@ -51,7 +51,7 @@ class Rollout:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """Be the only one at work, once a roll-out that another controller may still confirm has ended."""
+        """Wait for exclusive access, and for the end of a roll-out that another controller may still confirm."""
         waits: dict[str, float] = {}
         while True:
             with self.lock():
@@ -62,7 +62,7 @@ class Rollout:
             time.sleep(_PAUSE)
 
     def earlier(self) -> EarlierRollout | None:
-        """What became of an earlier roll-out that nobody confirmed: its id, outcome, reason and times."""
+        """What happened to an earlier roll-out that was not confirmed: its id, outcome, reason and times."""
         facts = self.folder.facts(self.folder.armed)
         if facts is not None:
             began = snapshot.differs(self.folder.armed) or _has_joined(facts)
@@ -71,7 +71,7 @@ class Rollout:
         return None if facts is None else _told(facts, "rolled_back")
 
     def settle(self) -> None:
-        """End what an earlier run left: what it changed and nobody confirmed is put back now."""
+        """Clean up after an earlier run: changes that were not confirmed are rolled back now."""
         if self.folder.facts(self.folder.armed) is not None:
             problems = roll_back(self.folder, "next_run")
             if problems:
@@ -91,9 +91,10 @@ class Rollout:
         joining: Members | None = None,
         caller: Caller = NOBODY,
     ) -> Began:
-        """Apply `changes` and let users join until it is confirmed, or `timeout` seconds are over, or something here fails.
+        """Apply `changes` and add users to the group until this is confirmed, `timeout` seconds have passed, or a step
+        fails.
 
-        `sshd` (its `config` and `binary`, each None for the usual one) is to be reloaded; None if it need not be.
+        `sshd` (its `config` and `binary`, None for the usual ones) is reloaded; None if that is not needed.
         """
         deadline = time.time() + timeout
         facts: Facts = {
@@ -126,7 +127,7 @@ class Rollout:
         return {"rollback_by": rollback_by, "rollback_at": utc(deadline)}
 
     def confirm(self, rollout_id: str) -> None:
-        """May be repeated: the answer to the first one may have been lost."""
+        """May be repeated, since the answer to the first call may have been lost."""
         if self.is_confirmed(rollout_id):
             return
         self._check_armed(rollout_id)
@@ -183,7 +184,7 @@ def utc(moment: float) -> str:
 
 
 def _to_wait(facts: Facts) -> float:
-    """How long its controller may still be at work; not by the clock alone, which may have been set."""
+    """How many seconds its controller may still need; does not rely on the clock alone, which may have been set."""
     seconds = facts.get("login_seconds", 0)
     return min(seconds, facts["started"] + seconds - time.time())
 
@@ -207,7 +208,7 @@ def _told(facts: Facts, outcome: Literal["rolled_back", "waiting", "interrupted"
 
 
 def tell(earlier: EarlierRollout | None, what_now: str, warn: Callable[[str], None]) -> None:
-    """Warn of an earlier roll-out that was not confirmed, and say whose it was."""
+    """Warn about an earlier roll-out that was not confirmed, and say who started it."""
     if earlier is None:
         return
     outcomes = {

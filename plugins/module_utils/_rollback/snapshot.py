@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Copies of the files a roll-out is about to change, and the way back. Private to the collection.
+"""Copies of the files that a roll-out is about to change, and their restoration. Private to the collection.
 
-A copy carries owner, mode, times and extended attributes (SELinux label, ACL), so that putting back means no more than
-a hard link and rename(2): that works on a full disk, and a process killed in between leaves the one file or the other.
-The attributes are on record as well, for the copy lies on a file system that may not know all of them.
+A copy has the owner, mode, times and extended attributes (SELinux label, ACL) of the file, so restoring it takes only a
+hard link and rename(2). That works on a full disk, and a process killed in between leaves either the old or the new
+file. The attributes are also recorded separately, because the copy may be on a file system that does not support all of
+them.
+
 This file also runs without Ansible, inside the roll-back program.
 """
 
@@ -31,7 +33,7 @@ _MANIFEST = "manifest.json"
 
 
 def take(folder: Path, changes: list[FileChange], facts: Facts) -> None:
-    """Make `folder`, with a copy of each file that `changes` touch and `facts` about the roll-out, safe on disk."""
+    """Create `folder` on disk, with a copy of each file that `changes` affect, and `facts` about the roll-out."""
     folder.mkdir(mode=0o700)
     files: list[CopiedFile] = []
     for number, change in enumerate(changes):
@@ -50,14 +52,15 @@ def manifest(folder: Path) -> Facts:
 
 
 def differs(folder: Path) -> bool:
-    """Whether any file is not what it was when the snapshot was taken."""
+    """Whether any file has changed since the snapshot was taken."""
     return any(not _is_as_before(folder, entry) for entry in manifest(folder)["files"])
 
 
 def restore(folder: Path) -> tuple[list[str], list[str]]:
-    """Put every file back. Which could not be, each with the reason, and what those that are back have lost beside their content.
+    """Restore every file. Returns which ones could not be restored, with reasons, and which attributes restored files
+    have lost.
 
-    May be repeated. A file that is as it was is not touched: it may be one that nobody can replace.
+    May be repeated. An unchanged file is not touched, since it may be one that cannot be replaced.
     """
     problems, losses = [], []
     for entry in manifest(folder)["files"]:
@@ -82,12 +85,12 @@ def _is_as_before(folder: Path, entry: CopiedFile) -> bool:
 
 
 def _recorded(entry: CopiedFile, copy: Path) -> Attributes:
-    """The first version kept no record beside the copy's own attributes."""
+    """The first version recorded nothing besides the copy's own attributes."""
     return Attributes.from_json(entry["attributes"]) if "attributes" in entry else _attributes(copy)
 
 
 def _put_back(folder: Path, entry: CopiedFile) -> str:
-    """What the file has lost; "" if nothing."""
+    """Returns what the file has lost, "" if nothing."""
     target = Path(entry["path"])
     if entry["copy"] is None:
         _take_away(target, entry["own_folder"])
@@ -113,12 +116,12 @@ def _take_away(target: Path, own_folder: bool) -> None:
         target.unlink()
     sync_folder(target.parent)
     if own_folder:
-        with contextlib.suppress(OSError):  # somebody else put something there meanwhile
+        with contextlib.suppress(OSError):  # another program created something there in the meantime
             target.parent.rmdir()
 
 
 def _remove_litter(target: Path) -> None:
-    """Temporary files of a writer that was killed (see _system/files.py)."""
+    """Remove temporary files of a writer that was killed (see _system/files.py)."""
     for litter in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 12}.fleetmfa"):
         litter.unlink()
 
@@ -134,7 +137,8 @@ def _link_or_copy(source: Path, target: Path, attributes: Attributes) -> str:
 
 
 def _copy(source: Path, target: Path, attributes: Attributes) -> str:
-    """A copy with everything but the inode number; what it has not, "" if nothing. Nobody else opens it before it is complete."""
+    """Copy everything except the inode number. Returns what could not be copied, "" if nothing. Nobody else opens it
+    before it is complete."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as handle:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What puts the old configuration back if nobody confirms: a timer, and a unit for the next boot. Private to the collection.
+"""Starts what restores the old configuration if nobody confirms: a timer, and a unit for the next boot. Private.
 
-Both run one program that needs nothing but Python: the files of this collection that know how to restore, in an archive.
+Both run one program that requires only Python: an archive of the collection's files that are needed for a restore.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import system
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import start_detached, succeeds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import sync_folder, write_file
 
-# Before sshd, because a host that starts with a configuration nobody confirmed may let nobody in. Not before ssh.socket,
-# which starts earlier than any ordinary unit; its service waits for us all the same.
+# Before sshd, because a host that boots with an unconfirmed configuration may let nobody in. Not before ssh.socket, which
+# starts earlier than any normal unit; its service waits for us anyway.
 _BOOT_UNIT_TEXT = """\
 # Written by fleetmfa.ssh.totp_rollout, and removed when the roll-out is confirmed or rolled back.
 [Unit]
@@ -36,7 +36,7 @@ TimeoutStartSec=60
 
 
 def prepare(folder: RolloutFolder) -> None:
-    """Write the roll-back program, and see it start: nothing is changed on a host that could not run it."""
+    """Write the roll-back program and check that it starts, so that nothing is changed on a host that cannot run it."""
     write_file(str(folder.program), build_program("_rollback.program"), 0o600)
     if not succeeds(*_command(folder, "--check")):
         raise FleetMfaError(
@@ -45,7 +45,7 @@ def prepare(folder: RolloutFolder) -> None:
 
 
 def start(folder: RolloutFolder, rollout_id: str, seconds: int) -> str:
-    """Start the timer; V(systemd) or, where systemd does not run or refuses, V(process) is what will keep the time."""
+    """Start the timer. Returns V(systemd), or V(process) if systemd is not running or refuses."""
     if systemd.is_running():
         _arm_next_boot(folder, rollout_id)
         timer = ["systemd-run", f"--unit={systemd.timer_unit(rollout_id)}", f"--on-active={seconds}"]
@@ -58,7 +58,8 @@ def start(folder: RolloutFolder, rollout_id: str, seconds: int) -> str:
 
 
 def _command(folder: RolloutFolder, *arguments: str) -> list[str]:
-    """Isolated: no environment, no site-packages, no byte code written; the interpreter itself, not a virtual environment's."""
+    """Isolated: no environment, no site-packages, no byte code written; uses the real interpreter, not a virtual
+    environment's."""
     if not re.fullmatch(r"[\w/.+-]+", str(folder.path)):
         raise FleetMfaError(
             f"option 'state_dir': {str(folder.path.parent)!r} has characters with a special meaning in a systemd unit"
@@ -68,7 +69,7 @@ def _command(folder: RolloutFolder, *arguments: str) -> list[str]:
 
 
 def _arm_next_boot(folder: RolloutFolder, rollout_id: str) -> None:
-    """A transient timer does not outlive a reboot. Files are all systemd needs to find the unit at the next boot."""
+    """A transient timer does not survive a reboot. At the next boot, systemd finds the unit by its files alone."""
     command = " ".join(_command(folder, rollout_id, "boot"))
     text = _BOOT_UNIT_TEXT.format(armed=folder.armed, folder=folder.path, command=command)
     write_file(str(systemd.BOOT_UNIT), text.encode(), 0o644)

@@ -114,7 +114,7 @@ def test_homes_that_are_not_looked_at_are_counted(told, homes):
     (homes / "carol").rmdir()
     (homes / "carol").symlink_to(homes / "alice")
     os.chown(homes / "carol", 1003, 1003, follow_symlinks=False)
-    assert [text for text in told(GUIDE) if "1 user whose ~/.google_authenticator was not looked for" in text]
+    assert [text for text in told(GUIDE) if "1 user whose ~/.google_authenticator was not checked" in text]
 
 
 def test_no_key_is_opened(told, homes):
