@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Makes a program for managed hosts out of module_utils files: one file, a zip that Python runs. Private to the collection.
+"""Builds a program for managed hosts from module_utils files: one file, a zip that Python runs. Private.
 
-So the programs on a host and the modules share one implementation. It is built on the controller (lookup host_program)
-and on a host, from inside a module (the roll-back program): the sources come from wherever Python imports them. The same
-sources give the same bytes (nothing is compressed, no time is recorded), and `unzip -p` shows an auditor what a host runs.
+So the programs on a host and the modules share one implementation. Programs are built on the controller (lookup
+host_program) and on a host from inside a module (the roll-back program); the sources come from wherever Python imports
+them. The same sources give the same bytes (no compression, no times), and an auditor can see them with `unzip -p`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
 def build_program(entry: str, interpreter: str | None = None) -> bytes:
-    """A program that runs main() of the module_utils file `entry`, with that file and all it imports of ours in it.
+    """A program that runs main() of the module_utils file `entry`, and contains that file and all our files that it
+    imports.
 
-    With an `interpreter` it can be executed. Python is isolated then (-I: no variable, user folder or working directory
-    says what is imported) and without site (-S).
+    With an `interpreter` it is executable. Python is then isolated (-I: environment variables, user folder and working
+    directory do not affect imports) and runs without site (-S).
     """
     sources = _closure(f"{PACKAGE}.{entry}")
     files = {"__main__.py": f"from {PACKAGE}.{entry} import main\n\nraise SystemExit(main())\n"}
@@ -59,10 +60,10 @@ def _closure(entry: str) -> dict[str, str]:
 
 
 def _source(name: str) -> str | None:
-    """The source of a file; None for a folder, and for a name that a file defines."""
+    """The source of a file; None for a folder, and for a name defined in a file."""
     try:
         spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # what stands before the last dot is a file
+    except ModuleNotFoundError:  # the part before the last dot is a file
         return None
     if spec is None or spec.submodule_search_locations is not None:
         return None
@@ -70,7 +71,7 @@ def _source(name: str) -> str | None:
 
 
 def _imported(source: str) -> Iterator[str]:
-    """All that may be a file of ours: in `from folder import name` the name is a file, or something in a file."""
+    """All names that may be files of ours: in `from folder import name` the name is a file, or defined in a file."""
     for node in ast.walk(ast.parse(source)):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:

@@ -15,7 +15,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 
 def login_accounts(config: SshdConfig, group: str) -> list[Account]:
-    """Accounts with a shell, and every member of `group`; groups as NSS knows them."""
+    """Accounts with a login shell, and every member of `group`, with all their groups as known to NSS."""
     groups = _Groups(config, group)
     entries = _entries(pwd.getpwall(), groups.members_of(group))
     accounts = [(groups.account(entry), has_login_shell(entry)) for entry in entries]
@@ -23,15 +23,15 @@ def login_accounts(config: SshdConfig, group: str) -> list[Account]:
 
 
 def named_accounts(config: SshdConfig, group: str, names: Iterable[str]) -> list[tuple[Account, pwd.struct_passwd]]:
-    """The accounts of these names that this host has, whatever their shell."""
+    """Those of the accounts with these names that exist on this host, regardless of their shell."""
     groups = _Groups(config, group)
     return [(groups.account(entry), entry) for entry in _entries((), names)]
 
 
 class _Groups:
-    """Groups are read once and turned round, not looked up for each user: that is what takes seconds with many users.
+    """Reads all groups once and inverts them. Looking groups up for each user takes seconds if there are many users.
 
-    Groups that the configuration names are asked for by name as well, because a directory service need not list its groups.
+    Groups that the configuration names are also looked up by name, because a directory service may not list its groups.
     """
 
     def __init__(self, config: SshdConfig, group: str):
@@ -57,7 +57,7 @@ class _Groups:
 
 
 def _entries(known: Iterable[pwd.struct_passwd], names: Iterable[str]) -> list[pwd.struct_passwd]:
-    """The entries that are known, and those of names that a directory service need not list."""
+    """The listed entries, and those of names that a directory service may not list."""
     entries = {entry.pw_name: entry for entry in known}
     for user in set(names) - set(entries):
         try:
@@ -68,7 +68,7 @@ def _entries(known: Iterable[pwd.struct_passwd], names: Iterable[str]) -> list[p
 
 
 def _groups_named(config: SshdConfig) -> set[str]:
-    """Plain group names in Match, Allow and Deny lines."""
+    """Group names without wildcards in Match, Allow and Deny lines."""
     lists = [pattern for match in config.matches for name, pattern in match.criteria if name == "group"]
     lists += [name for d in config.directives if d.keyword in ("allowgroups", "denygroups") for name in d.arguments]
     names = {name.lstrip("!") for patterns in lists for name in patterns.split(",")}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The options before the keys of an authorized_keys file, sshd(8), AUTHORIZED_KEYS FILE FORMAT. Private to the collection.
+"""The options before the keys in an authorized_keys file, sshd(8), AUTHORIZED_KEYS FILE FORMAT. Private.
 
-These files belong to users, so they are read as far as they are regular files of a sensible size, and nothing of them
-is ever told but the name of the file.
+These files belong to users, so they are read only if they are regular files of a sensible size, and only the name of a
+file is ever reported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import stat
 
 _LARGEST = 1 << 20
 _KEY_TYPE = re.compile(r"(ssh-|ecdsa-|sk-)\S+$")
-# Options end at the first blank that no quotation marks enclose; \" inside them is a quotation mark.
+# Options end at the first blank outside quotation marks; \" inside them is a quotation mark.
 _OPTIONS = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^\s"])+')
 _OPTION = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^,"])+')
 
@@ -27,13 +27,13 @@ def authorized_keys_files(patterns: list[str], user: str, uid: int, home: str) -
 
 
 def terminals_allowed(path: str) -> list[bool]:
-    """For each key in the file, whether its options let a session have a terminal; [] if there is nothing to read."""
+    """For each key in the file, whether its options allow a terminal; [] if the file cannot be read."""
     lines = map(str.strip, _read(path).splitlines())
     return [_allows_terminal(line) for line in lines if line and not line.startswith("#")]
 
 
 def _read(path: str) -> str:
-    """Not held up by a FIFO, and not by a user who makes the file endless."""
+    """Does not block on a FIFO, and limits the size that is read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

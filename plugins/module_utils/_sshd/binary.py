@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Asking the sshd that is installed: its version, whether it takes a configuration, what holds for whom. Private."""
+"""Queries the installed sshd: its version, whether it accepts a configuration, which settings apply to whom.
+Private."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ _PAM_SERVICE_NAME_SINCE = (9, 8)
 
 
 class Sshd:
-    """The daemon's binary; `options` are command line options that a running sshd was given (-o, -p)."""
+    """The sshd binary; `options` are the command line options that a running sshd was started with (-o, -p)."""
 
     def __init__(self, binary: str | None = None, options: Sequence[str] = ()):
         found = find_program(binary or "sshd")
@@ -37,7 +38,7 @@ class Sshd:
     @property
     def version(self) -> tuple[int, int]:
         if self._version is None:
-            # Before 9.3 or so there is no -V: sshd then complains, and prints its version with the usage text.
+            # Before about 9.3 there is no -V: sshd then reports an error, and prints its version with the usage text.
             found = re.search(r"OpenSSH_(\d+)\.(\d+)", run(self.binary, "-V").said)
             if not found:
                 raise FleetMfaError(f"sshd: {self.binary} -V does not print an OpenSSH version; is it OpenSSH's sshd?")
@@ -57,12 +58,12 @@ class Sshd:
         return self.version >= _PAM_SERVICE_NAME_SINCE
 
     def complaint(self, config: str) -> str:
-        """What `sshd -t` has against a configuration; "" if nothing."""
+        """What `sshd -t` reports about a configuration; "" if it accepts it."""
         done = self._counted("-t", "-f", config, *self.options)
         return "" if done.code == 0 else done.errors.strip() or f"sshd -t ended with code {done.code}"
 
     def effective(self, config: str, user: str, connection: Connection) -> dict[str, list[str]]:
-        """`sshd -T -C`: the settings that hold for a user's connection, each keyword with all its values."""
+        """`sshd -T -C`: the settings that apply to a user's connection, each keyword with all its values."""
         asked = connection.specification(user)
         done = self._counted("-T", "-f", config, "-C", asked, *self.options)
         if done.code:
@@ -78,7 +79,7 @@ class Sshd:
         done = run(self.binary, *arguments, *self._host_key)
         missing = re.search(r"Missing privilege separation directory: ((?:/var)?/run/\S+)", done.errors)
         if done.code and missing:
-            # On a socket-activated host it is there only while a login is; units and packages make the same folder.
+            # With socket activation it exists only during a login; units and packages create the same folder.
             Path(missing.group(1)).mkdir(mode=0o755, exist_ok=True)
             done = run(self.binary, *arguments, *self._host_key)
         if done.code and NO_HOST_KEYS in done.errors and not self._host_key and not listening_commands():
@@ -87,7 +88,7 @@ class Sshd:
         return done
 
     def _passing_host_key(self) -> list[str]:
-        """For an image that is built: its hosts make their keys when they start, and sshd wants one to say anything."""
+        """For an image under construction: hosts generate their keys at first boot, but sshd needs one to answer."""
         self._folder = tempfile.TemporaryDirectory(prefix="fleetmfa-sshd-")
         key = f"{self._folder.name}/key"
         done = run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)

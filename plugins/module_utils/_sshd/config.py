@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""sshd_config(5) as sshd reads it: Includes followed, every line with the Match lines it stands under. Private.
+"""sshd_config(5) as sshd reads it: with Includes followed, and each line with the Match lines that it is below.
+Private.
 
-The same reading serves two ends: evidence (which line, in which file, decided) and staging, that is a copy of the whole
-configuration, with changes that are only planned, that the real sshd can be asked about.
+This is used for two purposes: evidence (which line of which file decided), and staging, that is, copying the whole
+configuration with planned changes so that the real sshd can be queried about it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.words import (
 )
 
 SSHD_CONFIG = "/etc/ssh/sshd_config"
-SSHD_FOLDER = "/etc/ssh"  # what sshd resolves relative Includes against, wherever its own file lies
+SSHD_FOLDER = "/etc/ssh"  # relative Includes are resolved against this, regardless of where the main file is
 _MAX_DEPTH = 16
-# One option under several names (readconf and servconf tables); before 8.7 the last two were an option of their own.
+# Other names of options (readconf and servconf tables); before 8.7 the last two were a separate option.
 _ALIASES = {
     "challengeresponseauthentication": "kbdinteractiveauthentication",
     "skeyauthentication": "kbdinteractiveauthentication",
@@ -34,7 +35,7 @@ _ALIASES = {
 
 
 class MatchLine(NamedTuple):
-    """One Match line: all its criteria have to hold."""
+    """One Match line: all its criteria must be fulfilled."""
 
     file: str
     line: int
@@ -42,7 +43,7 @@ class MatchLine(NamedTuple):
 
 
 class Directive(NamedTuple):
-    """One line that sets something; `matches` are the Match lines it stands under, the outermost first."""
+    """One line that sets an option; `matches` are the Match lines it is below, the outermost first."""
 
     file: str
     line: int
@@ -62,14 +63,14 @@ def match_text(match: MatchLine, version: tuple[int, int] = NEWEST) -> str:
 
 
 def canonical(keyword: str, separate_challenge_response: bool) -> str:
-    """One name for all names of an option."""
+    """The main name of an option that has several names."""
     return keyword if separate_challenge_response else _ALIASES.get(keyword, keyword)
 
 
 class SshdConfig:
-    """A configuration, from its main file, read as this version of sshd reads it.
+    """A configuration, read from its main file the way this version of sshd reads it.
 
-    `overlay` has contents that stand for those on disk (None: no such file).
+    `overlay` has contents that replace those on disk (None: the file does not exist).
     """
 
     def __init__(
@@ -128,9 +129,9 @@ class SshdConfig:
         return found
 
     def stage(self, folder: str, resolve: Callable[[MatchLine], MatchLine] = lambda match: match) -> dict[str, str]:
-        """Copy the configuration into `folder`, line for line; which copy is whose, the main file's among them.
+        """Copy the configuration into `folder`, line for line. Returns the copy of each file, including the main file.
 
-        Includes name the copies; each Match line becomes what `resolve` makes of it.
+        Includes refer to the copies; each Match line is replaced by the result of `resolve`.
         """
         staged: dict[str, str] = {}
         self._stage_file(self.path, Path(folder), staged, resolve)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What confines the session of a user, so that mfa-enroll cannot run in it. Private to the collection."""
+"""Finds what confines a user's session so that mfa-enroll cannot run in it. Private to the collection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import S
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, deciding_line
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 
-# sshd starts a ForceCommand as `SHELL -c COMMAND`. These are known to run it; nologin, git-shell and rbash are known not to.
+# sshd starts a ForceCommand as `SHELL -c COMMAND`. These shells run it; nologin, git-shell and rbash do not.
 _SHELLS = frozenset(
     [
         "sh",
@@ -40,7 +40,7 @@ _SHELLS = frozenset(
 
 
 class Candidate(NamedTuple):
-    """A user who has a key to validate, or is about to get one."""
+    """A user who has a key to validate or is about to get one."""
 
     account: Account
     shell: str
@@ -52,7 +52,7 @@ class Candidate(NamedTuple):
 
 
 def confined_for_good(config: SshdConfig, one: Login, candidate: Candidate) -> Iterator[str]:
-    """What keeps the user from mfa-enroll even where sshd starts it in place of what was asked for (enroll_only)."""
+    """What prevents mfa-enroll even if sshd starts it instead of what the user asked for (enroll_only)."""
     if one.value("chrootdirectory", "none") != "none":
         yield deciding_line(config, one, "chrootdirectory")
     if one.value("permittty") != "yes":
@@ -62,13 +62,14 @@ def confined_for_good(config: SshdConfig, one: Login, candidate: Candidate) -> I
 
 
 def confined_until_then(config: SshdConfig, one: Login) -> Iterator[str]:
-    """What keeps the user from mfa-enroll, and from its offer at login, before the deadline."""
+    """What prevents mfa-enroll, or the offer at login, before the deadline."""
     if one.value("forcecommand", "none") != "none":
         yield deciding_line(config, one, "forcecommand")
 
 
 def confined_by_keys(one: Login, candidate: Candidate) -> Iterator[str]:
-    """The user's own files: whoever may write them may change that at any time, so it is told and decides nothing."""
+    """Restrictions in the user's own files. They are reported but decide nothing, since whoever can write the files can
+    change them."""
     if one.value("authorizedkeyscommand", "none") != "none":
         return
     patterns = " ".join(one.settings.get("authorizedkeysfile", [])).split()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The sshd processes and units of a host: which configuration each serves. Best effort, reads only. Private.
+"""The sshd processes and units of a host, and the configuration that each of them uses. Best effort, reads only.
+Private.
 
-Seen: every listening sshd of this host's process namespace, and socket-activated units that name sshd. Not seen: an sshd in
-a container, and other SSH servers (dropbear), which know nothing of the group either.
+Found are every listening sshd in this host's process namespace, and socket-activated units that run sshd. Not found are
+an sshd in a container, and other SSH servers (dropbear), which do not know about the group anyway.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _VALUED = set("bCcEfghkoPp")
 
 
 class Daemon(NamedTuple):
-    """An sshd that serves: what shows it, its configuration, and the options that change what that says."""
+    """A running sshd: how it was found, its configuration, and the options that override it."""
 
     shown_by: str
     config: str
@@ -40,7 +41,7 @@ def daemons(default_config: str, proc: str = "/proc", unit_folders: tuple[str, .
 
 
 def _socket_units(folders: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
-    """Services that a socket which is switched on would start; what runs already is among the processes."""
+    """Services that an active socket would start. Running ones are found as processes."""
     for folder in folders:
         for socket in Path(folder).glob("sockets.target.wants/*.socket"):
             for name in (f"{socket.stem}.service", f"{socket.stem}@.service"):

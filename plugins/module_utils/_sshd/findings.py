@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The catalogue of findings about sshd and the key files behind it; docs/findings_sshd.md is its reference. Private."""
+"""The catalogue of findings about sshd and its key files; documented in docs/findings_sshd.md. Private."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class Finding(NamedTuple):
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """One entry for each id, the gravest first, each piece of evidence once, and not thousands of them."""
+    """One entry per id, the most severe first, with each piece of evidence once, and not thousands of them."""
     evidence: dict[str, dict[str, None]] = {}
     for finding in findings:
         evidence.setdefault(finding.id, {}).update(dict.fromkeys(finding.evidence))
@@ -203,7 +203,7 @@ def _shortened(texts: list[str]) -> tuple[str, ...]:
 
 
 class SshdFindingsError(FleetMfaError):
-    """A policy that must not be put in force, with what is held against it."""
+    """A policy that must not take effect, with its findings."""
 
     def __init__(self, findings: Iterable[Finding]):
         self.findings = merged(findings)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What sshd's settings mean for a login: the ways in, whether the token is asked, what is wrong. Private to the collection."""
+"""What sshd's settings mean for a login: the ways in, whether the token is asked for, what is wrong. Private."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METHOD_KEYWORDS = {
     "hostbased": ("hostbasedauthentication",),
     "gssapi-with-mic": ("gssapiauthentication",),
     "gssapi-keyex": ("gssapiauthentication", "gssapikeyexchange"),
-    # challengeresponseauthentication is printed by the versions only where it is an option of its own.
+    # challengeresponseauthentication is only printed by versions in which it is a separate option.
     KEYBOARD_INTERACTIVE: ("kbdinteractiveauthentication", "challengeresponseauthentication", "usepam"),
 }
 _WITHOUT_TOKEN = {
@@ -35,7 +35,7 @@ _PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")
 
 
 class Login(NamedTuple):
-    """One account, one connection and what sshd has settled for them."""
+    """One account and connection, with the settings of sshd that apply to it."""
 
     account: Account
     connection: Connection
@@ -49,7 +49,7 @@ class Login(NamedTuple):
         return admitted(self.settings, self.account, self.connection)
 
     def disabled_by(self, method: str) -> str | None:
-        """The keyword that keeps a method from succeeding, None if it can."""
+        """The keyword that prevents a method from succeeding, None if it can succeed."""
         name, _colon, device = method.partition(":")
         if device not in ("", "pam") or name not in METHOD_KEYWORDS:
             return "authenticationmethods"
@@ -65,7 +65,7 @@ class Login(NamedTuple):
 
     @property
     def demanded(self) -> list[tuple[str, ...]]:
-        """AuthenticationMethods, as lists of methods; each enabled method alone where any will do."""
+        """AuthenticationMethods as lists of methods; with `any`, each enabled method as a list of its own."""
         lists = self.value("authenticationmethods", "any").split()
         if lists == ["any"]:
             return [(method,) for method in self.methods]
@@ -100,27 +100,27 @@ def login(reader: PolicyReader, account: Account, connection: Connection) -> Log
 
 
 def deciding_line(config: SshdConfig, one: Login, keyword: str) -> str:
-    """The line that says what sshd answered for this login, as evidence."""
+    """The line that set this value for the login, as evidence."""
     line = setter(config, keyword, one.account, one.connection)
     return line.where if line else f"{keyword} {one.value(keyword, '')} (default or command line)"
 
 
 class ServiceFiles:
-    """Whether a PAM service has a file. What is in it, _policy/pam_service.py knows."""
+    """Whether a PAM service has a file. Its content is checked by _policy/pam_service.py."""
 
     def has_file(self, service: str) -> bool:
         return any((Path(folder) / service).is_file() for folder in _PAM_FOLDERS)
 
     def findings(self, one: Login) -> Iterable[Finding]:
-        """What is wrong with the service that this enforced user is sent to."""
+        """What is wrong with the PAM service that this enforced user is sent to."""
         return ()
 
 
 def findings_of_enforced(config: SshdConfig, one: Login, pam: ServiceFiles | None = None) -> Iterator[Finding]:
-    """What is wrong with the way this enforced user's login is handled; `pam` as it will be by then."""
+    """What is wrong with this enforced user's login; `pam` are the PAM services as they will be then."""
     pam = pam or ServiceFiles()
     if not one.is_admitted:
-        return  # shut out by name (AllowUsers and the like), which is what the administrator said
+        return  # denied by name (AllowUsers and so on), as the administrator intended
 
     def told(finding: str, keyword: str) -> Finding:
         return Finding(finding, (deciding_line(config, one, keyword),))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Which Match lines hold for which user and connection, as sshd decides it. Private to the collection.
+"""Evaluates which Match lines apply to a user and connection, as sshd does. Private to the collection.
 
-sshd's own answer is what counts (sshd -T -C); this evaluation only tells which questions have different answers, so that
-a host with ten thousand users takes a handful of them.
+sshd's own answer is what counts (sshd -T -C). This only finds out which queries can have different answers, so that a
+host with ten thousand users needs only a few of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Callable, Iterable, NamedTuple, Pattern
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import Directive, MatchLine, SshdConfig
 
-# Documentation addresses (RFC 5737, 3849): no policy names them, so they stand for "from anywhere else".
+# Documentation addresses (RFC 5737, 3849): no policy uses them, so they represent all other addresses.
 _ELSEWHERE = ("203.0.113.7", "198.51.100.7", "192.0.2.7", "2001:db8::7")
 _NOBODY = "!*"
 _UNKNOWN_HOST = "elsewhere.invalid"
@@ -37,7 +37,7 @@ class Account(NamedTuple):
 
 
 class Connection(NamedTuple):
-    """Where a login comes from and arrives."""
+    """Where a login comes from, and which address and port it reaches."""
 
     address: str = _ELSEWHERE[0]
     host: str = _ELSEWHERE[0]
@@ -45,7 +45,7 @@ class Connection(NamedTuple):
     local_port: int = 22
 
     def specification(self, user: str) -> str:
-        """The value of sshd's option -C; sshd wants everything told that a Match line may ask for."""
+        """The value of sshd's option -C; sshd requires everything that a Match line may test."""
         where = f"host={self.host},addr={self.address},laddr={self.local_address},lport={self.local_port}"
         return f"user={user},{where},rdomain="
 
@@ -63,12 +63,12 @@ def _compiled(pattern: str) -> Pattern[str]:
 
 
 def pattern_matches(text: str, pattern: str) -> bool:
-    """sshd knows * and ?, no brackets."""
+    """sshd supports * and ?, but no brackets."""
     return _compiled(pattern).fullmatch(text) is not None
 
 
 def list_matches(patterns: str, holds: Callable[[str], bool]) -> int:
-    """1 if one of the patterns holds, -1 if one that is negated does (which ends the search), else 0."""
+    """1 if one of the patterns matches, -1 if a negated one does (which ends the search), otherwise 0."""
     found = 0
     for pattern in patterns.split(","):
         if pattern.startswith("!"):
@@ -88,7 +88,7 @@ def _address_matches(address: str, pattern: str) -> bool:
 
 
 def in_group_list(groups: Iterable[str], patterns: str) -> bool:
-    """As ga_match_pattern_list() in sshd: a negated pattern that any group matches decides."""
+    """Like ga_match_pattern_list() in sshd: a negated pattern that matches any group decides."""
     results = [list_matches(patterns, functools.partial(pattern_matches, group)) for group in groups]
     return -1 not in results and 1 in results
 
@@ -102,7 +102,7 @@ def _user_criterion(name: str, pattern: str, account: Account) -> bool:
         return list_matches(pattern, functools.partial(pattern_matches, account.name)) == 1
     if name == "group":
         return in_group_list(account.groups, pattern)
-    return name != "invalid-user"  # whom we ask about exists; what is not about users does not stand in the way
+    return name != "invalid-user"  # the user exists; criteria that are not about users are not evaluated here
 
 
 def connection_part_holds(match: MatchLine, connection: Connection) -> bool:
@@ -129,17 +129,17 @@ def applies(directive: Directive, account: Account, connection: Connection) -> b
 
 
 def setter(config: SshdConfig, keyword: str, account: Account, connection: Connection) -> Directive | None:
-    """The line that decides: the first below a Match that holds, else the first global one."""
+    """The line that decides: the first below a Match that applies, otherwise the first global one."""
     candidates = [directive for directive in config.directives if directive.keyword == keyword]
     below = [directive for directive in candidates if directive.matches and applies(directive, account, connection)]
     return next(iter(below), next((directive for directive in candidates if not directive.matches), None))
 
 
 def resolve_groups(account: Account) -> Callable[[MatchLine], MatchLine]:
-    """Replaces each Group criterion by its answer for this account.
+    """Replaces each Group criterion by its result for this account.
 
-    sshd -C takes a user and looks the groups up itself, so there is no other way to ask about a member of a group that has
-    no member yet.
+    sshd -C takes a user and looks up the groups by itself, so there is no other way to query the settings of a group
+    that has no members yet.
     """
 
     def resolve(match: MatchLine) -> MatchLine:
@@ -157,7 +157,7 @@ def never(match: MatchLine) -> MatchLine:
 
 
 def representative_connections(matches: list[MatchLine], ports: list[int], use_dns: bool) -> list[Connection]:
-    """One connection for each combination of Match lines that a connection can bring about."""
+    """One connection for each possible combination of Match lines."""
     patterns = {name: [p for match in matches for n, p in match.criteria if n == name] for name in _CONNECTION_CRITERIA}
     addresses = [*_ELSEWHERE[:1], *_address_candidates(patterns["address"] + patterns["host"])]
     local_addresses = [*_ELSEWHERE[1:2], *_address_candidates(patterns["localaddress"])]
@@ -175,7 +175,7 @@ def _elements(pattern_lists: Iterable[str]) -> list[str]:
 
 
 def _address_candidates(pattern_lists: Iterable[str]) -> list[str]:
-    """The first and the last address of each network named, so that nested networks are told apart."""
+    """The first and the last address of each network, so that nested networks are distinguished."""
     candidates = []
     for element in _elements(pattern_lists):
         try:
@@ -199,7 +199,7 @@ def _filled(pattern: str, star: str = "1") -> str:
 
 
 def admission_vector(directives: list[Directive], account: Account) -> tuple[bool, ...]:
-    """For each name in these Allow and Deny lines, whether it is about this account."""
+    """For each name in these Allow and Deny lines, whether it matches this account."""
     return tuple(
         any(pattern_matches(group, pattern) for group in account.groups)
         if directive.keyword.endswith("groups")
@@ -210,9 +210,9 @@ def admission_vector(directives: list[Directive], account: Account) -> tuple[boo
 
 
 def admitted(settings: dict[str, list[str]], account: Account, connection: Connection) -> bool:
-    """Whether AllowUsers, DenyUsers, AllowGroups and DenyGroups let this login go on, as allowed_user() in sshd.
+    """Whether AllowUsers, DenyUsers, AllowGroups and DenyGroups permit this login, like allowed_user() in sshd.
 
-    sshd -T has a line for each name, so that a name may hold blanks.
+    sshd -T prints a line for each name, so a name may contain blanks.
     """
 
     def is_user(pattern: str) -> bool:
@@ -230,7 +230,7 @@ def admitted(settings: dict[str, list[str]], account: Account, connection: Conne
 
 
 def _comes_from(connection: Connection, places: str) -> bool:
-    """As match_host_and_ip() in sshd: one that is negated decides, by address or by name."""
+    """Like match_host_and_ip() in sshd: a negated match of address or name decides."""
     by_address = list_matches(places, functools.partial(_address_matches, connection.address))
     by_name = list_matches(places.lower(), functools.partial(pattern_matches, connection.host.lower()))
     return -1 not in (by_address, by_name) and 1 in (by_address, by_name)

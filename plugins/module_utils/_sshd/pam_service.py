@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Which PAM service sshd sends a user to, with us and without us. Private to the collection."""
+"""Which PAM service sshd sends a user to, with and without our policy. Private to the collection."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DEFAULT_SERVICE = "sshd"
 
 
 def service_of(settings: dict[str, list[str]]) -> str:
-    """As libpam names the file: without a folder, in lower case."""
+    """The name that libpam uses for the file: without a folder, in lower case."""
     return os.path.basename(settings.get(_KEYWORD, [DEFAULT_SERVICE])[0]).lower()
 
 
 class BaseServices:
-    """The services of a configuration that is without us: what the host itself says, per user and connection."""
+    """The services in a configuration without our policy: the host's own settings, per user and connection."""
 
     def __init__(self, bare: PolicyReader):
         self.bare = bare
@@ -34,7 +34,8 @@ class BaseServices:
         return service_of(self.bare.settings(account, connection))
 
     def all(self, accounts: Iterable[Account]) -> list[str]:
-        """Those of these accounts, and those below Match lines that may hold for an account of tomorrow."""
+        """The services of these accounts, and those below Match lines that may apply to accounts created in the
+        future."""
         named = {service_of({_KEYWORD: list(line.arguments)}) for line in self._below_match if line.arguments}
         connections = self.bare.connections() if self._below_match else [Connection()]
         return sorted(named | {self.of(account, connection) for account in accounts for connection in connections})

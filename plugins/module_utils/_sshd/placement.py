@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Where the drop-in is read from, and whether it is read in time: what is put into sshd_config for that. Private.
+"""Where the drop-in is read, whether it is read early enough, and the Include that ensures it. Private.
 
-sshd takes the first value it obtains: of the global ones, and, apart from those, of those below Match lines that hold.
+sshd uses the first value it reads for an option: the first global one, and separately the first one below Match lines
+that apply.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _FOLDER_NOTE = b"# The folder was made for this file and goes with it."
 
 
 class Include(NamedTuple):
-    """Our marked block at the head of sshd_config."""
+    """Our marked block at the top of sshd_config."""
 
     path: str
     made_folder: bool
@@ -31,11 +32,11 @@ def made_folder(content: bytes, path: str) -> bool:
 
 
 class Placement(NamedTuple):
-    """How a drop-in stands in the whole configuration."""
+    """How a drop-in is placed in the whole configuration."""
 
-    read: list[Directive]  # its lines that count, that is outside other files' Match blocks
-    below_match: list[Directive]  # its lines as they are read, perhaps once more, inside one
-    shadowing: list[Directive]  # lines read earlier that set the same
+    read: list[Directive]  # its lines outside the Match blocks of other files, which take effect
+    below_match: list[Directive]  # its lines that are read inside one, possibly a second time
+    shadowing: list[Directive]  # lines read earlier that set the same option
 
     @property
     def is_first(self) -> bool:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The wish for sshd's policy (module sshd_totp, and totp_rollout) as a checked plan. Private to the collection.
+"""Turns the desired sshd policy (module sshd_totp, and totp_rollout) into a checked plan. Private to the collection.
 
-plan: what would be written. check: whether sshd, asked about the whole configuration as it would be, then enforces for
-members of the group and does for everybody else what it did without us.
+plan: what would be written. check: whether sshd, queried about the whole resulting configuration, then enforces for
+members of the group and does the same as before for everybody else.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ SSHD_TOTP_SPEC = {
 
 
 class SshdEntry(TypedDict):
-    """The options above, as Ansible gives them, but for those that totp_rollout has once for all it changes."""
+    """The options above, as Ansible passes them, without those that totp_rollout sets once for the whole roll-out."""
 
     state: str  # present or absent
-    content: str | None  # of the drop-in; needed where it is to be present
+    content: str | None  # of the drop-in; required if it should be present
     dropin: str
     config: str
     binary: str | None  # of sshd; None: the one of this machine
@@ -75,22 +75,22 @@ class SshdWish(SshdEntry):
     exempt_groups: list[str]
 
 
-# Stands for any account that no line names, those of tomorrow among them.
+# Represents any account that no line names, including ones created in the future.
 ANY_USER = Account("fleetmfa-any-user", 65533, frozenset({"fleetmfa-any-user"}))
 _MOST_SHOWN = 5
 
 
 class Surroundings(NamedTuple):
-    """What a check asks of the host besides its sshd."""
+    """What a check needs to know about the host besides its sshd."""
 
     accounts: Callable[[SshdConfig, str], list[Account]] = login_accounts
     running: Callable[[str], list[Daemon]] = daemons
-    # The PAM services as they will be when sshd reads this; asked with the configuration that is without us.
+    # The PAM services as they will be when sshd reads this; called with the configuration without our policy.
     pam: Callable[[PolicyReader], ServiceFiles] = lambda bare: ServiceFiles()
 
 
 def plan_sshd_totp(wish: SshdWish, surroundings: Surroundings | None = None) -> tuple[list[FileChange], Sshd]:
-    """The changes, checked; SshdFindingsError if they must not be made."""
+    """The checked changes. Raises SshdFindingsError if they must not be made."""
     sshd = Sshd(wish["binary"])
     changes = plan(wish, sshd)
     check(wish, changes, sshd, surroundings or Surroundings())
@@ -130,7 +130,7 @@ def _main_file(path: str) -> bytes:
 
 
 def bare_config(sshd: Sshd, main: str, path: str) -> SshdConfig:
-    """The configuration of this host as it is without us."""
+    """The configuration of this host without our policy."""
     return SshdConfig(main, {path: None, main: split(_main_file(main), main).without}, sshd.version)
 
 
@@ -146,7 +146,7 @@ def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, surroundings: S
         accounts = [*surroundings.accounts(after.config, group), ANY_USER]
         overdue = wish["overdue_group"] or ANY_USER.name
         members = _members_to_be(after.config, [*accounts, ANY_USER.joined(overdue)], wish)
-        # What users get whose enrollment is overdue is meant to be different.
+        # Settings for overdue users are meant to differ.
         others = [account.left(group).left(overdue) for account in accounts]
         findings = [
             *_not_enforcing(after, members, wish, surroundings.pam(before)),
@@ -164,7 +164,7 @@ def _refuse_invalid(before: PolicyReader, after: PolicyReader, path: str) -> Non
         raise SshdFindingsError([Finding("sshd_config_invalid", (f"even without our change: {complaint}",))])
     complaint = after.complaint()
     if complaint:
-        # What is global in the drop-in (before OpenSSH 8.7) is refused where an Include reads it below a Match line.
+        # sshd rejects a global option of the drop-in (before OpenSSH 8.7) if an Include reads it below a Match line.
         below = placement(after.config, path, after.sshd.separate_challenge_response).below_match
         evidence = (
             (complaint, f"{path} is read below `{match_text(below[0].matches[0])}` too") if below else (complaint,)
@@ -173,9 +173,9 @@ def _refuse_invalid(before: PolicyReader, after: PolicyReader, path: str) -> Non
 
 
 def _members_to_be(config: SshdConfig, accounts: list[Account], wish: SshdWish) -> list[Account]:
-    """One of each class of users who are, or may become, members of the group.
+    """One user of each class of users who are, or may become, members of the group.
 
-    Root passes only under PermitRootLogin yes: a reason not to make it a member, not one to refuse the policy.
+    Root gets in only with PermitRootLogin yes: a reason not to make it a member, not to refuse the policy.
     """
     exempt = Exemptions(wish["exempt_users"], wish["exempt_groups"])
     chosen = []
@@ -187,7 +187,7 @@ def _members_to_be(config: SshdConfig, accounts: list[Account], wish: SshdWish) 
 
 
 def _not_enforcing(after: PolicyReader, members: list[Account], wish: SshdWish, pam: ServiceFiles) -> Iterator[Finding]:
-    """What keeps members of the group, now or later, from being asked, or from getting in when they are."""
+    """What prevents members of the group, now or later, from being asked for a token, or from getting in with one."""
     group = wish["group"]
     demanded = _demanded(after.config, wish["dropin"], group, after.sshd.separate_challenge_response)
     if not demanded:
@@ -229,7 +229,7 @@ def _changes_others(before: PolicyReader, after: PolicyReader, others: list[Acco
 
 
 def _comparable(settings: dict[str, list[str]], separate_challenge_response: bool) -> dict[str, str]:
-    """Before 8.7 keyboard-interactive is what two options say together, so those are compared together."""
+    """Before 8.7 two options together control keyboard-interactive, so they are compared together."""
     values = {keyword: "\n".join(said) for keyword, said in settings.items()}
     if separate_challenge_response and values.pop("challengeresponseauthentication", "yes") != "yes":
         values["kbdinteractiveauthentication"] = "no"

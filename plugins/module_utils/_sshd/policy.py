@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The policy of each class of users: what sshd answers for those that its Match lines can tell apart. Private."""
+"""The policy of each class of users: sshd's answers for users that its Match lines can distinguish. Private."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import (
 
 
 class PolicyReader:
-    """Asks sshd about a configuration, staged in a folder that only root reads, once for each different question."""
+    """Queries sshd about a configuration, staged in a folder that only root can read, once per distinct query."""
 
     def __init__(self, sshd: Sshd, config: SshdConfig):
         self.sshd = sshd
@@ -48,11 +48,11 @@ class PolicyReader:
         return str(folder)
 
     def complaint(self) -> str:
-        """What `sshd -t` says against it, with the names of the real files."""
+        """What `sshd -t` reports about it, with the names of the real files."""
         return _with_real_names(self.sshd.complaint(self._plain[self.config.path]), self._plain)
 
     def global_settings(self) -> dict[str, list[str]]:
-        """What holds where no Match line does. Not asked with a bare -T, which fails on a Match LocalPort."""
+        """What applies if no Match line does. Not queried with a bare -T, which fails if there is a Match LocalPort."""
         if self._global is None:
             main = self.config.stage(self._subfolder("global"), never)[self.config.path]
             self._global = self.sshd.effective(main, "nobody", Connection())
@@ -67,7 +67,7 @@ class PolicyReader:
             try:
                 self._answers[question] = self.sshd.effective(copies[self.config.path], account.name, connection)
             except FleetMfaError as error:
-                # sshd -t reads no Match block as one that holds: this is what a login of this user runs into.
+                # sshd -t evaluates no Match block: this error would only occur at a login of this user.
                 said = f"for {account.name} {connection}: {_with_real_names(str(error), copies)}"
                 raise SshdFindingsError([Finding("sshd_config_invalid", (said,))]) from error
         return self._answers[question]
@@ -92,7 +92,7 @@ def _with_real_names(text: str, copies: dict[str, str]) -> str:
 
 
 def user_classes(config: SshdConfig, accounts: list[Account], group: str) -> list[list[Account]]:
-    """Accounts in classes that no Match, Allow or Deny line tells apart; root and members of `group` stand apart."""
+    """Accounts in classes that no Match, Allow or Deny line distinguishes; root and members of `group` are separate."""
     classes: dict[tuple[bool, ...], list[Account]] = {}
     admission = [d for d in config.directives if d.keyword in ("allowusers", "denyusers", "allowgroups", "denygroups")]
     for account in accounts:

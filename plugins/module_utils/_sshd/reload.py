@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Letting the running sshd read its configuration again. Private to the collection.
+"""Makes the running sshd read its configuration again. Private to the collection.
 
-Only through the unit (or init script), and only after `sshd -t`: an sshd that gets a bare HUP on a configuration it refuses
-exits. A restart ends no session: sshd's sessions are processes of their own. This file also runs without Ansible, inside the
-roll-back program.
+Only through its unit (or init script), and only after `sshd -t`: an sshd that gets a plain HUP with a configuration
+that it rejects exits. A restart ends no sessions, since they are separate processes. This file also runs without
+Ansible, inside the roll-back program.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ NO_HOST_KEYS = "no hostkeys available"
 
 
 def reload_sshd(config: str | None = None, sshd: str | None = None) -> bool:
-    """Make the configuration count for new logins; False if no sshd keeps one in memory, so that there is nothing to do.
+    """Make the configuration take effect for new logins. Returns False if no sshd keeps one in memory, so nothing is
+    done.
 
-    How sshd may be run: as a service, or init script, of its own (reloaded); as one service that a socket starts, with
-    Accept=no (restarted); one for each connection, Accept=yes, which reads the configuration each time (nothing to do);
-    not at all, in an image that is built (nothing to do).
+    How sshd may be run: as a normal service or by an init script (reloaded); as one service started by a socket, with
+    Accept=no (restarted); once per connection, with Accept=yes, when it reads the configuration each time (nothing to
+    do); not at all, in an image under construction (nothing to do).
     """
     command = _command()
     _refuse_invalid(config, sshd or "sshd", runs=command is not None)
@@ -46,7 +47,7 @@ def reload_sshd(config: str | None = None, sshd: str | None = None) -> bool:
 
 
 def _command() -> list[str] | None:
-    """What makes the running sshd read its configuration again."""
+    """The command that makes the running sshd read its configuration again."""
     if Path("/run/systemd/system").is_dir():
         units = [f"{name}.service" for name in _NAMES if run("systemctl", "is-active", f"{name}.service").code == 0]
         return ["systemctl", _verb(units[0]), units[0]] if units else None
@@ -58,7 +59,8 @@ def _command() -> list[str] | None:
 
 
 def _verb(unit: str) -> str:
-    """An sshd that has its listening socket from systemd ends at a reload: it executes itself anew, without the socket."""
+    """An sshd that has its listening socket from systemd exits on a reload: it re-executes itself without the
+    socket."""
     shown = run("systemctl", "show", "--property=TriggeredBy,KillMode", unit).output.splitlines()
     properties = dict(line.split("=", 1) for line in shown if "=" in line)
     sockets = [name for name in properties.get("TriggeredBy", "").split() if name.endswith(".socket")]
@@ -73,7 +75,7 @@ def _verb(unit: str) -> str:
 
 
 def _refuse_invalid(config: str | None, sshd: str, runs: bool) -> None:
-    """In an image that is built there are no host keys yet: sshd would not start with them missing, and none runs."""
+    """An image under construction has no host keys yet: sshd would not start without them, and none is running."""
     done = run(sshd, "-t", *(["-f", config] if config else []))
     excused = ["Missing privilege separation directory", *([] if runs else [NO_HOST_KEYS])]
     if done.code and not any(words in done.said for words in excused):
@@ -81,7 +83,7 @@ def _refuse_invalid(config: str | None, sshd: str, runs: bool) -> None:
 
 
 def listening_commands(proc: str = "/proc") -> dict[str, list[str]]:
-    """The command line of each sshd that listens, by process id; those in containers of this host are left out.
+    """The command line of each listening sshd, by process id, except for those in containers on this host.
 
     sshd's title is `sshd: /usr/sbin/sshd -D -f FILE [listener] 0 of 10-100 startups`.
     """
@@ -106,7 +108,7 @@ def _namespace(process: str) -> str:
 
 
 def apply_and_reload(changes: list[FileChange], config: str, sshd: str, reload: bool) -> bool:
-    """Write the changes and reload; if sshd cannot be reloaded the old files are put back, and the error raised."""
+    """Write the changes and reload. If sshd cannot be reloaded, the old files are restored and the error is raised."""
     apply_all(changes)
     try:
         return reload and reload_sshd(config, sshd)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whether enforced users get in without a token through another sshd that serves this host. Private to the collection."""
+"""Whether enforced users can get in without a token through another sshd on this host. Private to the collection."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import P
 
 
 def second_daemons(running: list[Daemon], main: str) -> list[Daemon]:
-    """Those that serve another configuration than `main`, or override it by options.
+    """The daemons with a configuration other than `main`, or with options that override it.
 
-    None if `main` is not what this host serves: a configuration that is only tried out has no second.
+    None if this host's sshd does not use `main`: a configuration that is only being tried out has no second daemon.
     """
     if main != SSHD_CONFIG and main not in {daemon.config for daemon in running}:
         return []

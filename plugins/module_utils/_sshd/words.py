@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""How the versions of sshd split a line of sshd_config into words: quotes, backslashes, `=`, comments. Private.
+"""How different versions of sshd split a line of sshd_config into words: quotes, backslashes, `=`, comments. Private.
 
-Written after strdelim() and argv_split() of misc.c. Until 8.6 everything is split by strdelim(): only a double quote quotes,
-`=` is as good as a blank, and a # ends the line wherever it stands, in quotes too. Since 8.7 values are split by argv_split(),
-like a shell, and since 9.9 the criteria of Match too. A line that sshd refuses is split into anything: sshd says so itself.
+Modelled on strdelim() and argv_split() in misc.c. Until 8.6 strdelim() splits everything: only double quotes quote, `=`
+is equivalent to a blank, and a # ends the line anywhere, even in quotes. Since 8.7 argv_split() splits values like a
+shell, and since 9.9 also the criteria of Match. The result for a line that sshd rejects does not matter, since sshd
+reports it.
 """
 
 from __future__ import annotations
@@ -55,21 +56,21 @@ def parse_criteria(text: str, version: tuple[int, int] = NEWEST) -> tuple[tuple[
 
 
 def quoted(word: str, version: tuple[int, int] = NEWEST) -> str:
-    """A criterion's pattern as it has to stand in a Match line."""
+    """A criterion's pattern, quoted as needed in a Match line."""
     if not re.search(r"[\s\"'\\=]|^#", word):
         return word
     if version >= _MATCH_LIKE_A_SHELL:
         return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if not word.endswith("\\"):
         return f'"{word}"'
-    # From 8.7 to 9.8 the line also has to please argv_split(), for which the backslash would take the quote away.
+    # From 8.7 to 9.8 argv_split() must accept the line too, and it would take the backslash as escaping the quote.
     if re.search(r"[\s'=]", word):
         raise FleetMfaError(f"Match: the pattern {word!r} ends with a backslash; write ? instead")
     return word
 
 
 def _delimited(text: str, equals: bool = True) -> tuple[str | None, str | None]:
-    """strdelim(): the next word and what is left; None for a word that cannot be, or nothing left."""
+    """strdelim(): the next word and the rest; None for an invalid word or if nothing is left."""
     found = re.search(r'[ \t\r\n"=]' if equals else r'[ \t\r\n"]', text)
     if found is None:
         return text, None

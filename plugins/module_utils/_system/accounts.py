@@ -2,8 +2,9 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The accounts of a host: who is human, who is exempt, who is a member of the enforced group. Private.
 
-Accounts and groups are read through NSS, as sshd and PAM read them, so those of a directory service count. A directory
-may know an account by more than one spelling (`BOB` is answered with account `bob`); the account is what it answers.
+Accounts and groups are looked up through NSS, as sshd and PAM do, so those of a directory service are included. A
+directory may accept several spellings of an account (it returns account `bob` for `BOB`); the returned name is the one
+that counts.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 DEFAULT_GROUP = "mfa-enforced"
 
 _REMEDY = "check whether another program is changing accounts, or /etc is read-only"
-# Of nsswitch.conf: those that know the accounts of this host only, and always answer.
+# Sources in nsswitch.conf that contain only this host's own accounts and always answer.
 _LOCAL_SERVICES = {"files", "systemd", "altfiles"}
 _NO_LOGIN = {"nologin", "false", "sync"}
-# Up to this many changes are made one by one, which cannot undo what another program does to the group meanwhile.
+# Up to this many changes are made one by one, so they cannot undo changes that another program makes at the same time.
 _ONE_BY_ONE = 8
 
 
 def account_name(user: str) -> str | None:
-    """The account that the system's database answers with, by the name that groups and key files know it by."""
+    """The account's own name in the system's database, which groups and key files use."""
     try:
         return pwd.getpwnam(user).pw_name
     except (KeyError, ValueError):  # a name with a NUL character is a ValueError
@@ -38,12 +39,12 @@ def account_name(user: str) -> str | None:
 
 
 def known_as(user: str) -> str:
-    """The name of the account, and the name as given where no account answers to it."""
+    """The account's own name, or the given name if there is no such account."""
     return account_name(user) or user
 
 
 def is_named(user: str, names: Iterable[str]) -> bool:
-    """Whether one of the names, by any spelling, is this account's."""
+    """Whether one of the names, in any spelling, belongs to this account."""
     names = list(names)
     return user in names or any(account_name(name) == user for name in names)
 
@@ -53,7 +54,7 @@ def account_exists(user: str) -> bool:
 
 
 def account_uid(user: str) -> int | None:
-    """None where no account answers, which may be so for a moment only: a directory service can be out of reach."""
+    """None if no account is found, possibly only temporarily: a directory service may be unreachable."""
     try:
         return pwd.getpwnam(user).pw_uid
     except (KeyError, ValueError):
@@ -61,12 +62,12 @@ def account_uid(user: str) -> int | None:
 
 
 def local_uid(user: str) -> int | None:
-    """The user id of an account that stands in this host's own file, whatever a directory says."""
+    """The user id of an account in this host's own passwd file, regardless of any directory."""
     return next((uid for name, uid, _shell in _local_accounts() if name == user), None)
 
 
 def is_gone(user: str, was_local: bool) -> bool:
-    """Whether there is no such account for certain. One of a directory may merely be out of reach."""
+    """Whether the account certainly does not exist. A directory service may merely be unreachable."""
     return account_uid(user) is None and local_uid(user) is None and (was_local or not _may_have_a_directory())
 
 
@@ -80,7 +81,7 @@ class SharedUids:
                 self._names[uid].append(name)
 
     def other_names(self, user: str) -> list[str]:
-        """Further names of this user with a login shell, of those in this host's own file."""
+        """The user's other local names that have a login shell."""
         uid = account_uid(user)
         return [name for name in self._names.get(uid, ()) if name != user] if uid is not None else []
 
@@ -119,7 +120,7 @@ def is_login_shell(shell: str) -> bool:
 
 
 def human_accounts() -> list[str]:
-    """Accounts in the range of UIDs that login.defs gives to people, with a shell to log in to."""
+    """Accounts in the UID range that login.defs reserves for people, with a login shell."""
     lowest, highest = _human_uids()
     return sorted(
         {
@@ -140,9 +141,9 @@ def _human_uids() -> tuple[int, int]:
 
 
 class Exemptions:
-    """Who is never asked: users by name, and the members of groups, a user's primary group included.
+    """Who is never asked: users by name, and members of groups, including users' primary groups.
 
-    A name that this host does not know exempts nobody here: the lists are meant for a whole fleet.
+    Names unknown to this host are ignored, since the lists are meant for a whole fleet.
     """
 
     def __init__(self, users: Iterable[str] = (), groups: Iterable[str] = ()):
@@ -167,7 +168,7 @@ def is_exempt(user: str, exempt_users: Iterable[str], exempt_groups: Iterable[st
 
 
 def misspelled(names: Iterable[str]) -> dict[str, str]:
-    """Those of the names that the system's database answers with an account of another name, and that account."""
+    """The names for which the system's database returns an account with another name, and that account."""
     accounts = {name: account_name(name) for name in names}
     return {name: account for name, account in sorted(accounts.items()) if account not in (None, name)}
 
@@ -180,7 +181,7 @@ def _group(name: str) -> grp.struct_group | None:
 
 
 class EnforcedGroup:
-    """The local group whose members are asked for a token. Changed by the system's own tools only."""
+    """The local group whose members are asked for a token. It is changed only with the system's own tools."""
 
     def __init__(self, name: str = DEFAULT_GROUP):
         if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", name):
@@ -195,18 +196,19 @@ class EnforcedGroup:
 
     @property
     def members(self) -> set[str]:
-        """The names that stand in the group; sshd and PAM look for the account's own name among them."""
+        """The names listed in the group; sshd and PAM look for the account's own name among them."""
         group = _group(self.name)
         return set(group.gr_mem) if group else set()
 
     def misspelled(self) -> dict[str, str]:
-        """Members that make nobody a member, with the account each of them was meant for."""
+        """Entries that make nobody a member, with the account that each was meant for."""
         return misspelled(self.members)
 
     def prepare(self) -> bool:
-        """Create the group; or, if it exists, see that it can be changed, before others rely on that; whether it is new.
+        """Create the group or, if it exists, check that it can be changed before others rely on that. Returns whether
+        it is new.
 
-        A change to what it is already takes the same locks and writes the same file as any other.
+        The check is a change to the current state, which takes the same locks and writes the same file as any other.
         """
         group = _group(self.name)
         if group is None:
@@ -216,7 +218,8 @@ class EnforcedGroup:
         return group is None
 
     def update(self, join: Iterable[str] = (), leave: Iterable[str] = ()) -> bool:
-        """Make these users members, and those not; whether that changed anything. However many, in few calls."""
+        """Make these users members and those not, in few calls regardless of their number. Returns whether anything
+        changed."""
         before = self.members
         joining, leaving = set(join) - before, set(leave) & before
         if not joining and not leaving:
@@ -228,8 +231,8 @@ class EnforcedGroup:
         return True
 
     def _update(self, joining: set[str], leaving: set[str], after: set[str]) -> None:
-        # gpasswd refuses a list with one member who is unknown, and who is unknown at this moment has to stay a
-        # member: a directory service that does not answer must not release anybody.
+        # gpasswd refuses a list with an unknown member, and a member who is unknown at the moment must stay:
+        # a directory service that does not answer must not release anybody.
         if len(joining) + len(leaving) > _ONE_BY_ONE and all(map(account_exists, after)):
             _run("gpasswd", "--members", ",".join(sorted(after)), self.name)
         else:

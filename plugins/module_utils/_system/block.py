@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Our marked block in a file that is not ours, byte for byte. Private to the collection.
+"""Our marked block in a file that is managed by somebody else, byte for byte. Private to the collection.
 
-The one reader and writer of it, for PAM services, sshd_config and shell start-up files alike. Lines end with a line feed, as
-they do for libpam, sshd and shells; a mark is a line that is nothing else, blanks and a carriage return around it apart
-(editors indent, and turn line ends). A line that only begins like a mark is somebody's comment.
+The only code that reads and writes such blocks, in PAM services, sshd_config and shell start-up files alike. Lines end
+with a line feed, as for libpam, sshd and shells. A marker is a whole line; blanks and a carriage return around it are
+ignored, since editors add them. A line that only starts like a marker is a normal comment.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-# What stands behind BEGIN and END. A file may have one block of each name.
+# The text after BEGIN and END. A file may have one block of each name.
 BLOCK = "fleetmfa.ssh"
 ACCOUNT_BLOCK = "fleetmfa.ssh account check"
 _BLANKS = b" \t\r"
 
 
 class Blocked(NamedTuple):
-    """A file around our block. What the block takes away or brings is its own lines, whole, and nothing else."""
+    """A file around our block. Adding or removing the block affects only its own lines, and nothing else."""
 
     head: bytes
-    inside: bytes | None  # between the marks; None without a block
+    inside: bytes | None  # between the markers; None without a block
     tail: bytes
 
     @property
@@ -32,7 +32,8 @@ class Blocked(NamedTuple):
 
 
 def split(text: bytes, path: str, name: str = BLOCK) -> Blocked:
-    """Find our block of that name; a FleetMfaError unless there is exactly one or none, since what it fences cannot be told then."""
+    """Find our block of that name. A FleetMfaError if the markers do not form exactly one block or none, since its
+    extent is then unknown."""
     lines, wanted = lines_of(text), _marks(name)
     marks = [index for index, line in enumerate(lines) if _mark(line) in wanted]
     if not marks:
@@ -48,7 +49,7 @@ def split(text: bytes, path: str, name: str = BLOCK) -> Blocked:
 
 
 def block(content: bytes, source: str, name: str = BLOCK) -> bytes:
-    """`content` between the marks. It has to be put before the first byte of a line, or of the file."""
+    """`content` between the markers. It must be inserted at the start of a line or of the file."""
     for number, line in enumerate(lines_of(content), 1):
         if _mark(line) in (mark for name in (BLOCK, ACCOUNT_BLOCK) for mark in _marks(name)):
             raise FleetMfaError(f"{source}, line {number}: the marker lines are added by the module; leave them out")
@@ -58,7 +59,7 @@ def block(content: bytes, source: str, name: str = BLOCK) -> bytes:
 
 
 def lines_of(text: bytes) -> list[bytes]:
-    """Each with its line feed; the last one may have none. bytes.splitlines() would end lines at a carriage return, too."""
+    """Each line with its line feed; the last may have none. bytes.splitlines() would also split at carriage returns."""
     lines = [line + b"\n" for line in text.split(b"\n")]
     lines[-1] = lines[-1][:-1]
     return lines if lines[-1] else lines[:-1]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Running the system's own programs: where they are looked for, for how long, with which environment. Private.
+"""Runs the system's own programs: where they are searched, for how long they run, with which environment. Private.
 
-Nothing of the caller's comes along (mfa-enroll runs on behalf of a user): no environment, no standard input, no working
-directory. This file also runs without Ansible, inside the roll-back program.
+They inherit nothing from the caller, since mfa-enroll runs on behalf of a user: no environment, no standard input, no
+working directory. This file also runs without Ansible, inside the roll-back program.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-# The distribution's programs before those that somebody has built.
+# The distribution's programs take precedence over locally built ones.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin"
-# What the slowest of them need on a busy host, and not for ever: a hanging one must not keep a roll-back from its work.
+# Enough for the slowest of them on a busy host, but limited: a hanging program must not block a roll-back.
 _SECONDS = 60
 _ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C"}
 
 
 class Done(NamedTuple):
-    """How a program ended: its exit status, what it wrote to standard output and to standard error."""
+    """The result of a program: exit status, standard output and standard error."""
 
     code: int
     output: str
@@ -34,12 +34,12 @@ class Done(NamedTuple):
 
 
 def find_program(program: str) -> str | None:
-    """Where a program is, given its name or its path; None if it is not there."""
+    """The path of a program, given its name or path; None if it does not exist."""
     return shutil.which(program, path=PATH)
 
 
 def run(program: str, *arguments: str) -> Done:
-    """Run it to its end; a FleetMfaError if it is not there, cannot be started or does not end."""
+    """Run it until it ends. A FleetMfaError if it does not exist, cannot be started or does not end in time."""
     try:
         done = subprocess.run(
             [_found(program), *arguments],
@@ -60,7 +60,7 @@ def run(program: str, *arguments: str) -> Done:
 
 
 def succeeds(program: str, *arguments: str) -> bool:
-    """Whether it could be run, and ended with success."""
+    """Whether it could be run and exited with status 0."""
     try:
         return run(program, *arguments).code == 0
     except FleetMfaError:
@@ -68,7 +68,7 @@ def succeeds(program: str, *arguments: str) -> bool:
 
 
 def start_detached(program: str, *arguments: str) -> None:
-    """Start it in a session of its own, where it outlives this process."""
+    """Start it in its own session, where it survives this process."""
     subprocess.Popen(
         [_found(program), *arguments],
         stdin=subprocess.DEVNULL,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Owner, permissions and extended attributes of a file: read, kept on record, given to another. Private to the collection.
+"""Owner, permissions and extended attributes of a file: reading, recording and setting them. Private to the collection.
 
-A POSIX ACL is an extended attribute, too, and where there is one the group bits of the mode are its mask (acl(5)): the
-mode without its ACL would give the owning group what the ACL gives to some user.
+A POSIX ACL is an extended attribute too, and with one, the group bits of the mode are its mask (acl(5)): the mode
+without the ACL would give the owning group the rights that the ACL gives to some user.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import sys
 from typing import Callable, NamedTuple, TypedDict
 
 ACL = "system.posix_acl_access"
-# The kernel's own: they vouch for a content, and would make it refuse another.
+# Used by the kernel: signatures of a content, with which it would reject any other content.
 _OF_THE_CONTENT = ("security.ima", "security.evm")
 _MADE_BY_US = "user.fleetmfa"
 _HAS_EXTENDED = hasattr(os, "listxattr")  # not on a controller that runs macOS
 
-# ioctl_iflags(2): FS_IOC_GETFLAGS, and the two flags under which a file cannot be replaced. Where the number is another
-# one (MIPS, POWER) the answer is an error, and replacing the file says what is wrong.
+# ioctl_iflags(2): FS_IOC_GETFLAGS, and the two flags that prevent a file from being replaced. On platforms with a
+# different number (MIPS, POWER) the call fails, and the attempt to replace the file reports the problem.
 _GET_FLAGS = 2 << 30 | struct.calcsize("l") << 16 | ord("f") << 8 | 1
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 
 
 class AttributesRecord(TypedDict):
-    """As JSON has them."""
+    """The attributes as JSON stores them."""
 
     mode: int
     uid: int
@@ -56,7 +56,7 @@ class Attributes(NamedTuple):
 
 
 def mark_as_made_by_us(folder: str | os.PathLike[str]) -> None:
-    """So that it can go with the last file in it. A file system that keeps no such mark keeps the folder, too."""
+    """So that the folder can be removed with its last file. On a file system without such marks it stays."""
     with contextlib.suppress(OSError, AttributeError):
         os.setxattr(folder, _MADE_BY_US, b"made")
 
@@ -68,7 +68,7 @@ def is_made_by_us(folder: str | os.PathLike[str]) -> bool:
 
 
 def own_attributes(mode: int) -> Attributes:
-    """Those of a file that belongs to whom this process runs as, and to nobody else by any ACL."""
+    """The attributes of a file that belongs to the current user, without any ACL."""
     return Attributes(mode, os.geteuid(), os.getegid(), {})
 
 
@@ -78,10 +78,11 @@ def read_attributes(descriptor: int) -> Attributes:
 
 
 def give_attributes(descriptor: int, wanted: Attributes) -> None:
-    """Give a file, which nobody else can open yet, exactly these. OSError, with the attribute's name, if that fails.
+    """Give exactly these attributes to a file that nobody else can open yet. If that fails, an OSError names the
+    attribute.
 
-    An ACL that the folder gives to its new files (setfacl -d) goes. What security modules put on a new file stays unless
-    another value is wanted.
+    An ACL that the folder gives to new files (setfacl -d) is removed. What security modules set on a new file stays
+    unless another value is wanted.
     """
     status = os.fstat(descriptor)
     if (status.st_uid, status.st_gid) != (wanted.uid, wanted.gid):
@@ -97,9 +98,9 @@ def give_attributes(descriptor: int, wanted: Attributes) -> None:
 
 
 def give_what_can_be_given(descriptor: int, wanted: Attributes) -> str:
-    """As give_attributes(), for when the file has to be there in any case: "" or what is missing.
+    """Like give_attributes(), for a file that must exist in any case. Returns what is missing, "" if nothing.
 
-    The group gets no rights then: without the ACL, its bits in the mode would be more than it had.
+    The group then gets no rights: without the ACL, its bits in the mode would grant more than before.
     """
     try:
         give_attributes(descriptor, wanted)
@@ -110,7 +111,7 @@ def give_what_can_be_given(descriptor: int, wanted: Attributes) -> str:
 
 
 def is_immutable(descriptor: int) -> bool:
-    """Whether chattr(1) has made the file one that cannot be replaced, not even by root."""
+    """Whether chattr(1) has made the file impossible to replace, even for root."""
     if sys.platform != "linux":
         return False
     try:
@@ -134,7 +135,7 @@ def _extended(descriptor: int) -> dict[str, bytes]:
         try:
             found[name] = os.getxattr(descriptor, name)
         except OSError as error:
-            if error.errno not in (errno.ENODATA, errno.ENOTSUP):  # gone meanwhile; listed, but not there
+            if error.errno not in (errno.ENODATA, errno.ENOTSUP):  # removed in the meantime, or listed but missing
                 raise
     return found
 

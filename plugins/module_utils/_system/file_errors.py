@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What the system refuses to do to a file, told so that an operator can act on it. Private to the collection."""
+"""Errors of file operations, with a remedy that an operator can act on. Private to the collection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REMEDIES = {
 
 
 def cannot(do: str, path: str | os.PathLike[str], error: OSError | ValueError) -> FleetMfaError:
-    """The error to raise: `cannot("write", "/etc/x", error)` says what was tried on which file, why not, and what helps."""
+    """The error to raise: `cannot("write", "/etc/x", error)` says what failed on which file, why, and what helps."""
     reason = getattr(error, "strerror", None) or str(error)
     remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "fix that")
     return FleetMfaError(f"cannot {do} {os.fspath(path)}: {reason}; {remedy} and run again")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A set of files that is put on a host or taken away as a whole. Private to the collection."""
+"""A set of files that is written or removed as a whole. Private to the collection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOST_FILE = {
 
 
 class FileWish(TypedDict):
-    """The options above, as Ansible gives them."""
+    """The options above, as Ansible passes them."""
 
     path: str
     content: str
@@ -45,18 +45,19 @@ class FileWish(TypedDict):
 
 
 class HostFileChange(FileChange):
-    """A change that also gives the file the owner and the permissions it should have."""
+    """A change that also sets the owner and the permissions of the file."""
 
     makes_folders = True
 
     def _attributes_after(self, mode: int) -> Attributes:
-        """An ACL would let others in beside the permissions; the other attributes (an SELinux label) stay."""
+        """An ACL is removed, since it would admit others besides the permissions; other attributes (SELinux label)
+        stay."""
         present = self.attributes_before.extended if self.attributes_before else {}
         return own_attributes(mode)._replace(extended={name: present[name] for name in present if name != ACL})
 
 
 def plan_host_files(files: list[FileWish], present: bool) -> list[FileChange]:
-    """One change a file; nothing is written yet."""
+    """One change per file; nothing is written yet."""
     changes = []
     for wish in files:
         if not os.path.isabs(wish["path"]):
@@ -72,7 +73,7 @@ def _plan_file(wish: FileWish, wanted: bool) -> FileChange:
 
 
 def _plan_block(wish: FileWish, wanted: bool) -> FileChange:
-    """The block stands at the head, where it needs no line end before it, or wherever it has been put since."""
+    """The block is placed at the top, where no line ending is needed before it, or stays where it has been moved to."""
     before = read_file(wish["path"])
     if before is None:
         return FileChange(wish["path"], None)
@@ -110,15 +111,15 @@ def apply_host_files(changes: list[FileChange]) -> None:
 
 
 def _remove_empty_folders(folder: Path) -> None:
-    """Those that were made for files of ours, by their name or their mark. Others stay, also when they happen to be empty."""
-    with contextlib.suppress(OSError):  # not empty, or gone with the file before
+    """Removes folders that were created for our files, known by their name or mark. Other empty folders stay."""
+    with contextlib.suppress(OSError):  # not empty, or already removed
         while folder.name == "fleetmfa" or is_made_by_us(folder):
             folder.rmdir()
             folder = folder.parent
 
 
 def shown_diff(changes: list[FileChange]) -> list[dict[str, str]]:
-    """A line for each file of ours, what is in it being the same on every host; the files of others in full."""
+    """One line for each file of ours, since its content is the same on every host; files of others in full."""
     ours = [change for change in changes if isinstance(change, HostFileChange)]
     summary = "".join(f"{change.path}: {_was(change)} -> {_becomes(change)}\n" for change in ours)
     told = [{"prepared": summary}] if ours else []

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Reading and atomic writing of the files this collection changes. Private to the collection.
+"""Reading and atomic writing of the files that this collection changes. Private to the collection.
 
-A reader sees the old content or the new content, never half of one: the new content goes to a temporary file in the
-same folder (created 0600 with O_EXCL, so nobody reads a secret in between), gets its owner, ACL, attributes and mode, is
-flushed to disk and renamed over the old name (rename(2) is atomic). So nobody may write more than before at any instant,
-and other names of a file (hard links) keep the old content. A symbolic link is never followed: what stands behind it is
-not what the administrator named.
+A reader sees either the old or the new content, never a mix. The new content is written to a temporary file in the same
+folder (created 0600 with O_EXCL, so that nobody can read a secret in between), which gets its owner, ACL, attributes
+and mode, is flushed to disk, and is renamed over the old name (rename(2) is atomic). So at no moment can anybody write
+to the file who could not before, and other names of a file (hard links) keep the old content. A symbolic link is never
+followed: its target is not what the administrator named.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Read = TypeVar("_Read")
 
 
 class Found(NamedTuple):
-    """A file as it was met."""
+    """A file as it was found."""
 
     content: bytes
     attributes: Attributes
@@ -41,19 +41,20 @@ class Found(NamedTuple):
 
 
 def read_file(path: str) -> bytes | None:
-    """Content of a regular file, None if there is none; a symlink or another kind of file is a FleetMfaError."""
+    """Content of a regular file, None if there is none. A FleetMfaError if it is a symbolic link or another kind of
+    file."""
     return _opened(path, _content)
 
 
 def find_file(path: str) -> Found | None:
-    """As read_file(), with what belongs to the file beside its content."""
+    """Like read_file(), with the file's attributes besides its content."""
     return _opened(
         path, lambda descriptor: Found(_content(descriptor), read_attributes(descriptor), is_immutable(descriptor))
     )
 
 
 def _opened(path: str, read: Callable[[int], _Read]) -> _Read | None:
-    """What `read` makes of a regular file."""
+    """The result of `read` for a regular file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -86,14 +87,14 @@ _LINK = "{path} is a symbolic link; replace it with a regular file (or remove it
 
 
 class ChangedMeanwhileError(FleetMfaError):
-    """Somebody else replaced the file between the reading and the writing."""
+    """Another program replaced the file between reading and writing."""
 
 
 Version = Tuple[int, int, int]
 
 
 def identity(path: str) -> Version | None:
-    """What tells one version of a file from the next (inode, time, size); None if there is no file."""
+    """Distinguishes one version of a file from the next (inode, time, size); None if there is no file."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -104,14 +105,15 @@ def identity(path: str) -> Version | None:
 def write_file(
     path: str, content: bytes, mode: int, uid: int = 0, gid: int = 0, only_if: Callable[[], bool] | None = None
 ) -> None:
-    """Write `content` to `path` atomically, with this owner and mode and nothing else; see replace_file()."""
+    """Write `content` to `path` atomically, with this owner and mode and no other attributes; see replace_file()."""
     replace_file(path, content, Attributes(mode, uid, gid, {}), only_if)
 
 
 def replace_file(path: str, content: bytes, attributes: Attributes, only_if: Callable[[], bool] | None = None) -> None:
-    """Write `content` to `path` atomically; on any error the old file stays and no temporary file is left.
+    """Write `content` to `path` atomically. On any error the old file stays and no temporary file is left.
 
-    `only_if` is asked at the last moment; if it says no, nothing is replaced and a ChangedMeanwhileError raised.
+    `only_if` is called at the last moment. If it returns false, nothing is replaced and a ChangedMeanwhileError is
+    raised.
     """
     folder, name = os.path.split(path)
     temporary = str(Path(folder) / f".{name}.{secrets.token_hex(6)}.fleetmfa")
@@ -137,7 +139,7 @@ def replace_file(path: str, content: bytes, attributes: Attributes, only_if: Cal
 
 
 def sync_folder(folder: str | Path) -> None:
-    """Have the names in the folder on disk: a rename survives a crash only then (fsync(2))."""
+    """Flush the names in the folder to disk: only then does a rename survive a crash (fsync(2))."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -146,10 +148,11 @@ def sync_folder(folder: str | Path) -> None:
 
 
 class FileChange:
-    """One file from its content before to its content after; `None` means there is no file.
+    """One file with its content before and after; `None` means there is no file.
 
-    An existing file keeps owner, permissions and extended attributes, a new one is ours and gets `mode`. With `own_folder`
-    the folder is there for this file only: it is made before it, and goes with it if it is empty then.
+    An existing file keeps its owner, permissions and extended attributes; a new one belongs to us and gets `mode`. With
+    `own_folder` the folder exists only for this file: it is created before it, and removed after it if it is then
+    empty.
     """
 
     makes_folders = False
@@ -185,7 +188,7 @@ class FileChange:
             self._write(self.after, self.attributes_after)
 
     def revert(self) -> None:
-        """Have the file as it was before, content, owner, permissions and attributes; for one that is, nothing is done."""
+        """Restore content, owner, permissions and attributes of the file; does nothing if they are unchanged."""
         if self.before is None or self.attributes_before is None:
             self._remove()
             return
@@ -212,7 +215,7 @@ class FileChange:
             except OSError as error:
                 raise cannot("remove", self.path, error) from error
         folders = self._made_folders or [Path(self.path).parent] * self.own_folder
-        with contextlib.suppress(OSError):  # somebody else has put something there
+        with contextlib.suppress(OSError):  # another program has created something there
             while folders:
                 folders.pop().rmdir()
 
@@ -227,7 +230,7 @@ class FileChange:
 
 
 def apply_all(changes: Sequence[FileChange]) -> None:
-    """Apply every change, or, when one fails, none: all are reverted then, and the error says what is not as before."""
+    """Apply every change or, if one fails, none: all are reverted, and the error says what could not be restored."""
     tried: list[FileChange] = []
     try:
         for change in changes:
@@ -242,7 +245,7 @@ def apply_all(changes: Sequence[FileChange]) -> None:
 
 
 def revert_all(changes: Sequence[FileChange]) -> list[str]:
-    """Revert every change, the last one first, whether or not others can be; what could not be put back, and why."""
+    """Revert every change, the last first, even if some fail. Returns what could not be restored, and why."""
     left = []
     for change in reversed(changes):
         try:
@@ -253,7 +256,7 @@ def revert_all(changes: Sequence[FileChange]) -> list[str]:
 
 
 def not_applied(error: BaseException, left: list[str]) -> FleetMfaError:
-    """The error of a change that was reverted but for what is `left`."""
+    """The error for a change that was reverted except for what is in `left`."""
     if not left:
         return FleetMfaError(f"{error}; every file is as it was before")
     return PartlyDoneError(f"{error}; NOT RESTORED, do it by hand: {'; '.join(left)}")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whether a file is there, where users and file servers have a say in the path. Private to the collection.
+"""Whether a file exists, at a path that users and file servers may control. Private to the collection.
 
-A look into a home that a file server holds may wait for ever, and mounts the home where an automounter minds it. So only file
-systems of this machine are looked at, and no symbolic link is followed that is not root's.
+Looking into a home directory on a file server may block forever, and an automounter would mount it. So only local file
+systems are checked, and symbolic links are followed only if they belong to root.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _MOST_LINKS = 10
 
 
 class LocalFiles:
-    """The files of this machine, with the mounts of this moment."""
+    """The files of this machine, with the current mounts."""
 
     def __init__(self, mounts: str = MOUNTS):
-        self._local = {"/": True}  # where that one does not answer, nothing does
+        self._local = {"/": True}  # if that one does not answer, nothing does
         text = (read_file(mounts) or b"").decode("utf-8", "surrogateescape")
         for fields in map(str.split, text.splitlines()):
             if fields[4] != "/":
                 self._local[_plain(fields[4])] = fields[fields.index("-") + 1] in _LOCAL
 
     def exists(self, path: str) -> bool | None:
-        """None where that is not looked at. A link that has this name counts as there."""
+        """None if the path is not checked. A link with this name counts as existing."""
         folder, links = "/", 0
         names = deque(filter(None, path.split("/")))
         while names:
@@ -62,5 +62,5 @@ class LocalFiles:
 
 
 def _plain(mount_point: str) -> str:
-    """Blanks and the like stand there as \\040."""
+    """Blanks and some other characters are written like \040 there."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), mount_point)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Waiting for a lock, but not for ever: flock(2) itself knows no time limit. Private to the collection."""
+"""Waits for a lock for a limited time, since flock(2) itself has no time limit. Private to the collection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PAUSE = 0.02
 
 
 def lock_within(descriptor: int, seconds: float) -> bool:
-    """Take the exclusive lock of an open file; false if somebody else holds it for longer than `seconds`."""
+    """Take the exclusive lock of an open file. Returns false if another process holds it for longer than `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         try:

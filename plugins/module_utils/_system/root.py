@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What needs root says so before it says anything else. Private to the collection."""
+"""Lets code that needs root report that first. Private to the collection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 
 
 def require_root() -> None:
-    """Without it a host cannot be judged either: what cannot be read looks as if it were missing or open to others."""
+    """Without root a host cannot even be checked: files that cannot be read seem to be missing or open to others."""
     if os.geteuid() != 0:
         raise FleetMfaError(
             f"this needs root but runs as user id {os.geteuid()}; set become: true (nothing else was checked, and "

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A change of several steps that tells the truth when one fails: what was done, what was not. Private to the collection."""
+"""A change in several steps that, if one fails, reports what was done and what was not. Private to the collection."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SHOWN = 10
 
 
 class Step(NamedTuple):
-    """What it does in words without a secret, and how; `run` returns False if there was nothing to change."""
+    """Its description, without secrets, and a function; `run` returns False if there was nothing to change."""
 
     words: str
     run: Callable[[], bool | None]
 
 
 def run_steps(steps: Iterable[Step]) -> None:
-    """Take the steps in turn. An error says which were taken before it, which were not, and that another run goes on."""
+    """Perform the steps in order. An error says which were done, which were not, and that another run continues."""
     left = list(steps)
     done: list[Step] = []
     while left:

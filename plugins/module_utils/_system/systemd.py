@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What a roll-out and its roll-back ask of systemd. Private to the collection.
+"""What a roll-out and its roll-back need from systemd. Private to the collection.
 
 This file also runs without Ansible, inside the roll-back program.
 """
@@ -19,7 +19,7 @@ _SSHD_UNITS = ("ssh.service", "sshd.service")
 
 
 def is_running() -> bool:
-    """As sd_booted(3) tells."""
+    """Checked as in sd_booted(3)."""
     return Path("/run/systemd/system").is_dir()
 
 
@@ -32,13 +32,13 @@ def active_sshd_units() -> list[str]:
 
 
 def start(units: list[str]) -> None:
-    """Does nothing to a unit that runs. Not waited for: at boot sshd itself waits for the roll-back."""
+    """Does nothing to a running unit. Does not wait for it: at boot sshd itself waits for the roll-back."""
     if units:
         succeeds("systemctl", "--no-block", "start", *units)
 
 
 def disarm(rollout_id: str) -> None:
-    """Take the boot unit and the timer away; without an armed roll-out they would do nothing."""
+    """Remove the boot unit and the timer; without an armed roll-out they would do nothing."""
     for path in (BOOT_LINK, BOOT_UNIT):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
