@@ -178,10 +178,24 @@ classes:
       users: 1
       verdict: asked
 findings:
-  description: The problems found on this host. C(id) is stable, C(severity) is V(critical), V(high), V(medium) or V(low).
+  description: The problems found on this host, the most severe first.
   returned: success
   type: list
   elements: dict
+  contains:
+    id:
+      description: Kind of the problem. It never changes its meaning.
+      type: str
+    severity:
+      description: V(critical), V(high), V(medium) or V(low).
+      type: str
+    evidence:
+      description: What was found, with the file and the line.
+      type: list
+      elements: str
+    remedy:
+      description: What to do.
+      type: str
   sample:
     - id: sshd_policy_shadowed
       severity: critical

@@ -151,8 +151,8 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import FindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import rules_kept
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import SshdFindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import (
     SSHD_TOTP_SPEC,
     Surroundings,
@@ -175,7 +175,7 @@ def main() -> None:
         changed = [change for change in changes if change.changed]
         if changed and not module.check_mode:
             reloaded = apply_and_reload(changed, module.params["config"], sshd.binary, module.params["reload"])
-    except SshdFindingsError as error:
+    except FindingsError as error:
         module.fail_json(
             msg=str(error), changed=error.changed, findings=[finding.as_dict() for finding in error.findings]
         )

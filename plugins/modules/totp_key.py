@@ -242,9 +242,27 @@ users:
       description: Whether the user is exempt.
       type: bool
     problems:
-      description: Errors in the key files that make the PAM module deny logins or ignore lines. Line numbers only, no content.
+      description:
+        - Errors in the key files that make the PAM module deny logins or ignore lines. Line numbers only, no content.
+        - Each is a finding, as M(fleetmfa.ssh.sshd_policy_info) returns it, the most severe first.
       type: list
-      elements: str
+      elements: dict
+      contains:
+        id:
+          description: Kind of the problem. It never changes its meaning.
+          type: str
+          sample: key_dead
+        severity:
+          description: V(critical), V(high), V(medium) or V(low).
+          type: str
+          sample: critical
+        evidence:
+          description: What was found, with the file and the line.
+          type: list
+          elements: str
+        remedy:
+          description: What to do.
+          type: str
 put_away:
   description:
     - Users whose keys were moved aside, to folder C(put-away) in O(state_dir), because the account is gone or an account with

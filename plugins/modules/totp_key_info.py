@@ -134,10 +134,26 @@ users:
       sample: host
     problems:
       description:
-        - Errors that make the PAM module deny logins or ignore lines. Line numbers only, no content.
-        - Also pending keys of unknown origin, as left by version 0.1.0.
+        - What is wrong with the user's key files, and with the user's group, exemption and account. Line numbers only, no content.
+        - Each is a finding, as M(fleetmfa.ssh.sshd_policy_info) returns it, the most severe first.
       type: list
-      elements: str
+      elements: dict
+      contains:
+        id:
+          description: Kind of the problem. It never changes its meaning.
+          type: str
+          sample: key_dead
+        severity:
+          description: V(critical), V(high), V(medium) or V(low).
+          type: str
+          sample: critical
+        evidence:
+          description: What was found, with the file and the line.
+          type: list
+          elements: str
+        remedy:
+          description: What to do.
+          type: str
     differs:
       description: The given options that do not match the user's keys.
       type: list
@@ -152,7 +168,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, misnamed, report
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import spelling_findings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, report
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
@@ -182,8 +199,8 @@ def main() -> None:
             users = sorted({*map(known_as, {*host.state_dir.users(), *members}), *human_accounts()})
         expected = {name: params[name] for name in EXPECTABLE if params[name] is not None}
         now = time.time()
-        wrong = misnamed(host)
-        reports = [report(known_as(user), host, members, wrong, expected, now) for user in users]
+        misspelled = spelling_findings(host.state_dir, host.group)
+        reports = [report(known_as(user), host, members, misspelled, expected, now) for user in users]
         module.exit_json(changed=False, users=reports)
     except FleetMfaError as error:
         module.fail_json(msg=str(error))

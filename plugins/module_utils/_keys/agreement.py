@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Iterator, NamedTuple
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
+
 
 class Facts(NamedTuple):
     """What a host has of one user; `was_asked`: a record of logins with a key that was never taken away on purpose."""
@@ -21,37 +23,33 @@ class Facts(NamedTuple):
     was_asked: bool = False
 
 
-class Disagreement(NamedTuple):
-    """`id` names a finding of sshd_policy_info."""
-
-    id: str
-    text: str
+def disagreements(facts: Facts, group: str) -> list[Finding]:
+    """About one user, whom the evidence does not name."""
+    return [Finding(name, (evidence,)) for name, evidence in _disagreements(facts, group)]
 
 
-def disagreements(facts: Facts, group: str) -> Iterator[Disagreement]:
+def _disagreements(facts: Facts, group: str) -> Iterator[tuple[str, str]]:
     if not facts.account:
         if facts.member:
-            yield Disagreement(
+            yield (
                 "member_without_account",
                 f"a member of {group} without an account on this host; a future account of that name would be enforced",
             )
         return
     if facts.member and facts.exempt:
-        yield Disagreement("exempt_member", f"exempt but a member of {group}, and therefore asked for a token")
+        yield "exempt_member", f"exempt but a member of {group}, and therefore asked for a token"
     if facts.member and not facts.validated:
-        yield Disagreement(
-            "key_missing", f"a member of {group} without a readable validated key: every login is denied"
-        )
+        yield "key_missing", f"a member of {group} without a readable validated key: every login is denied"
     if facts.member or facts.exempt:
         return
     if facts.validated:
-        yield Disagreement(
-            "validated_not_member", f"has a validated key but is not a member of {group}, so can log in without a token"
+        yield (
+            "validated_not_member",
+            f"has a validated key but is not a member of {group}, so can log in without a token",
         )
     elif facts.pending and facts.was_asked:
-        yield Disagreement(
+        yield (
             "member_released",
             "was asked for a token before, and can now log in without one: the validated key was lost, and version "
-            "0.1.0 released the user; validate a key again, or give state absent if the release was intended "
-            "(docs/lost_keys.md)",
+            "0.1.0 released the user",
         )

@@ -13,10 +13,12 @@ from collections import defaultdict
 from typing import Callable, Container, Iterable, Iterator, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingReport, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyEntry, Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, differences
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Leaver, Owners
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import findings_in
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     SharedUids,
@@ -37,7 +39,7 @@ class PlannedUser(TypedDict):
     changed: bool
     enforced: bool
     exempt: bool
-    problems: list[str]
+    problems: list[FindingReport]
 
 
 class UserPlan:
@@ -161,11 +163,12 @@ class UserPlan:
             "problems": self._problems(),
         }
 
-    def _problems(self) -> list[str]:
-        found = [problem.text for key in self.after if key for problem in key.problems]
+    def _problems(self) -> list[FindingReport]:
+        by_folder = (("pending", self.after.pending), ("keys", self.after.validated))
+        found = [one for folder, key in by_folder if key for one in findings_in(key, folder, f"{folder}/{self.user}")]
         if self.enforced and self.after.validated is None:
-            found.append("every login is denied until the pending key is validated")
-        return found
+            found.append(Finding("key_missing", ("every login is denied until the pending key is validated",)))
+        return [finding.as_dict() for finding in merged(found)]
 
 
 def plan(entries: list[KeyEntry], host: MfaHost, refuse_others: bool = True) -> list[UserPlan]:

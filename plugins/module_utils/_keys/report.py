@@ -5,16 +5,15 @@
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
 from typing import Mapping, TypedDict
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingReport, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import Facts, disagreements
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import UNKNOWN_ORIGIN, is_of_unknown_origin
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Owners
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import is_of_unknown_origin
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import read_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import wait_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
@@ -39,7 +38,7 @@ class UserReport(TypedDict):
     validation_refused_until: str | None
     rotation_pending: bool
     pending_origin: str | None
-    problems: list[str]
+    problems: list[FindingReport]
     differs: list[str]
 
 
@@ -47,18 +46,17 @@ def report(
     user: str,
     host: MfaHost,
     members: set[str],
-    misnamed: Mapping[str, list[str]],
+    misspelled: Mapping[str, list[Finding]],
     expected: Mapping[str, str | int],
     now: float,
 ) -> UserReport:
     """The entry of one user; a key file that cannot be read is a problem of that user, not of the call."""
     check_user_name(user)
-    problems = list(misnamed.get(user, []))
-    keys = Keys(*(_read(host, folder, user, problems) for folder in ("pending", "keys")))
+    pending, of_pending = read_key(host.state_dir, "pending", user)
+    validated, of_validated = read_key(host.state_dir, "keys", user)
+    keys = Keys(pending, validated)
     current = keys.validated or keys.pending
     unknown = keys.pending is not None and is_of_unknown_origin(keys.pending)
-    if unknown:
-        problems.append(f"pending/{user}: {UNKNOWN_ORIGIN}")
     wait = wait_seconds(keys.pending, now) if keys.pending else 0
     limited_until = keys.validated.rate_limited_until(now) if keys.validated else None
     facts = Facts(
@@ -69,7 +67,8 @@ def report(
         account=account_exists(user),
         was_asked=host.state_dir.was_asked(user),
     )
-    problems += [found.text for found in disagreements(facts, host.group.name)]
+    in_disagreement = disagreements(facts, host.group.name)
+    problems = merged([*misspelled.get(user, []), *of_pending, *of_validated, *in_disagreement])
     return {
         "user": user,
         "account_exists": facts.account,
@@ -85,35 +84,9 @@ def report(
         "validation_refused_until": _utc(int(now) + wait if wait else None),
         "rotation_pending": None not in keys,
         "pending_origin": keys.pending.origin if keys.pending and not unknown else None,
-        "problems": problems,
+        "problems": [problem.as_dict() for problem in problems],
         "differs": sorted({name for key in keys if key for name in _differing(key, expected)}),
     }
-
-
-def misnamed(host: MfaHost) -> dict[str, list[str]]:
-    """For each account, what stands under another spelling of its name, where it protects nobody."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, account in host.group.misspelled().items():
-        found[account].append(
-            f"{host.group.name} has the member {name}, another spelling of the name: nobody is asked for a token because of it"
-        )
-    for one in Owners(host.state_dir).misplaced:
-        found[one.account].append(f"{one.folder}/{one.name} has another spelling of the name: it is not used")
-    return found
-
-
-def _read(host: MfaHost, folder: str, user: str, problems: list[str]) -> KeyFile | None:
-    try:
-        key = host.state_dir.validated(user) if folder == "keys" else host.state_dir.pending(user)
-    except FleetMfaError as error:
-        problems.append(str(error))
-        return None
-    if key is None:
-        return None
-    unsafe = host.state_dir.access_problem(folder, user)
-    found = [*map(str, key.problems), *([unsafe] if unsafe else [])]
-    problems += [f"{folder}/{user}: {problem}" for problem in found]
-    return key
 
 
 def _differing(key: KeyFile, expected: Mapping[str, str | int]) -> list[str]:

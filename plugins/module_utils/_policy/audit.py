@@ -9,16 +9,19 @@ import os
 from typing import Callable, Iterator, List, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import (
+    Finding,
+    FindingReport,
+    FindingsError,
+    merged,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import spelling_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import without_us
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.host_tokens import host_token_findings
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import (
-    Enforcement,
-    key_findings,
-    spelling_findings,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import Enforcement, key_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import (
     Enrollment,
     candidates,
@@ -28,12 +31,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service i
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.confinement import Candidate
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import (
-    Finding,
-    FindingReport,
-    SshdFindingsError,
-    merged,
-)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import (
     METHOD_KEYWORDS,
     Login,
@@ -144,7 +141,7 @@ class Audit:
                     services = self._base.all([*self._surroundings.accounts(bare.config, self.group), ANY_USER])
                 if not complaint:
                     classes, findings = self._judge(reader, services)
-            except SshdFindingsError as error:
+            except FindingsError as error:
                 findings = error.findings
         if complaint:
             findings = [Finding("sshd_config_invalid", (complaint,))]
@@ -191,7 +188,8 @@ class Audit:
         real_members = {account.name for account in accounts if self._is_enforced(account)} - self.assumed
         group = EnforcedGroup(self.group)
         findings += key_findings(self.state_dir, Enforcement(group, real_members, self.exempt, self.assumed))
-        findings += spelling_findings(self.state_dir, group)
+        for found in spelling_findings(self.state_dir, group).values():
+            findings += found
         enrolling = self._enrolling(self.enrollment, reader.config, self.group, self.state_dir)
         findings += overdue_findings(reader, self.enrollment, enrolling, self.group)
         if self._bare is not None:

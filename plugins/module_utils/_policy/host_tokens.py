@@ -10,13 +10,13 @@ from __future__ import annotations
 import pwd
 from typing import Iterable, Iterator
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.host_tokens import (
     file_of,
     host_token_lines,
     named_file,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.local_files import LocalFiles
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Iterable, Iterator, NamedTuple, Sequence
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import named_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
@@ -21,7 +22,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.confinement imp
     confined_for_good,
     confined_until_then,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes

@@ -7,8 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, NamedTuple
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection, admitted, setter
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import service_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader

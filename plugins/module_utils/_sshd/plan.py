@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Callable, Iterator, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import (
@@ -23,7 +24,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import (
     match_text,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import Daemon, daemons
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding, SshdFindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import ServiceFiles, findings_of_enforced, login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import (
@@ -90,7 +90,7 @@ class Surroundings(NamedTuple):
 
 
 def plan_sshd_totp(wish: SshdWish, surroundings: Surroundings | None = None) -> tuple[list[FileChange], Sshd]:
-    """The checked changes. Raises SshdFindingsError if they must not be made."""
+    """The checked changes. Raises FindingsError if they must not be made."""
     sshd = Sshd(wish["binary"])
     changes = plan(wish, sshd)
     check(wish, changes, sshd, surroundings or Surroundings())
@@ -155,13 +155,13 @@ def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, surroundings: S
         ]
     findings = [finding for finding in findings if finding.id not in wish["accept_findings"]]
     if findings:
-        raise SshdFindingsError(findings)
+        raise FindingsError(findings)
 
 
 def _refuse_invalid(before: PolicyReader, after: PolicyReader, path: str) -> None:
     complaint = before.complaint()
     if complaint:
-        raise SshdFindingsError([Finding("sshd_config_invalid", (f"even without our change: {complaint}",))])
+        raise FindingsError([Finding("sshd_config_invalid", (f"even without our change: {complaint}",))])
     complaint = after.complaint()
     if complaint:
         # sshd rejects a global option of the drop-in (before OpenSSH 8.7) if an Include reads it below a Match line.
@@ -169,7 +169,7 @@ def _refuse_invalid(before: PolicyReader, after: PolicyReader, path: str) -> Non
         evidence = (
             (complaint, f"{path} is read below `{match_text(below[0].matches[0])}` too") if below else (complaint,)
         )
-        raise SshdFindingsError([Finding("sshd_include_below_match" if below else "sshd_config_invalid", evidence)])
+        raise FindingsError([Finding("sshd_include_below_match" if below else "sshd_config_invalid", evidence)])
 
 
 def _members_to_be(config: SshdConfig, accounts: list[Account], wish: SshdWish) -> list[Account]:

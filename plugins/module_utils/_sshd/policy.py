@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import MatchLine, SshdConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import Finding, SshdFindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import (
     Account,
     Connection,
@@ -69,7 +69,7 @@ class PolicyReader:
             except FleetMfaError as error:
                 # sshd -t evaluates no Match block: this error would only occur at a login of this user.
                 said = f"for {account.name} {connection}: {_with_real_names(str(error), copies)}"
-                raise SshdFindingsError([Finding("sshd_config_invalid", (said,))]) from error
+                raise FindingsError([Finding("sshd_config_invalid", (said,))]) from error
         return self._answers[question]
 
     def _copies_for(self, account: Account) -> dict[str, str]:

@@ -146,7 +146,7 @@ def test_broken_files(host, content):
     for path in (host.path / "pending" / "alice", host.path / "keys" / "bob"):
         path.write_text(content)
     text = said(host, "totp_key_info")
-    assert '"problems": ["' in text
+    assert '"problems": [{' in text
     for state in ("present", "rotated", "validated", "pending"):
         text += said(host, "totp_key", keys=[{"user": "alice", "state": state}, {"user": "bob", "state": state}])
         text += said(host, "totp_validate", validations=[{"user": "alice", "tokens": [TOKEN, "818181"]}])

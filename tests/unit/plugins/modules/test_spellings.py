@@ -95,7 +95,8 @@ def test_validated_by_any_spelling(host):
 def test_what_0_1_0_left_under_a_spelling_protects_the_account_again(host, keys):
     provision_as_0_1_0(host)
     problems = host.run("totp_key_info", users=["bob"])["users"][0]["problems"]
-    assert len(problems) == 2 and all("BOB" in problem for problem in problems)
+    assert [one["id"] for one in problems] == ["account_misspelled"]
+    assert len(problems[0]["evidence"]) == 2 and all("BOB" in one for one in problems[0]["evidence"])
     result = host.four_steps("totp_key", keys=keys)
     assert "bob: validated key moved here from the spelling BOB" in result["diff"]["prepared"]
     assert (names(host, "keys"), host.members()) == (["bob"], {"bob"})

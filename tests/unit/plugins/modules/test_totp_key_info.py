@@ -53,7 +53,8 @@ def test_the_origin_of_a_pending_key(host):
     path.write_text(path.read_text().replace('"origin": "operator", ', ""))
     after = info(host, "bob")
     assert (
-        after["pending_origin"] is None and "pending/bob: it is not known who else has this key" in after["problems"][0]
+        after["pending_origin"] is None
+        and "pending/bob: it is not known who else has this key" in after["problems"][0]["evidence"][0]
     )
     host.totp_key({"user": "bob", "secret": OLD})
     assert info(host, "bob")["problems"] == []
@@ -93,11 +94,14 @@ def test_problems(host, tmp_path):
     path.chmod(0o644)
     (host.path / "keys" / "bob").symlink_to(tmp_path)
     subprocess.run(["gpasswd", "-a", "carol", "mfa-enforced"], check=True, capture_output=True)
-    problems = {one["user"]: "; ".join(one["problems"]) for one in info(host)}
-    for said in ("keys/alice: the line", "TOTP_AUTH", "ignores this line", "0600"):
-        assert said in problems["alice"]
-    assert "symbolic link" in problems["bob"]
-    assert "every login is denied" in problems["carol"]
+    problems = {one["user"]: {found["id"]: found for found in one["problems"]} for one in info(host)}
+    assert list(problems["alice"]) == ["key_unreadable", "key_dead", "key_malformed"]  # the gravest first
+    evidence = {name: "; ".join(found["evidence"]) for name, found in problems["alice"].items()}
+    assert "0600" in evidence["key_unreadable"] and "keys/alice: the line" in evidence["key_dead"]
+    assert "TOTP_AUTH" in evidence["key_dead"] and "ignores this line" in evidence["key_malformed"]
+    assert "symbolic link" in str(problems["bob"]["key_unreadable"]["evidence"])
+    assert "every login is denied" in str(problems["carol"]["key_missing"]["evidence"])
+    assert problems["alice"]["key_dead"]["severity"] == "critical" and problems["alice"]["key_dead"]["remedy"]
     assert OLD not in str(problems)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import CATALOGUE
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import CATALOGUE
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Surroundings
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
     ALICE,

@@ -7,10 +7,10 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import FindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import Daemon
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.findings import SshdFindingsError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Surroundings, plan_sshd_totp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
@@ -42,7 +42,7 @@ def enforce(host, *accounts, running=(), **wish):
 
 def refusal(host, *accounts, **wish):
     before = host.config.read_bytes()
-    with pytest.raises(SshdFindingsError) as error:
+    with pytest.raises(FindingsError) as error:
         enforce(host, *accounts, **wish)
     assert host.config.read_bytes() == before
     assert not host.path.exists()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The catalogue of findings about sshd and its key files; documented in docs/findings_sshd.md. Private."""
+"""The catalogue of findings about sshd, PAM services and key files; documented in docs/findings_sshd.md. Private."""
 
 from __future__ import annotations
 
@@ -143,8 +143,16 @@ CATALOGUE = {
         "critical",
         "Make root the owner and set mode 0600 or 0400; the PAM module refuses anything else.",
     ),
+    "key_weak": (
+        "high",
+        "Run totp_key (playbook site), which adds the missing line: until then the PAM module accepts more than it should.",
+    ),
     "key_malformed": ("high", "Rotate the key (totp_key): recovery codes after a malformed line do not work."),
     "key_dead": ("critical", "Rotate the key (totp_key): the PAM module denies every login with this file."),
+    "pending_key_faulty": (
+        "medium",
+        "Run totp_key (playbook site), which corrects what it can; if the problem remains, rotate the key.",
+    ),
     "key_origin_unknown": (
         "high",
         "If you know the secret, give it to totp_key; otherwise rotate the key. If the log says it was shown, rotate it everywhere.",
@@ -202,7 +210,7 @@ def _shortened(texts: list[str]) -> tuple[str, ...]:
     return tuple(texts[:_MOST_EVIDENCE]) + ((f"and {more} more",) if more > 0 else ())
 
 
-class SshdFindingsError(FleetMfaError):
+class FindingsError(FleetMfaError):
     """A policy that must not take effect, with its findings."""
 
     def __init__(self, findings: Iterable[Finding]):

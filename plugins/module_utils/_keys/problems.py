@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""What is wrong with a user's key files, as findings; never a line of a file. Private to the collection."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import UNKNOWN_ORIGIN, is_of_unknown_origin
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Owners
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
+
+_FINDING = {"denied": "key_dead", "weak": "key_weak", "ignored": "key_malformed"}
+
+
+def read_key(state_dir: StateDir, folder: str, user: str) -> tuple[KeyFile | None, list[Finding]]:
+    """The key, None if there is none or it cannot be read, and what is wrong with its file."""
+    where = f"{state_dir.path}/{folder}/{user}"
+    try:
+        key = state_dir.validated(user) if folder == "keys" else state_dir.pending(user)
+    except FleetMfaError as error:
+        return None, [_finding("key_unreadable", folder, f"{user}: {error}")]
+    if key is None:
+        return None, []
+    access = state_dir.access_problem(folder, user)
+    found = [_finding("key_unreadable", folder, f"{where}: {access}")] if access else []
+    found += findings_in(key, folder, where)
+    if folder == "pending" and is_of_unknown_origin(key):
+        found.append(Finding("key_origin_unknown", (f"{where}: {UNKNOWN_ORIGIN}",)))
+    return key, found
+
+
+def findings_in(key: KeyFile, folder: str, where: str) -> list[Finding]:
+    """About the content of a key file of this folder, keys or pending."""
+    return [_finding(_FINDING[problem.kind], folder, f"{where}: {problem.text}") for problem in key.problems]
+
+
+def spelling_findings(state_dir: StateDir, group: EnforcedGroup) -> dict[str, list[Finding]]:
+    """For each account, what stands under another spelling of its name, where it protects nobody."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, account in group.misspelled().items():
+        found[account].append(
+            f"{group.name} has the member {name}, another spelling of {account}: nobody is asked because of it"
+        )
+    for one in Owners(state_dir).misplaced:
+        path = f"{state_dir.path}/{one.folder}/{one.name}"
+        found[one.account].append(f"{path} has another spelling of {one.account}: it is not used")
+    return {account: [Finding("account_misspelled", tuple(evidence))] for account, evidence in found.items()}
+
+
+def _finding(name: str, folder: str, evidence: str) -> Finding:
+    """Nobody is asked for a pending key yet, so nothing of it denies a login."""
+    return Finding(name if folder == "keys" else "pending_key_faulty", (evidence,))
