@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whether key, group, exemption and account of a user agree, each compared with each in both directions. Private.
+"""Whether key, group, exemption and account of a user agree, compared in both directions. Private to the collection.
 
-The table of docs/lost_keys.md is its reference. What a key file holds is judged elsewhere (`KeyFile.problems`).
+Documented by the table in docs/lost_keys.md. The content of a key file is checked elsewhere (`KeyFile.problems`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Find
 
 
 class Facts(NamedTuple):
-    """What a host has of one user; `was_asked`: a record of logins with a key that was never taken away on purpose."""
+    """The facts about one user. `was_asked`: there is a record of logins with a key that was never removed on
+    purpose."""
 
     pending: bool = False
     validated: bool = False
@@ -24,7 +25,7 @@ class Facts(NamedTuple):
 
 
 def disagreements(facts: Facts, group: str) -> list[Finding]:
-    """About one user, whom the evidence does not name."""
+    """Findings about one user, whom the evidence does not name."""
     return [Finding(name, (evidence,)) for name, evidence in _disagreements(facts, group)]
 
 

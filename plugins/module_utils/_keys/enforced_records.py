@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""On record beside the enforced group: which accounts of this host have to give a token. Private to the collection.
+"""Records, in addition to the enforced group, which accounts of this host must give a token. Private to the collection.
 
-`enforced/UID` holds the names of the enforced accounts of that user id, one a line. The group may lose a member to a tool
-that knows nothing of us; the record then keeps the account check closed for that account (docs/fail_closed.md). It goes by
-uid, since sshd hands PAM the name as it was typed, and an account may have more names than one: whoever has that user id
-is refused without a token, other than by a name that is exempt, which stands there as `/NAME`.
+`enforced/UID` contains the names of the enforced accounts of that user id, one per line. If an unaware tool removes a
+member from the group, the record makes the account check still deny that account without a token (docs/fail_closed.md).
+The key is the user id because sshd passes the name to PAM as it was typed, and an account may have several names:
+everybody with that user id is denied without a token, except under an exempt name, which is recorded as `/NAME`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Iterable
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions, SharedUids, account_uid
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, apply_all, read_file
 
-_EXEMPT = "/"  # in no name of an account
+_EXEMPT = "/"  # never part of an account name
 
 
 class EnforcedRecords:
@@ -34,12 +34,12 @@ class EnforcedRecords:
         return None if uid is None else self._file(uid)
 
     def users(self) -> set[str]:
-        """Not those whose account has another user id now: the name was used again."""
+        """Excludes users whose account has another user id now, because the name was reused."""
         return {user for uid in self._uids() for user in self._names(uid) if account_uid(user) in (None, uid)}
 
     def changes(self, users: Iterable[str], exempt: Exemptions | None = None) -> list[FileChange]:
-        """The changes that put these users on record. An account that this host does not know now cannot log in, and gets
-        its record later."""
+        """The changes that record these users. An account that this host does not know now cannot log in and is
+        recorded later."""
         shared = SharedUids()
         wanted: dict[int, set[str]] = {}
         for user in users:
@@ -49,15 +49,15 @@ class EnforcedRecords:
         return [self._change(uid, names) for uid, names in sorted(wanted.items()) if names != self._lines(uid)]
 
     def add(self, users: Iterable[str], exempt: Exemptions | None = None) -> bool:
-        """Whether one was added, or the exempt names beside it are others now."""
+        """Returns whether a name was added, or the exempt names beside it have changed."""
         changes = self.changes(users, exempt)
         apply_all(changes)
         return bool(changes)
 
     def remove(self, users: Iterable[str], exempt: Exemptions | None = None) -> bool:
-        """Whether one was removed; also those of accounts that are gone, or have another uid now.
+        """Returns whether a name was removed, including names of accounts that are gone or now have another uid.
 
-        Who is exempt beside a name that stays goes on to be on record: as these lists say, or without them as before.
+        Exempt names beside a name that stays remain recorded: as these lists say or, without lists, as before.
         """
         leaving, shared, changes = set(users), SharedUids(), []
         for uid in self._uids():
@@ -88,6 +88,6 @@ class EnforcedRecords:
 
 
 def _exempt_beside(names: Iterable[str], exempt: Exemptions | None, shared: SharedUids) -> set[str]:
-    """The lines for names of the same user id that are exempt."""
+    """The lines for exempt names with the same user id."""
     others = {other for name in names for other in shared.other_names(name)} if exempt else set()
     return {_EXEMPT + other for other in others if exempt and other in exempt}

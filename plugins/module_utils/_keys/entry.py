@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What an operator wants of one user's key, and which keys the user then has. Private to the collection."""
+"""What an operator wants for one user's key, and the resulting keys of the user. Private to the collection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class NamedUser(TypedDict):
 
 
 class KeyWish(NamedUser, total=False):
-    """An entry of option `keys` of module totp_key, as Ansible gives it; of a user who is only named, the name alone."""
+    """An entry of option `keys` of module totp_key, as Ansible passes it; for a user who is only listed, just the
+    name."""
 
     state: str
     secret: str | None
@@ -53,7 +54,8 @@ class Keys(NamedTuple):
 
 
 class CallSettings(NamedTuple):
-    """What a call gives for every key, None for what it does not give; `period` and `recovery_code_count` for new keys only."""
+    """The settings of a call for all keys, None if not given; `period` and `recovery_code_count` only apply to new
+    keys."""
 
     issuer: str | None = None
     window: int | None = None
@@ -64,7 +66,7 @@ class CallSettings(NamedTuple):
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> CallSettings:
-        """Checked."""
+        """The settings, checked; a FleetMfaError names the option that is out of range."""
         if params["digits"] != RANGES["digits"].default:
             raise FleetMfaError("digits: pam_google_authenticator checks tokens of 6 digits only; leave digits at 6")
         check_ranges(params)
@@ -78,7 +80,7 @@ class CallSettings(NamedTuple):
 
 
 class KeyEntry:
-    """One user's entry; `hide` is told every secret, given or generated, before it is used."""
+    """One user's entry; `hide` is called with every secret, given or generated, before it is used."""
 
     def __init__(self, wish: KeyWish, call: CallSettings, now: float, hide: Callable[[Iterable[str]], None]):
         self.named: str = wish["user"]
@@ -94,7 +96,7 @@ class KeyEntry:
         self._now = now
         self._hide = hide
         self._new: KeyFile | None = None
-        # AnsibleModule hides a list that was given as one text as that text, not its parts.
+        # If a list is given as one string, AnsibleModule hides that string, not its parts.
         hide(filter(None, [self._secret, *(self._recovery_codes or [])]))
 
     def _given(self, text: str | None, hide: Callable[[Iterable[str]], None]) -> GivenKey | None:
@@ -108,16 +110,17 @@ class KeyEntry:
 
     @property
     def lacks_account(self) -> bool:
-        """Whether the key is for an account that this host does not have. One that shall be absent needs none."""
+        """Whether the key is for an account that this host does not have. An entry with state absent needs no
+        account."""
         return self.state not in ("absent", KEPT) and not account_exists(self.user)
 
     @property
     def is_known_new_key(self) -> bool:
-        """Whether somebody knows the pending key: one that the host makes is seen by its user only, after a login."""
+        """Whether somebody knows the pending key. A key made by the host is known to nobody until its user logs in."""
         return self.state == "rotated" and self._secret is not None
 
     def check(self) -> None:
-        """Refuse what is wrong whatever the host holds."""
+        """Refuse what is wrong regardless of the host's state."""
         if self._secret is not None:
             decode_secret(self._secret)
         for label, what in ((self._issuer, "issuer"), (self._account, "account")):
@@ -130,7 +133,8 @@ class KeyEntry:
             raise FleetMfaError(f"recovery_codes: give {RANGES['recovery_codes'].high} codes at most, each only once")
 
     def wanted(self, now: Keys) -> Keys:
-        """The keys the user shall have, given those there are. Wanted of the result is the result again."""
+        """The keys that the user should have, given the existing ones. Applying it to its own result changes
+        nothing."""
         if self.state == "absent":
             return Keys()
         if self.state == KEPT:
@@ -150,7 +154,7 @@ class KeyEntry:
         return Keys(pending, validated)
 
     def _managed(self, key: KeyFile | None) -> tuple[KeySettings, str, str]:
-        """Settings, issuer and account: as given, else as the key has them, else the default."""
+        """Settings, issuer and account: as given, otherwise as in the key, otherwise the default."""
         issuer = self._issuer or (key and key.issuer) or DEFAULT_ISSUER
         account = self._account or (key and key.account) or self.user
         return self._call.over(key.settings if key else KeySettings()), issuer, account
@@ -166,7 +170,7 @@ class KeyEntry:
         return merged.with_meta(**given_by_operator()) if given else merged
 
     def _with_given(self, now: Keys) -> Keys:
-        """The given key is the user's key; a validated other one stays enforced until this one is validated, too."""
+        """The given key becomes the user's key; another validated key stays enforced until this one is validated."""
         given = next(filter(self._is_given, (now.validated, now.pending)), None) or self._new_key(now)
         if self.state == "validated":
             return Keys(validated=given)
@@ -195,7 +199,8 @@ class KeyEntry:
         return key.is_key(decode_secret(self._secret), self._period)
 
     def _new_key(self, now: Keys) -> KeyFile:
-        """What is not given it has from the user's key before it: a new secret is no other issuer and no wider window."""
+        """What is not given is copied from the user's previous key, so a new secret does not change issuer or
+        window."""
         if self._new is None:
             old = now.validated or now.pending
             secret = self._secret or generate_secret()

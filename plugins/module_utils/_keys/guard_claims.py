@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Takes a token's step as the exactly-once guard takes it for a login, so that one token never serves for both. Private.
+"""Claims a token's step in the same records as the exactly-once guard, so that no token serves twice. Private.
 
-The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay as they are, then one
-`lent NAME` if a login under another spelling of the user's name may have left a copy of the key, then one
-`claimed STEP...`.
+The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay unchanged, then one
+`lent NAME` if a login under another spelling of the user's name may have left a copy of the key, then one `claimed
+STEP...`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import lock_within
 
-_LOCK_WITHIN = 5  # seconds, as long as totp-guard waits
+_LOCK_WITHIN = 5  # seconds, the same as in totp-guard
 _CLAIMED = b"claimed"
 _LENT = b"lent "
 
 
 def claim_step(folder: str, user: str, step: int) -> bool:
-    """False if a login has taken the step; from now on none can."""
+    """Returns False if a login has already claimed the step; afterwards none can."""
     records = str(Path(folder) / user)
     descriptor = os.open(Path(folder) / f".{user}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -41,7 +41,7 @@ def claim_step(folder: str, user: str, step: int) -> bool:
 
 
 def lent_name(folder: str, user: str) -> str | None:
-    """The spelling that the guard has lent the user's key to."""
+    """The spelling under which the guard has linked the user's key."""
     for line in (read_file(str(Path(folder) / user)) or b"").splitlines():
         if line.startswith(_LENT):
             return line[len(_LENT) :].decode("utf-8", "surrogateescape")

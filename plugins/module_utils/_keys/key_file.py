@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A key file of pam_google_authenticator: what we manage in it, what is the PAM module's state. Private.
+"""A key file of pam_google_authenticator: the lines we manage, and the PAM module's run-time state. Private.
 
-The PAM module rewrites the file at logins, so a file is merged, never templated: writing an old state again would make
-used tokens and spent recovery codes valid again. Managed are the secret, WINDOW_SIZE, the two numbers of RATE_LIMIT,
-STEP_SIZE, and that DISALLOW_REUSE and TOTP_AUTH stand there and HOTP_COUNTER does not. The time stamps behind
-RATE_LIMIT, the steps behind DISALLOW_REUSE and the remaining recovery codes are state. Every other line stays.
-Our own data stand in one option line, `" FLEETMFA {json}`, which the PAM module carries along.
+The PAM module rewrites the file at logins, so a file is merged and never rendered from a template: restoring an old
+state would make used tokens and spent recovery codes valid again. Managed are the secret, WINDOW_SIZE, the two numbers
+of RATE_LIMIT, STEP_SIZE, the presence of DISALLOW_REUSE and TOTP_AUTH, and the absence of HOTP_COUNTER. Run-time state
+are the time stamps after RATE_LIMIT, the steps after DISALLOW_REUSE and the remaining recovery codes. Every other line
+stays. Our own data is in one option line, `" FLEETMFA {json}`, which the PAM module preserves.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DEFAULT_PERIOD = RANGES["period"].default
 
 
 class KeySettings(NamedTuple):
-    """What an operator sets for all keys; it may differ between hosts and changes with no word to the user."""
+    """What an operator sets for all keys; it may differ between hosts and can change without telling the user."""
 
     window: int = DEFAULT_WINDOW
     rate_limit_attempts: int = RANGES["rate_limit_attempts"].default
@@ -44,7 +44,7 @@ class KeySettings(NamedTuple):
 
 
 def generate_recovery_codes(count: int) -> list[str]:
-    """Different numbers of eight digits; the PAM module takes none that begins with 0."""
+    """Distinct numbers of eight digits; the PAM module accepts none that begins with 0."""
     codes: set[str] = set()
     while len(codes) < count:
         codes.add(str(10_000_000 + secrets.randbelow(90_000_000)))
@@ -52,7 +52,7 @@ def generate_recovery_codes(count: int) -> list[str]:
 
 
 class KeyFile:
-    """One key file. Immutable: whatever changes it returns another one."""
+    """One key file. Immutable: methods that change it return a new one."""
 
     def __init__(self, lines: KeyFileLines):
         self._lines = lines
@@ -82,30 +82,30 @@ class KeyFile:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KeyFile) and self._lines == other._lines
 
-    # Compared by content, never a key of a dictionary.
+    # Compared by content, never used as a dictionary key.
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return "KeyFile(…)"  # the content is secret, also in a traceback
+        return "KeyFile(…)"  # the content is secret, even in a traceback
 
-    # What stands in it
+    # Reading
 
     @property
     def secret(self) -> bytes | None:
-        """None when no token can be computed from what stands in line 1."""
+        """None if line 1 is not a usable secret."""
         try:
             return decode_secret(self._lines.secret)
         except FleetMfaError:
             return None
 
     def steps_of(self, token: str, steps: Iterable[int]) -> list[int]:
-        """Those of `steps` whose token this is; none where no token can be computed."""
+        """Those of `steps` whose token this is; none if line 1 is not a usable secret."""
         secret = self.secret
         return [] if secret is None else matching_steps(secret, token, steps)
 
     @property
     def secret_text(self) -> str:
-        """For the QR code and for typing; never in a message."""
+        """For the QR code and for typing; must never appear in a message."""
         return canonical_secret(self._lines.secret)
 
     @property
@@ -118,7 +118,7 @@ class KeyFile:
 
     @property
     def time_skew(self) -> int:
-        """Learnt by the PAM module where it ran without `noskewadj`; it is applied with `noskewadj` as well."""
+        """Learned by the PAM module if it ran without `noskewadj`; it is applied even with `noskewadj`."""
         return self._number("TIME_SKEW", 0)
 
     def _number(self, option: str, default: int) -> int:
@@ -127,13 +127,14 @@ class KeyFile:
 
     @property
     def rate_limit(self) -> tuple[int, int] | None:
-        """Attempts and seconds; None where no limit is set or what is set is malformed."""
+        """Attempts and seconds; None if no limit is set or the line is malformed."""
         found = numbers_or_none(self._lines.option("RATE_LIMIT") or "")
         return (found[0], found[1]) if found and len(found) >= 2 else None
 
     @property
     def settings(self) -> KeySettings:
-        """As they are in the file; the default for what is missing in it, or is what the PAM module denies every login for."""
+        """The settings in the file; the default if one is missing or has a value with which the PAM module denies every
+        login."""
         found = KeySettings(self.window, *(self.rate_limit or ()))._asdict()
         return KeySettings(**{name: value for name, value in found.items() if RANGES[name].allows(value)})
 
@@ -172,7 +173,7 @@ class KeyFile:
 
     @property
     def origin(self) -> str | None:
-        """Who made the secret up, see `_keys/origin.py`; None if nobody wrote it down."""
+        """Where the secret came from, see `_keys/origin.py`; None if not recorded."""
         origin = self.meta.get("origin")
         return origin if isinstance(origin, str) else None
 
@@ -183,7 +184,7 @@ class KeyFile:
 
     @property
     def uid(self) -> int | None:
-        """The user id of the account that the key belongs to besides its name; None if nobody wrote it down."""
+        """The user id of the account that the key belongs to, in addition to its name; None if not recorded."""
         uid = self.meta.get("uid")
         return uid if isinstance(uid, int) else None
 
@@ -194,17 +195,17 @@ class KeyFile:
 
     @property
     def last_login(self) -> int | None:
-        """Time of the latest login with a token, from its step; steps burnt at the validation are no logins."""
+        """Time of the latest login with a token, derived from its step; steps burnt at the validation do not count."""
         logins = set(self.used_steps) - set(self.meta_numbers("burnt"))
         return max(logins) * self.period if logins else None
 
     def accepted_steps(self, now: float) -> range:
-        """The steps whose tokens the PAM module takes at `now`."""
+        """The steps whose tokens the PAM module accepts at `now`."""
         middle = step_at(now, self.period) + self.time_skew
         return range(middle - (self.window - 1) // 2, middle + self.window // 2 + 1)
 
     def rate_limited_until(self, now: float) -> int | None:
-        """When the PAM module takes the next attempt, None if it does now; it counts good logins, too."""
+        """When the PAM module accepts the next attempt, None if it does now; successful logins count too."""
         if not self.rate_limit:
             return None
         limit, seconds = self.rate_limit
@@ -217,21 +218,22 @@ class KeyFile:
 
     @property
     def denials(self) -> list[str]:
-        """Those of the problems that make the PAM module deny every login, or every token."""
+        """The problems that make the PAM module deny every login, or every token."""
         return [problem.text for problem in self.problems if problem.kind == "denied"]
 
     def same_key(self, other: KeyFile | None) -> bool:
-        """Whether one entry of an authenticator app serves both: the same secret counted in the same steps."""
+        """Whether one entry in an authenticator app works for both: same secret, same period."""
         return other is not None and self.is_key(other.secret, other.period)
 
     def is_key(self, secret: bytes | None, period: int | None) -> bool:
-        """`period` None: whatever the period."""
+        """With `period` None, any period matches."""
         return secret is not None and self.secret == secret and period in (None, self.period)
 
-    # What changes it
+    # Changing
 
     def merged(self, settings: KeySettings, issuer: str, account: str) -> KeyFile:
-        """With the managed parts as wanted and all state kept; a part that means the same already stays as it is."""
+        """With the managed parts as wanted and all run-time state kept; a part with the same meaning is left
+        unchanged."""
         lines = self._lines.without_option("HOTP_COUNTER")
         if lines.option("TOTP_AUTH") is None:
             lines = lines.with_option("TOTP_AUTH", "")
@@ -256,30 +258,31 @@ class KeyFile:
         return wider.with_burnt(range(latest - window + 1, latest))
 
     def with_burnt(self, steps: Iterable[int]) -> KeyFile:
-        """With the tokens of these steps used up, without a login; we remember which, so as not to report one."""
+        """With the tokens of these steps used up without a login. The steps are recorded, so that none is reported as a
+        login."""
         used = set(self.used_steps)
         burnt = {*steps} - used | used.intersection(self.meta_numbers("burnt"))
         lines = self._lines.with_option("DISALLOW_REUSE", _join(sorted(used | burnt)))
         return KeyFile(lines).with_meta(burnt=sorted(burnt))
 
     def with_meta(self, **values: Any) -> KeyFile:
-        """With these entries of our own line replaced; None removes one."""
+        """With these entries in our own line replaced; None removes one."""
         wanted = {name: value for name, value in {**self.meta, **values}.items() if value is not None}
         if wanted == self.meta:
             return self
         return KeyFile(self._lines.with_option("FLEETMFA", json.dumps(wanted, sort_keys=True)))
 
     def owned_by(self, uid: int | None) -> KeyFile:
-        """With the user id written down, if none is yet."""
+        """With the user id recorded, unless one is recorded already."""
         return self if self.uid is not None else self.with_meta(uid=uid)
 
     def with_recovery_codes(self, codes: Iterable[str]) -> KeyFile:
         return KeyFile(self._lines.with_recovery_codes(codes))
 
-    # What may be told of it
+    # What may be reported
 
     def traits(self) -> dict[str, Any]:
-        """What of the key is no secret, by the name it has for an operator."""
+        """The properties of the key that are not secret, by the names that operators know."""
         limit = "{} in {} s".format(*self.rate_limit) if self.rate_limit else "none"
         return {
             "issuer": self.issuer,
@@ -296,7 +299,7 @@ class KeyFile:
 
 
 def differences(before: KeyFile, after: KeyFile) -> list[str]:
-    """Each change in words, without a secret: `window 3 -> 5`."""
+    """Each change in words, without secrets: `window 3 -> 5`."""
     old, new = before.traits(), after.traits()
     changes = [f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]]
     if before.secret != after.secret:

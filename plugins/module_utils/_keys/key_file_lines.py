@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The lines of a key file, read as pam_google_authenticator reads them. Private to the collection.
+"""The lines of a key file, read the way pam_google_authenticator reads them. Private to the collection.
 
-Line 1 is the secret. An option line starts with `"`, one blank and a name; the first line of a name counts. Every other
-line is a recovery code of eight digits, and the first line that is none makes all codes below it dead.
+Line 1 is the secret. An option line starts with `"`, one blank and a name; only the first line with a name counts.
+Every other line is a recovery code of eight digits, and the first line that is not one disables all codes below it.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ _NUMBERS_OF = {
     "RATE_LIMIT": [RANGES["rate_limit_attempts"], RANGES["rate_limit_seconds"]],
 }
 
-# strtoul(3) takes blanks, a plus sign and zeros before the number.
+# strtoul(3) accepts blanks, a plus sign and zeros before the number.
 _RECOVERY_CODE = re.compile(r"[ \t\v\f]*\+?0*([1-9][0-9]{7})\r?")
 _OPTION = re.compile(r'" ([A-Z0-9_]+)(?=[ \t\r]|$)[ \t]*([^\r]*)\r?')
 _OPTION_WITHOUT_BLANK = re.compile(r'"[ \t]*[A-Z][A-Z0-9_]+')
 
 
 def numbers(text: str) -> list[int]:
-    """The whole numbers of a list with blanks between, leaving out what is none."""
+    """The whole numbers in a list separated by blanks, ignoring anything else."""
     return [int(word) for word in text.split() if re.fullmatch(r"-?[0-9]+", word)]
 
 
 def numbers_or_none(text: str) -> list[int] | None:
-    """The same, but None where anything else stands among them, which makes the PAM module deny every login."""
+    """The same, but None if the list contains anything else, which makes the PAM module deny every login."""
     found = numbers(text)
     return found if len(found) == len(text.split()) else None
 
 
 class Problem(NamedTuple):
-    """Something wrong with a key file. The text is for people and has nothing of the file's content in it.
+    """Something wrong with a key file. The text is for people and contains nothing of the file's content.
 
-    `denied`: the PAM module denies every login, or every token. `weak`: it lets pass more than it should. `ignored`: it takes
-    no notice of something that is meant to count.
+    `denied`: the PAM module denies every login, or every token. `weak`: it accepts more than it should. `ignored`: it
+    ignores something that was meant to have an effect.
     """
 
     kind: Literal["denied", "weak", "ignored"]
@@ -61,7 +61,7 @@ class KeyFileLines:
 
     @classmethod
     def parse(cls, content: bytes) -> KeyFileLines:
-        # latin-1 gives every byte a character and takes it back unchanged.
+        # latin-1 maps every byte to a character and back unchanged.
         lines = content.decode("latin-1").split("\n")
         return cls(lines[:-1] if lines[-1] == "" else lines)
 
@@ -78,7 +78,7 @@ class KeyFileLines:
         return self._lines[0] if self._lines else ""
 
     def option(self, name: str) -> str | None:
-        """The value of an option; None if it is not there (an option without a value gives an empty text)."""
+        """The value of an option; None if it is missing, an empty string for an option without a value."""
         for line in self._lines[1:]:
             match = _OPTION.fullmatch(line)
             if match and match.group(1) == name:
@@ -86,7 +86,7 @@ class KeyFileLines:
         return None
 
     def with_option(self, name: str, value: str) -> KeyFileLines:
-        """With the option set where it stands, or else below the secret, and once only."""
+        """With the option set where it already is, or otherwise below the secret, and only once."""
         wanted = f'" {name} {value}'.rstrip()
         at = [number for number in range(1, len(self._lines)) if self._is_option(number, name)]
         if not at:
@@ -107,7 +107,7 @@ class KeyFileLines:
         return [line for number, line in enumerate(self._lines) if number not in drop]
 
     def _code_lines(self) -> tuple[dict[int, str], int | None]:
-        """The living recovery codes by index, and the index of the line that makes all below it dead."""
+        """The usable recovery codes by index, and the index of the line that disables all codes below it."""
         codes: dict[int, str] = {}
         for number, line in enumerate(self._lines[1:], start=1):
             if line.startswith('"') or not line.strip("\r"):
@@ -123,12 +123,12 @@ class KeyFileLines:
         return list(self._code_lines()[0].values())
 
     def with_recovery_codes(self, codes: Iterable[str]) -> KeyFileLines:
-        """With these codes in place of every line that is no option, the dead ones included."""
+        """With these codes in place of every line that is not an option, including unusable ones."""
         options = [line for line in self._lines[1:] if line.startswith('"')]
         return KeyFileLines((self.secret, *options, *codes))
 
     def problems(self) -> list[Problem]:
-        """What makes the PAM module deny or ignore something, by line number; never what stands there."""
+        """What makes the PAM module deny or ignore something, by line number; never the content of a line."""
         return [*self._file_problems(), *self._option_problems(), *self._line_problems()]
 
     def _file_problems(self) -> Iterable[Problem]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The options that every module about keys has (documented in doc fragment `mfa_host`). Private to the collection."""
+"""The options that all modules about keys have (documented in doc fragment `mfa_host`). Private to the collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
     Exemptions,
 )
 
-# What is not given of the last three is filled in by with_host_policy (`_enroll/root/policy.py`).
+# If one of the last three is not given, with_host_policy (`_enroll/root/policy.py`) supplies it.
 HOST_ARGUMENTS = {
     "state_dir": {"type": "path", "default": DEFAULT_PATH},
     "group": {"type": "str"},
@@ -22,7 +22,7 @@ HOST_ARGUMENTS = {
 
 
 class GivenHostOptions(TypedDict):
-    """The options above, as Ansible gives them; None: not given."""
+    """The options above, as Ansible passes them; None if not given."""
 
     state_dir: str
     group: str | None
@@ -31,7 +31,7 @@ class GivenHostOptions(TypedDict):
 
 
 class HostOptions(TypedDict):
-    """The same with everything settled (with_host_policy)."""
+    """The same with all values determined (with_host_policy)."""
 
     state_dir: str
     group: str
@@ -40,23 +40,23 @@ class HostOptions(TypedDict):
 
 
 class MfaHost(NamedTuple):
-    """This host as its options (above) describe it: where its keys are and whose are enforced."""
+    """This host as described by the options above: where its keys are, and who is enforced."""
 
     state_dir: StateDir
     group: EnforcedGroup
     exempt: Exemptions
-    # Those of them who leave the group, None for all: lists that a call was not given release nobody.
+    # Exempt users who leave the group, None for all of them: lists that were not given release nobody.
     released: Exemptions | None = None
 
     def spares(self, user: str, is_member: bool) -> bool:
-        """Whether the user is not to be asked for a token, because of an exemption."""
+        """Whether the user must not be asked for a token because of an exemption."""
         lists = self.released if is_member and self.released is not None else self.exempt
         return user in lists
 
     def enforce(self, join: Iterable[str] = (), leave: Iterable[str] = ()) -> bool:
-        """Have these accounts asked for a token, and those not; whether that changed anything. The caller holds the lock.
+        """Make these accounts enforced and those not. Returns whether anything changed. The caller holds the lock.
 
-        In this order a run that is killed leaves nobody on record who is not a member: such an account could not log in.
+        With this order, a killed run leaves nobody recorded who is not a member: such an account could not log in.
         """
         join, leave = set(join), set(leave)
         forgotten = self.state_dir.records.remove(leave, self.exempt)

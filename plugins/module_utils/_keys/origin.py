@@ -2,9 +2,10 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Where a key came from, which decides whether this host may show it. Private to the collection.
 
-A key that the operator gave lies on other hosts too, and may be validated there: whoever gets into this one with a single
-factor must not learn it here. So a host shows only what it made itself and what has never been validated. Everything
-else stays hidden: a key of another origin, one without any (0.1.0 recorded none), one that came with a copied disk.
+A key that the operator gave is on other hosts too, and may be validated there: somebody who gets into this host with a
+single factor must not learn it here. So a host shows only a key that it made itself and that was never validated. All
+others stay hidden: a key of another origin, one without an origin (0.1.0 recorded none), one that came with a copied
+disk.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ UNKNOWN_ORIGIN = (
 
 
 class Origin(TypedDict):
-    """What a key file records of it."""
+    """What a key file records about its origin."""
 
     origin: str
     machine: str | None  # a hash of the machine-id
 
 
 def made_here() -> Origin:
-    """What is recorded in a key whose secret this host has made up."""
+    """The record for a key whose secret this host has generated."""
     return {"origin": HOST, "machine": _this_machine()}
 
 
 def given_by_operator() -> Origin:
-    """What is recorded in a key whose secret a run of Ansible has given."""
+    """The record for a key whose secret was given by a run of Ansible."""
     return {"origin": OPERATOR, "machine": None}
 
 
@@ -46,7 +47,7 @@ def may_be_shown(key: KeyFile) -> bool:
 
 
 def is_of_unknown_origin(key: KeyFile) -> bool:
-    """Whether nobody can tell any more who else has this key, and nobody has proven to hold it."""
+    """Whether it is unknown who else has this key, and nobody has proven to have it."""
     return not key.was_validated and (key.origin is None or (key.origin == HOST and not _is_of_this_machine(key)))
 
 
@@ -56,7 +57,7 @@ def _is_of_this_machine(key: KeyFile) -> bool:
 
 
 def _this_machine() -> str | None:
-    """None where there is no machine-id(5) yet, as in the image that machines are cloned from."""
+    """None if there is no machine-id(5) yet, as in an image that machines are cloned from."""
     try:
         found = Path(MACHINE_ID).read_text("ascii").strip()
     except (OSError, ValueError):

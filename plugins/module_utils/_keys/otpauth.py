@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A key as an otpauth URI says it (Key Uri Format): all of it, so nothing else need be given. Private to the collection."""
+"""A key given as an otpauth URI (Key Uri Format), which contains all of its parameters. Private to the collection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import URI
 
 
 class GivenKey(NamedTuple):
-    """What an operator gave; None where nothing was said."""
+    """What an operator gave; None for what was not given."""
 
     secret: str
     issuer: str | None = None

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whose the key files of a host are, and what has to be put right about that. Private to the collection.
+"""Whom the key files of a host belong to, and what must be corrected about that. Private to the collection.
 
-A key belongs to a user id as well as to a name: an account that has the name of one that is gone does not inherit its key
-(`StateDir` reads it as none). Hosts that were enforced before accounts went by the name that the system's database answers
-with may have keys and members of the group under another spelling, which protect nobody.
+A key belongs to a user id as well as to a name: a new account with the name of a deleted one does not inherit its key
+(`StateDir` treats it as none). Hosts enforced by 0.1.0 may have keys and members of the group under another spelling
+than the account's own name; these have no effect.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 
 class Misplaced(NamedTuple):
-    """A key that lies under a name that is another spelling of the account's; the account may have one besides."""
+    """A key stored under another spelling of the account's name; the account may also have one under its own name."""
 
     folder: str
     name: str
@@ -38,7 +38,7 @@ class Misplaced(NamedTuple):
 
 
 class Owners:
-    """Whose the keys are, as of now."""
+    """Whom the keys belong to, as of now."""
 
     def __init__(self, state_dir: StateDir):
         self._state_dir = state_dir
@@ -69,7 +69,7 @@ class Owners:
 
 
 class Leaver(NamedTuple):
-    """A key of an account that this host does not have any more, for certain."""
+    """A key of an account that certainly no longer exists on this host."""
 
     folder: str
     name: str
@@ -83,6 +83,6 @@ class Leaver(NamedTuple):
 
 
 def leavers(state_dir: StateDir) -> list[Leaver]:
-    """A directory service that does not answer for a moment makes nobody a leaver."""
+    """A directory service that temporarily does not answer makes nobody a leaver."""
     found = [Leaver(folder, name) for folder in KEY_FOLDERS for name in state_dir.users(folder)]
     return [one for one in found if is_gone(one.name, state_dir.recorded_uid(one.folder, one.name) is not None)]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""From the wanted keys of many users to the changes on a host, checked as a whole before anything is written. Private.
+"""Turns the wanted keys of many users into changes on a host, all checked before anything is written. Private.
 
-The order keeps two promises at every point where a run may be killed: nobody is a member of the enforced group without
-a validated key file (that would be a lock-out), and the next run finishes what this one began.
+The order guarantees two things wherever a run is killed: nobody is a member of the enforced group without a validated
+key file (that would be a lock-out), and the next run finishes the change.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PlannedUser(TypedDict):
 
 
 class UserPlan:
-    """The keys of one user before and after, and whether the user is a member of the enforced group then."""
+    """The keys of one user before and after, and whether the user is a member of the enforced group afterwards."""
 
     def __init__(
         self, entry: KeyEntry, host: MfaHost, owners: Owners, members: set[str], misspelled_members: dict[str, str]
@@ -56,7 +56,7 @@ class UserPlan:
         self.after = entry.wanted(self.before)
         self.exempt = self.user in host.exempt
         self.was_enforced = self.user in members
-        self.record_differs = False  # in names that are exempt beside this one
+        self.record_differs = False  # by exempt names with the same user id
         self.was_on_record = host.state_dir.records.has(self.user)
         self.enforced = self._is_enforced_then(host)
         self.misspelled = [name for name, account in misspelled_members.items() if account == self.user]
@@ -73,7 +73,7 @@ class UserPlan:
             )
 
     def _is_enforced_then(self, host: MfaHost) -> bool:
-        """Nobody leaves the group but by an explicit word: a member who has lost the key stays denied."""
+        """Nobody leaves the group unless explicitly told to: a member who has lost the key stays denied."""
         if host.spares(self.user, self.was_enforced) or self.entry.state == "absent":
             return False
         return self.was_enforced or self.was_on_record or self.after.validated is not None
@@ -84,7 +84,7 @@ class UserPlan:
 
     @property
     def why_denied(self) -> str | None:
-        """Why every login will be denied, None if none will."""
+        """Why every login will be denied, None if that is not so."""
         if not self.enforced:
             return None
         if self.after.validated is None:
@@ -92,7 +92,8 @@ class UserPlan:
         return "; ".join(self.after.validated.denials) or None
 
     def refuse_denied(self, host: MfaHost) -> None:
-        """A known new key for a member who has lost the old one is fine: it is denied until that one is validated."""
+        """A known new key for a member who has lost the old one is accepted: logins are denied until it is
+        validated."""
         why = self.why_denied
         if why and not self.entry.is_known_new_key:
             raise FleetMfaError(_denied(host.group.name, why))
@@ -120,7 +121,7 @@ class UserPlan:
             raise PartlyDoneError(str(error)) from error
 
     def _write(self, state_dir: StateDir) -> None:
-        """What shall be is written before what shall not be is removed, so that no key is lost on the way."""
+        """Write what should exist before removing what should not, so that no key is lost on the way."""
         state_dir.put_strangers_away(self.user)
         for one in self.misplaced:
             one.put_right(state_dir)
@@ -139,7 +140,7 @@ class UserPlan:
         return self.entry.wanted(Keys(self.before.pending, current)).validated
 
     def differences(self, group: str) -> list[str]:
-        """Each change in words, without a secret."""
+        """Each change in words, without secrets."""
         words = [f"{name}/ has the key of a former account of that name; moved aside" for name in self.strangers]
         words += [str(one) for one in self.misplaced]
         words += [f"{name}, another spelling, leaves {group}" for name in self.misspelled]
@@ -172,9 +173,9 @@ class UserPlan:
 
 
 def plan(entries: list[KeyEntry], host: MfaHost, refuse_others: bool = True) -> list[UserPlan]:
-    """Check every entry and find what has to change; one error names everything that is wrong.
+    """Check every entry and determine the changes; one error names everything that is wrong.
 
-    With `refuse_others` it names the members without a sound key, too, of whom no entry speaks.
+    With `refuse_others` it also names members without a usable key who have no entry.
     """
     host.state_dir.check()
     members = host.group.members
@@ -207,11 +208,12 @@ def plan(entries: list[KeyEntry], host: MfaHost, refuse_others: bool = True) -> 
 def apply(
     plans: Iterable[UserPlan], host: MfaHost, join: Callable[[list[str]], bool], gone: Iterable[Leaver] = ()
 ) -> None:
-    """Out of the group, then the files, then into the group by `join`. The caller holds the lock."""
+    """Remove users from the group, write the files, then add users to the group with `join`. The caller holds the
+    lock."""
     plans = [one for one in plans if one.changed]
     group, state_dir = host.group, host.state_dir
     steps = [Step(f"the folders of {state_dir.path}", state_dir.prepare)]
-    # First of all, since it is what may well fail: another program may hold the lock on the groups.
+    # First, since it is the most likely to fail: another program may hold the lock on the groups.
     if not group.exists or any(one.leaving or one.joins for one in plans):
         steps.insert(0, Step(f"group {group.name}", group.prepare))
     leaving = [name for one in plans for name in one.leaving]
@@ -230,21 +232,21 @@ def apply(
 
 
 def denied_users(plans: list[UserPlan], host: MfaHost) -> dict[str, str]:
-    """Whose every login is denied once the plans are applied, and why."""
+    """Users whose every login is denied once the plans are applied, and why."""
     named = {one.user: one.why_denied for one in plans}
     found = {**named, **_denied_members(host, except_for={*named, *host.group.misspelled()})}
     return {user: why for user, why in found.items() if why}
 
 
 def _denied_members(host: MfaHost, except_for: Container[str]) -> dict[str, str]:
-    """Who is enforced, by membership or on record, and denied at every login, and why.
+    """Users who are enforced, by membership or by record, and denied at every login, and why.
 
-    Who is exempt is about to leave the group, and an account that this host does not have cannot log in: it stays a member,
-    since a directory may answer tomorrow.
+    Exempt users are about to leave the group. An account that this host does not have cannot log in and stays a member,
+    since a directory service may answer tomorrow.
     """
     enforced = host.group.members | host.state_dir.records.users()
     others = [user for user in sorted(enforced) if user not in except_for and not host.spares(user, True)]
-    # Under another spelling than the account's own a name protects nobody, and is dealt with as such.
+    # A member under another spelling than the account's own has no effect and is handled separately.
     reasons = {user: host.state_dir.why_denied(user) for user in others if account_name(user) == user}
     return {user: why for user, why in reasons.items() if why}
 
@@ -259,8 +261,8 @@ def _denied(group: str, why: str) -> str:
 
 
 def _shared_uids(plans: list[UserPlan], host: MfaHost, members: set[str]) -> Iterator[str]:
-    """Who reaches an enforced user id by another name is asked, or exempt by an explicit word. Not so for root, who
-    must not be locked out by this; sshd_policy_info tells (uid_shared)."""
+    """Another name with the user id of an enforced user must be enforced or explicitly exempt. Not so for root, who
+    must not be locked out by this; sshd_policy_info reports it (uid_shared)."""
     settled = members | {one.user for one in plans if one.enforced}
     uids = SharedUids()
     for one in plans:

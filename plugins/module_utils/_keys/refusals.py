@@ -25,9 +25,9 @@ Reason = Literal[
 
 
 class TokenRefused(FleetMfaError):
-    """`reason` is for programs, the message for people, neither with a token in it.
+    """`reason` is for programs, the message for people; neither contains a token.
 
-    `seconds`: with `clock_off` how far the device's clock is ahead, with `too_many_tries` how long to wait.
+    `seconds`: with `clock_off`, how far the device's clock is ahead; with `too_many_tries`, how long to wait.
     """
 
     def __init__(self, reason: Reason, message: str, seconds: int = 0):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What may be told of a user's keys. Private to the collection."""
+"""What may be reported about a user's keys. Private to the collection."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def report(
     expected: Mapping[str, str | int],
     now: float,
 ) -> UserReport:
-    """The entry of one user; a key file that cannot be read is a problem of that user, not of the call."""
+    """The entry of one user. An unreadable key file is a problem of that user and does not fail the call."""
     check_user_name(user)
     pending, of_pending = read_key(host.state_dir, "pending", user)
     validated, of_validated = read_key(host.state_dir, "keys", user)

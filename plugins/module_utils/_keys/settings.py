@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The one table of what numbers may be, and are by default: module options, role variables (mfa_NAME), key files and the
-enrollment policy. Private to the collection.
+"""The allowed ranges and defaults of all numbers: module options, role variables (mfa_NAME), key files and the
+enrollment policy.
 
-The first five are what pam_google_authenticator accepts (libpam-google-authenticator 1.08 to 1.11). The number of recovery
-codes is ours: a hundred of them still fit one page.
+Private. The first five ranges are those of pam_google_authenticator (libpam-google-authenticator 1.08 to 1.11). The
+number of recovery codes is limited by us: a hundred of them still fit on one page.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ RANGES = {
     "rate_limit_attempts": Range(1, 100, 3),
     "rate_limit_seconds": Range(1, 3600, 30),
     "recovery_codes": Range(0, 100, 5),
-    "enrollment_days": Range(1, 365, 7),  # extensions too
+    "enrollment_days": Range(1, 365, 7),  # also for extensions
     "confirm_timeout": Range(15, 3600, 120),  # seconds
 }
-# Module options that have another name than the setting.
+# Module options with another name than the setting.
 SETTING_OF_OPTION = {"recovery_code_count": "recovery_codes"}
 DEFAULT_ISSUER = "SSH"
 
 
 def check_range(name: str, value: int, option: str | None = None) -> None:
-    """`option` is the name the user knows it by, where that is another."""
+    """`option` is the name known to the user, if it differs from `name`."""
     if not RANGES[name].allows(value):
         raise FleetMfaError(f"{option or name}: {value} is not in the range {RANGES[name]}")
 
 
 def check_ranges(params: Mapping[str, Any]) -> None:
-    """Every option of a module that is a number of the table and is given."""
+    """Check every given option of a module whose range is in the table."""
     for option, value in params.items():
         name = SETTING_OF_OPTION.get(option, option)
         if name in RANGES and value is not None:

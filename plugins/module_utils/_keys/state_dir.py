@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The state directory of a host: who has which key. Private to the collection.
 
-`keys/USER` is a validated key, `pending/USER` one not proven yet; both may exist (a rotation). Whoever changes keys
-holds the lock, but the PAM module rewrites files in `keys/` at logins without it, hence `converge_validated`.
+`keys/USER` is a validated key, `pending/USER` one that is not proven yet; both may exist (a rotation). Programs that
+change keys hold the lock, but the PAM module rewrites files in `keys/` at logins without it; see `converge_validated`.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import l
 
 DEFAULT_PATH = "/var/lib/fleetmfa"
 KEY_FOLDERS = ("keys", "pending")
-# `guard` is the exactly-once guard's, which denies where it has no place for its records.
+# `guard` belongs to the exactly-once guard, which denies logins if it cannot store its records.
 FOLDERS = (*KEY_FOLDERS, "guard", "enforced")
-# Keys that are nobody's any more.
+# Keys that no longer belong to any account.
 PUT_AWAY = "put-away"
 
-# A temporary file of our own, and one of the PAM module: NAME~XXXXXX.
+# A temporary file of ours, and one of the PAM module: NAME~XXXXXX.
 _OUR_TEMPORARY = re.compile(r"\..+\.fleetmfa")
 _PAM_TEMPORARY = re.compile(r".+~.{6}", re.DOTALL)
-_LEFT_BEHIND_AFTER = 60  # seconds; the PAM module's temporary file lives for milliseconds
-_LOGIN_WRITES_WITHIN = 2  # seconds we wait for such a file to go
-_CHANGES_WITHIN = 10  # seconds; somebody may log in as fast as sshd lets them
+_LEFT_BEHIND_AFTER = 60  # seconds; the PAM module's temporary file exists for milliseconds
+_LOGIN_WRITES_WITHIN = 2  # seconds to wait until such a file is gone
+_CHANGES_WITHIN = 10  # seconds; a user may log in as often as sshd permits
 
 
 def check_user_name(name: str) -> None:
-    """Refuse a name that could leave the folder, hide in it, be taken for an option, or split a list of members.
+    """Refuse a name that could leave the folder, be hidden in it, look like an option, or split a list of members.
 
-    Names of a directory service pass: `user@domain`, `DOMAIN\\user`, letters beyond ASCII, blanks inside.
+    Names of a directory service are accepted: `user@domain`, `DOMAIN\\user`, non-ASCII letters, blanks inside.
     """
     sound = (
         0 < len(name.encode("utf-8", "surrogateescape")) <= 200
@@ -67,7 +67,7 @@ def check_user_name(name: str) -> None:
 
 
 class StateDir:
-    """The state directory; not to be shared between threads."""
+    """The state directory; must not be shared between threads."""
 
     def __init__(self, path: str = DEFAULT_PATH):
         if not os.path.isabs(path):
@@ -75,10 +75,11 @@ class StateDir:
         self.path = os.path.normpath(path)
         self._lock_depth = 0
 
-    # The folders
+    # Folders
 
     def prepare(self) -> bool:
-        """Make the folders, 0700, and clear what a killed run left behind; whether they were made. The caller holds the lock."""
+        """Create the folders, 0700, and remove leftovers of a killed run. Returns whether any was created. The caller
+        holds the lock."""
         was_prepared = self.is_prepared
         for folder in FOLDERS:
             path = self._folder(folder)
@@ -87,7 +88,7 @@ class StateDir:
         return not was_prepared
 
     def check(self) -> None:
-        """Refuse folders that somebody else could have put something into, or symbolic links in their place."""
+        """Refuse folders that others could have written to, and symbolic links in their place."""
         _check_ancestors(os.path.dirname(self.path))
         for path in (self.path, *map(self._folder, FOLDERS)):
             _check_folder(path)
@@ -101,7 +102,7 @@ class StateDir:
 
     @contextlib.contextmanager
     def lock(self, wait: float = 60) -> Iterator[None]:
-        """Keep every other program of this collection from changing keys; re-entrant in one object."""
+        """Prevent every other program of this collection from changing keys; re-entrant within one object."""
         if self._lock_depth:
             self._lock_depth += 1
             try:
@@ -122,7 +123,8 @@ class StateDir:
     # Reading
 
     def users(self, *folders: str) -> list[str]:
-        """Everybody who has a key in these folders, by default pending or validated; not whom one is lent to."""
+        """Everybody with a key in these folders, by default pending or validated; without names that a key is only
+        linked under."""
         return sorted({name for folder in folders or KEY_FOLDERS for name in self._names(folder)})
 
     def _names(self, folder: str) -> list[str]:
@@ -148,11 +150,11 @@ class StateDir:
         return None if content is None else KeyFile.parse(content)
 
     def strangers(self, user: str) -> list[str]:
-        """The folders in which the key of another account lies under this name: one that had the name before."""
+        """The folders in which a key of another account has this name: an account that had the name before."""
         return [folder for folder in KEY_FOLDERS if _is_others(self.recorded_uid(folder, user), user)]
 
     def recorded_uid(self, folder: str, user: str) -> int | None:
-        with contextlib.suppress(FleetMfaError):  # a file that cannot be read is judged elsewhere
+        with contextlib.suppress(FleetMfaError):  # an unreadable file is reported elsewhere
             key = self._parse(folder, user)
             return key.uid if key else None
         return None
@@ -166,12 +168,13 @@ class StateDir:
         return EnforcedRecords(self._folder("enforced"))
 
     def claim_step(self, user: str, step: int) -> bool:
-        """Take a token's step so that no login can; false if one has. The caller holds the lock."""
+        """Claim a token's step so that no login can. Returns false if one has. The caller holds the lock."""
         check_user_name(user)
         return claim_step(self._folder("guard"), user, step)
 
     def access_problem(self, folder: str, user: str) -> str | None:
-        """Why the PAM module would refuse the file whatever it holds: owner, or more than 0600 (0400 is as good)."""
+        """Why the PAM module would refuse the file regardless of its content: owner, or mode other than 0600 (0400 also
+        works)."""
         try:
             status = os.lstat(self._file(folder, user))
         except FileNotFoundError:
@@ -181,7 +184,7 @@ class StateDir:
         return None
 
     def why_denied(self, user: str) -> str | None:
-        """Why no token of this user is taken; None if the user has a sound validated key."""
+        """Why no token of this user is accepted; None if the user has a usable validated key."""
         try:
             key = self.validated(user)
         except FleetMfaError as error:
@@ -192,32 +195,32 @@ class StateDir:
         return self.access_problem("keys", user) or "; ".join(key.denials) or None
 
     def has(self, folder: str, user: str) -> bool:
-        """Whether there is anything under the name of this user's key file."""
+        """Whether anything exists under the name of this user's key file."""
         return os.path.lexists(self._file(folder, user))
 
     def was_asked(self, user: str) -> bool:
-        """Whether the guard has a record of logins with a key that was never taken away on purpose."""
+        """Whether the guard has a record of logins with a key that was never removed on purpose."""
         return os.path.lexists(self._file("guard", user))
 
     # Writing
 
     def forget_logins(self, user: str) -> None:
-        """And remove what a login under another spelling may have left behind."""
+        """Also removes what a login under another spelling may have left behind."""
         lent = self.lent_name(user)
         if lent:
             _unlink(self._file("keys", lent))
         _unlink(self._file("guard", user))
 
     def rename(self, folder: str, name: str, user: str) -> None:
-        """Give a key that lies under a wrong name to its user, who has none in this folder."""
+        """Move a key with a wrong name to its user, who has none in this folder."""
         os.rename(self._file(folder, name), self._file(folder, user))
 
     def lent_name(self, user: str) -> str | None:
-        """The spelling under which a login has got the user's key, which may have left a copy behind."""
+        """The spelling under which a login got the user's key, which may have left a copy behind."""
         return lent_name(self._folder("guard"), user)
 
     def put_away(self, folder: str, name: str) -> None:
-        """Take a key out of use without losing it."""
+        """Take a key out of use without deleting it."""
         _make_private_folder(self._folder(PUT_AWAY))
         path = os.path.join(self._folder(PUT_AWAY), f"{name}.{folder}.{time.time_ns()}")
         os.rename(self._file(folder, name), path)
@@ -235,20 +238,20 @@ class StateDir:
         _unlink(self._file("pending", user))
 
     def promote(self, user: str, key: KeyFile) -> None:
-        """Make `key` the user's validated key and take the pending one away in the same step (one rename)."""
+        """Make `key` the user's validated key and remove the pending one in the same step (one rename)."""
         replaced = self.validated(user)
         self.save_pending(user, key)
         os.rename(self._file("pending", user), self._file("keys", user))
         self._forget_logins_with(user, replaced, key)
-        # A login with the key that was replaced may have been writing.
+        # A login with the replaced key may have been writing.
         self.converge_validated(user, lambda current: current if current and key.same_key(current) else key)
 
     def converge_validated(self, user: str, change: Callable[[KeyFile | None], KeyFile | None]) -> None:
-        """Make the validated key what `change` makes of it, until it stays so; None removes it.
+        """Apply `change` to the validated key until the result is stable; None removes the key.
 
-        A login may replace the file at any moment, from what it read before our change. So `change` is applied to
-        what stands there now, nothing is written over a version it has not seen, and after the writing we wait for a
-        login that was under way and look again. `change` of its own result has to be that result.
+        A login may replace the file at any moment, based on what it read before our change. So `change` is applied to
+        the current content, nothing is written over a version that was not seen, and after writing we wait for any
+        login in progress and check again. `change` applied to its own result must return the same.
         """
         path = self._file("keys", user)
         deadline = time.monotonic() + _CHANGES_WITHIN
@@ -267,13 +270,14 @@ class StateDir:
         raise FleetMfaError(f"user {user}: logins change the key file faster than it can be written; run again")
 
     def _forget_logins_with(self, user: str, replaced: KeyFile | None, key: KeyFile | None) -> None:
-        """The guard's record of attempts and claims is one of a key; prompts open with the old key are refused then."""
+        """The guard's record of attempts and claims belongs to one key; open prompts for the old key are then
+        refused."""
         if replaced is not None and not replaced.same_key(key):
             self.forget_logins(user)
 
     def _await_login(self, user: str) -> None:
-        """Until no login is about to replace the file: the PAM module makes NAME~XXXXXX before it looks at NAME, and
-        the guard does when it moves what was written under another spelling."""
+        """Wait until no login is about to replace the file: the PAM module creates NAME~XXXXXX before it checks NAME,
+        and so does the guard when it moves a file written under another spelling."""
         deadline = time.monotonic() + _LOGIN_WRITES_WITHIN
         while self._login_is_writing(user) and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -284,14 +288,14 @@ class StateDir:
         return any(name.startswith(writers) and _PAM_TEMPORARY.fullmatch(name) for name in names)
 
     def _is_untouched(self, user: str, version: Version | None) -> bool:
-        """Whether the key is the version seen, and stays it: no login is on its way to replace it."""
+        """Whether the key is still the version that was seen, and no login is about to replace it."""
         return not self._login_is_writing(user) and identity(self._file("keys", user)) == version
 
     def _write(self, folder: str, user: str, key: KeyFile, only_if: Callable[[], bool] | None = None) -> None:
         write_file(self._file(folder, user), key.render(), 0o600, os.geteuid(), os.getegid(), only_if)
 
     def flush(self) -> bool:
-        """Have the names of the key files on disk, before a group membership relies on them; it changes nothing."""
+        """Flush the names of the key files to disk before a group membership relies on them; changes nothing."""
         for folder in FOLDERS:
             sync_folder(self._folder(folder))
         return False
@@ -302,7 +306,7 @@ def _is_strangers(key: KeyFile, user: str) -> bool:
 
 
 def _is_others(uid: int | None, user: str) -> bool:
-    """Whether this user id is another account's. No answer about the account is no evidence."""
+    """Whether this user id belongs to another account. If the account lookup gives no answer, that proves nothing."""
     return uid is not None and account_uid(user) not in (None, uid)
 
 
@@ -363,7 +367,7 @@ def _check_folder(path: str) -> None:
 
 
 def _check_ancestors(path: str) -> None:
-    """No folder above may let somebody else rename ours away (the sticky bit forbids that)."""
+    """No parent folder may let others rename ours (the sticky bit prevents that)."""
     for folder in (Path(os.path.realpath(path)), *Path(os.path.realpath(path)).parents):
         try:
             status = os.stat(folder)
@@ -377,7 +381,7 @@ def _check_ancestors(path: str) -> None:
 
 
 def _clear_left_behind(folder: str) -> None:
-    """Temporary files hold secrets: ours are a killed run's (we hold the lock), the PAM module's only when old."""
+    """Temporary files contain secrets: ours are from a killed run (we hold the lock), the PAM module's only if old."""
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
         if _OUR_TEMPORARY.fullmatch(name) or (_PAM_TEMPORARY.fullmatch(name) and _is_old(path)):

@@ -18,22 +18,22 @@ SECRET_BITS = 160
 MINIMUM_BITS = 128  # RFC 4226, requirement R6
 MAXIMUM_BITS = 1024
 
-# What the Key Uri Format means where a URI does not say it.
+# Defaults of the Key Uri Format.
 URI_DIGITS, URI_PERIOD = 6, 30
 
 _SEPARATORS = re.compile(r"[ -]")
 _BASE32 = re.compile(r"[A-Za-z2-7]+")
-# Only these remainders of the length are whole bytes; with any other a letter is missing.
+# Only these remainders of the length give whole bytes; with any other, a letter is missing.
 _WHOLE_BYTES = {0: "", 2: "======", 4: "====", 5: "===", 7: "="}
 
 
 def generate_secret() -> str:
-    """A new secret in base32, 160 bits as RFC 4226 recommends."""
+    """A new secret in base32, 160 bits as recommended by RFC 4226."""
     return base64.b32encode(secrets.token_bytes(SECRET_BITS // 8)).decode("ascii")
 
 
 def canonical_secret(text: str) -> str:
-    """The secret as it stands in key files and URIs, after the checks of `decode_secret`."""
+    """The secret as written in key files and URIs, after the checks of `decode_secret`."""
     decode_secret(text)
     return _without_separators(text).upper()
 
@@ -65,14 +65,14 @@ def _without_separators(text: str) -> str:
 
 
 def check_label(text: str, what: str) -> str:
-    """An issuer or account that authenticator apps show as it is; the Key Uri Format allows no colon in it."""
+    """An issuer or account that authenticator apps show unchanged; the Key Uri Format allows no colon in it."""
     if not text or not text.isprintable() or ":" in text or len(text) > 100:
         raise FleetMfaError(f"{what} must be 1 to 100 printable characters without a colon")
     return text
 
 
 def step_at(time: float, period: int = URI_PERIOD) -> int:
-    """The number of the time step that `time` (seconds since the epoch) lies in."""
+    """The number of the time step that contains `time` (seconds since the epoch)."""
     return int(time) // period
 
 
@@ -85,7 +85,7 @@ def token_at(secret: bytes, step: int, digits: int = URI_DIGITS) -> str:
 
 
 def matching_steps(secret: bytes, token: str, steps: Iterable[int]) -> list[int]:
-    """Those of `steps` whose token this is. Every step is computed, so the time taken tells nothing of the token."""
+    """Those of `steps` whose token this is. All are computed, so the time taken reveals nothing about the token."""
     wanted = token.encode("ascii")
     return [step for step in steps if step >= 0 and hmac.compare_digest(token_at(secret, step).encode("ascii"), wanted)]
 
@@ -93,7 +93,8 @@ def matching_steps(secret: bytes, token: str, steps: Iterable[int]) -> list[int]
 def otpauth_uri(secret: str, issuer: str, account: str, digits: int = URI_DIGITS, period: int = URI_PERIOD) -> str:
     """What an authenticator app reads from the QR code (Key Uri Format).
 
-    What has its default is missing: every app takes it so, and a shorter text gives a QR code that fits 24 lines.
+    Parameters with default values are omitted: every app assumes them, and a shorter text gives a QR code that fits on
+    24 lines.
     """
     label = f"{quote(issuer, safe='')}:{quote(account, safe='@')}"
     parameters = f"secret={canonical_secret(secret)}&issuer={quote(issuer, safe='')}"

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Validation of a pending key by two tokens of two time steps. Private to the collection.
+"""Validation of a pending key with two tokens of two time steps. Private to the collection.
 
-Two tokens prove that the user's device holds the key and that its clock goes with ours: one token alone can be luck, or
-come from a device whose clock is about to leave the window. The second token has to lie in the window that the PAM
-module applies at the next login, else a validated user could not log in.
+Two tokens prove that the user's device has the key and that its clock agrees with ours: one token alone can be a lucky
+guess, or come from a device whose clock is about to leave the window. The second token must be in the window that the
+PAM module will use at the next login, or a validated user could not log in.
 
-What a refusal gives away: `wrong` does not tell which of two tokens was wrong, nor how near. Everything that is more
-telling (`clock_off`, `order`, `too_far_apart`, `already_used`) is said only when both tokens belong to the key, which
-nobody without the key achieves. The first token alone is judged within 10 minutes either way, because a clock that is
-off can be told, and mended, only once the second is there. Wrong tries are limited, and on disk before the answer is
-given: five within ten minutes, then none is judged for ten minutes.
+What a refusal reveals: `wrong` does not tell which of the two tokens was wrong, or how close it was. More specific
+reasons (`clock_off`, `order`, `too_far_apart`, `already_used`) are given only if both tokens belong to the key, which
+nobody without the key achieves. The first token alone is accepted within 10 minutes either way, because a wrong clock
+can only be recognized, and corrected, once there is a second token. Wrong tries are limited, and counted on disk before
+the result is returned: after five within ten minutes, no token is checked for ten minutes.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import ste
 
 MAXIMUM_TRIES = 5
 TRIES_SECONDS = 600
-MEASURED_SECONDS = 600  # how far off a clock may be for us to tell by how much
+MEASURED_SECONDS = 600  # up to this drift of a clock, it can be measured
 APART_SECONDS = 300  # between the two tokens
 
 
 class Validation(NamedTuple):
     first_step: int
     second_step: int
-    drift_seconds: int  # of the device's clock, positive when it is ahead; 0 when no drift shows
+    drift_seconds: int  # of the device's clock, positive if it is ahead; 0 if no drift is visible
 
 
 def check_first(state_dir: StateDir, user: str, first: str, now: float) -> int:
-    """Judge the first token alone, so that a person need not wait for the second to hear it was wrong; its step."""
+    """Check the first token alone, so that a person learns that it is wrong before waiting for the second. Returns its
+    step."""
     token = token_digits(first)
     with state_dir.lock():
         key = _judgeable(state_dir, user, now)
@@ -50,7 +51,7 @@ def check_first(state_dir: StateDir, user: str, first: str, now: float) -> int:
 
 
 def validate(state_dir: StateDir, user: str, first: str, second: str, now: float) -> Validation:
-    """Turn the pending key into the validated one, both steps burnt. The caller then lets the user join the group."""
+    """Make the pending key the validated one and burn both steps. The caller then adds the user to the group."""
     tokens = well_formed_tokens(first, second)
     with state_dir.lock():
         key = _judgeable(state_dir, user, now)
@@ -67,7 +68,7 @@ def validate(state_dir: StateDir, user: str, first: str, second: str, now: float
 
 
 def well_formed_tokens(first: str, second: str) -> tuple[str, str]:
-    """What can be said of two tokens without the key."""
+    """The checks of two tokens that need no key."""
     tokens = token_digits(first), token_digits(second)
     if tokens[0] == tokens[1]:
         raise TokenRefused("same_step", "the same token was given twice; wait until the app shows the next one")
@@ -75,14 +76,14 @@ def well_formed_tokens(first: str, second: str) -> tuple[str, str]:
 
 
 def wait_seconds(key: KeyFile, now: float) -> int:
-    """How long no token is judged any more because of wrong tries; 0 if the next one is."""
+    """For how many seconds no token is checked because of wrong tries; 0 if the next one is checked."""
     tries = _wrong_tries(key, now)
     too_many = len(tries) == MAXIMUM_TRIES and tries[-1] - tries[0] < TRIES_SECONDS
     return max(0, tries[-1] + TRIES_SECONDS - int(now)) if too_many else 0
 
 
 def require_judgeable(key: KeyFile | None, now: float) -> KeyFile:
-    """Refuse where no token can be judged, whatever it is."""
+    """Refuse if no token can be checked at all."""
     if key is None:
         raise TokenRefused("no_pending_key", "there is no pending key to validate; provision one first (totp_key)")
     if key.secret is None:
@@ -94,7 +95,7 @@ def require_judgeable(key: KeyFile | None, now: float) -> KeyFile:
 
 
 def drift_seconds(step: int, now: float, period: int) -> int:
-    """The least by which the device's clock has to be off to show the token of `step` at `now`."""
+    """The minimum by which the device's clock is off if it shows the token of `step` at `now`."""
     if step > step_at(now, period):
         return step * period - int(now)
     return min(0, (step + 1) * period - 1 - int(now))
@@ -105,12 +106,12 @@ def _judgeable(state_dir: StateDir, user: str, now: float) -> KeyFile:
 
 
 def _wrong_tries(key: KeyFile, now: float) -> list[int]:
-    """The latest ones; time stamps of the future are left out, a host's clock may have been wrong."""
+    """The latest ones; time stamps in the future are ignored, since the host's clock may have been wrong."""
     return sorted(stamp for stamp in key.meta_numbers("tries") if stamp <= now)[-MAXIMUM_TRIES:]
 
 
 def tries_with(key: KeyFile, now: float) -> list[int]:
-    """What stands for the wrong tries after one more, for `with_meta(tries=…)`."""
+    """The stored wrong tries after one more, for `with_meta(tries=…)`."""
     return [*_wrong_tries(key, now), int(now)][-MAXIMUM_TRIES:]
 
 
@@ -122,7 +123,7 @@ def _counted_as_wrong(state_dir: StateDir, user: str, key: KeyFile, now: float) 
 
 
 def token_digits(token: str) -> str:
-    """Six digits; blanks inside are how some apps show them."""
+    """Six digits; some apps show them with a blank inside."""
     digits = "".join(token.split())
     if not re.fullmatch(r"[0-9]{6}", digits):
         raise TokenRefused("malformed", "a token must have six digits")
@@ -145,7 +146,8 @@ def _matching_pairs(key: KeyFile, tokens: tuple[str, str], now: float) -> list[t
 
 
 def _best(key: KeyFile, pairs: list[tuple[int, int]], now: float) -> tuple[tuple[int, int], TokenRefused | None]:
-    """A token may belong to several steps by chance: any pair that will do, else the nearest one and what is wrong with it."""
+    """A token may belong to several steps by chance: returns any acceptable pair, otherwise the nearest one and what is
+    wrong with it."""
     judged = [(pair, _refusal(key, pair, now)) for pair in pairs]
     return next((one for one in judged if one[1] is None), judged[0])
 

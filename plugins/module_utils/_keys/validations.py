@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Validations of many users in one call: each is tried, those that succeed stay. Private to the collection."""
+"""Validations of many users in one call: all are tried, and those that succeed are kept. Private to the collection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Join = Callable[["list[str]"], bool]
 
 
 class ValidationWish(TypedDict):
-    """An entry of option `validations` of module totp_validate, as Ansible gives it."""
+    """An entry of option `validations` of module totp_validate, as Ansible passes it."""
 
     user: str
     tokens: list[str]
@@ -53,7 +53,7 @@ class ValidationReport(RefusalReport, total=False):
 
 
 class UserValidation:
-    """One user's validation: the two tokens and what became of them."""
+    """One user's validation: the two tokens and their result."""
 
     def __init__(self, user: str, tokens: list[str]):
         self.user = user
@@ -61,7 +61,7 @@ class UserValidation:
         self.error: FleetMfaError | None = None
         self.drift_seconds: int | None = None
         self.validated = False
-        self.settled = False  # was validated before, so the tokens were not judged
+        self.settled = False  # already validated, so the tokens were not checked
         self.moved = False
         self.was_enforced = self.enforced = self.exempt = False
 
@@ -103,14 +103,16 @@ class Validations:
 
     @property
     def to_be_enforced(self) -> list[str]:
-        """Whom this call makes members, if their tokens are right."""
+        """Users whom this call adds to the group if their tokens are right."""
         known = [one.user for one in self.of_users if account_exists(one.user)]
         members = self._host.group.members
         return [user for user in known if not self._host.spares(user, user in members)]
 
     def run(self, join: Join) -> None:
-        """Files first, then the group (by `join`), and nobody else changes keys in between. No token is judged, and so used up, if
-        another program holds the lock on the groups."""
+        """Files first, then the group (with `join`); nobody else changes keys in between.
+
+        No token is checked, and so used up, if another program holds the lock on the groups.
+        """
         group, state_dir = self._host.group, self._host.state_dir
         with state_dir.lock():
             try:
@@ -164,7 +166,7 @@ class Validations:
             raise FleetMfaError(shared_uid_text(unasked))
 
     def _unless_settled(self, step: Callable[[UserValidation], None], one: UserValidation) -> None:
-        """A user who is validated with nothing pending needs no token, and gives nobody a chance to try some."""
+        """A validated user with no pending key needs no token, so nobody can use this to try tokens."""
         state_dir = self._host.state_dir
         if state_dir.pending(one.user) is None and state_dir.validated(one.user) is not None:
             one.validated = one.settled = True
