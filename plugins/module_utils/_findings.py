@@ -8,8 +8,8 @@ from typing import Iterable, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-# Ids are an interface: they never change their meaning. critical: somebody enforced gets in without a token, or nobody
-# of a class gets in at all; high: it breaks logins of some; medium: it will.
+# Ids are an interface: they never change their meaning. critical: an enforced user can get in without a token, or a whole
+# class of users cannot get in at all; high: logins of some users fail; medium: they will.
 CATALOGUE = {
     "sshd_config_invalid": ("critical", "Fix the line; until then sshd cannot be restarted or reloaded."),
     "sshd_dropin_not_read": (

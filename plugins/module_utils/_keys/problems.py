@@ -35,23 +35,23 @@ def read_key(state_dir: StateDir, folder: str, user: str) -> tuple[KeyFile | Non
 
 
 def findings_in(key: KeyFile, folder: str, where: str) -> list[Finding]:
-    """About the content of a key file of this folder, keys or pending."""
+    """Findings about the content of a key file in this folder, keys or pending."""
     return [_finding(_FINDING[problem.kind], folder, f"{where}: {problem.text}") for problem in key.problems]
 
 
 def spelling_findings(state_dir: StateDir, group: EnforcedGroup) -> dict[str, list[Finding]]:
-    """For each account, what stands under another spelling of its name, where it protects nobody."""
+    """For each account, what is stored under another spelling of its name, where it has no effect."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, account in group.misspelled().items():
         found[account].append(
-            f"{group.name} has the member {name}, another spelling of {account}: nobody is asked because of it"
+            f"{group.name} has the member {name}, another spelling of {account}: nobody is asked for a token because of it"
         )
     for one in Owners(state_dir).misplaced:
         path = f"{state_dir.path}/{one.folder}/{one.name}"
-        found[one.account].append(f"{path} has another spelling of {one.account}: it is not used")
+        found[one.account].append(f"{path} is under another spelling of {one.account}: it is not used")
     return {account: [Finding("account_misspelled", tuple(evidence))] for account, evidence in found.items()}
 
 
 def _finding(name: str, folder: str, evidence: str) -> Finding:
-    """Nobody is asked for a pending key yet, so nothing of it denies a login."""
+    """Nobody is asked for tokens of a pending key yet, so nothing in it denies a login."""
     return Finding(name if folder == "keys" else "pending_key_faulty", (evidence,))

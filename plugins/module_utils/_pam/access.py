@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What pam_listfile and pam_access say, as far as their files decide it. Private to the collection.
+"""The possible results of pam_listfile and pam_access, as far as their files determine them. Private to the collection.
 
-The files are those of the machine this runs on. Where a login comes from is never known: whatever asks for it may
-answer either way.
+The files are those of the machine that this runs on. The origin of a login is never known, so whatever depends on it
+may have either result.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _access_rules(entries: list[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _user_matches(tokens: list[str], subject: Subject) -> bool | None:
-    """None where a netgroup, a host or an EXCEPT decides, or the user is not known."""
+    """None if a netgroup, a host or an EXCEPT decides, or if the user is unknown."""
     if tokens == ["ALL"]:
         return True
     answers: set[bool | None] = set()

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The account check: a login of an enforced account without a token is refused, whatever let it in. Private.
+"""The account check: a login of an enforced account without a token is denied, no matter what let it in. Private.
 
-sshd and the `auth` lines ask for the token; each may be lost to a package, another role or an unaware `gpasswd`. sshd runs
-the `account` phase for every login, after a key alone too, so three lines there ask the guard whether a token was given in
-this very login (docs/fail_closed.md). Who is not enforced is let past by the second line and never meets the guard.
+sshd and the `auth` lines ask for the token, but a package, another role or an unaware `gpasswd` may remove any of them.
+sshd runs the `account` phase for every login, even after a key alone, so three lines there ask the guard whether a
+token was given in this very login (docs/fail_closed.md). The second line lets everybody pass who is not enforced,
+without running the guard.
 
-The lines go where the loss of the service file does not take them away: into Debian's common-account, above the part that
-pam-auth-update(8) manages, where the service includes it; else into the service itself.
+The lines are put where they survive the loss of the service file: in Debian's common-account, above the part that
+pam-auth-update(8) manages, if the service includes it; otherwise in the service itself.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 
 SHARED_FILE = "common-account"
 
-# What can bring account lines, and the comment above the part that pam-auth-update manages.
+# Lines that can add account lines, and the comment above the part that pam-auth-update manages.
 _ACCOUNT_PART = re.compile(rb"# here are the per-package modules|\s*(-?account\s|@include\s)", re.IGNORECASE)
-# These come into a PAM line, a shell command in it and a list of services as they are.
+# These are used unquoted in a PAM line, in its shell command and in a list of services.
 _PLAIN = re.compile(r"[\w/.+-]+")
 
 
@@ -37,7 +38,7 @@ def account_lines(services: Sequence[str], records: str, guard: str) -> str:
             raise FleetMfaError(f"option 'account_check': {text!r} has characters with a special meaning in a PAM line")
     enforced = f'u=$(/usr/bin/id -u -- "$PAM_USER") && test ! -e "{records}/$u"'
     return (
-        "# A login over SSH of an enforced account in which no token was given is refused: docs/fail_closed.md.\n"
+        "# An SSH login of an enforced account without a token is denied: docs/fail_closed.md.\n"
         f"account  [success=ignore default=2]  pam_succeed_if.so quiet service in {':'.join(sorted(set(services)))}\n"
         f"account  [success=1 default=ignore]  pam_exec.so quiet /bin/sh -pc [{enforced}]\n"
         f"account  requisite  pam_exec.so quiet {guard} account\n"
@@ -47,10 +48,10 @@ def account_lines(services: Sequence[str], records: str, guard: str) -> str:
 def plan_account_check(
     confdir: str, services: Sequence[str], lines: str | None, planned: Iterable[FileChange] = ()
 ) -> list[FileChange]:
-    """The changes that put `lines` where the services run them, and take them away everywhere else (None: everywhere).
+    """The changes that add `lines` where the services run them, and remove them everywhere else (None: everywhere).
 
-    `planned` are changes that are made with these; one of the same file is to be replaced by what is returned for it.
-    A service without an account line of its own is left alone: libpam takes those of `other` then.
+    `planned` are changes made at the same time; if one is of the same file, it is replaced by the one returned here. A
+    service without account lines of its own is left alone: libpam then uses those of `other`.
     """
     becoming = {change.path: change.after for change in planned}
     overlay = {path: None if after is None else _text(after) for path, after in becoming.items()}
@@ -65,7 +66,7 @@ def plan_account_check(
 
 
 def with_kept_account_check(change: FileChange) -> FileChange:
-    """The change of a service, with the lines that are in its file now; one that is written in full would lose them."""
+    """The change of a service, with the account check lines that its file has now, which a full rewrite would lose."""
     if change.before is None or change.after is None:
         return change
     kept = split(change.before, change.path, ACCOUNT_BLOCK).inside
@@ -75,7 +76,7 @@ def with_kept_account_check(change: FileChange) -> FileChange:
 
 
 def _places(config: PamConfig, confdir: str, services: Iterable[str]) -> set[str]:
-    """The files that are to have the lines, so that each of these services runs them."""
+    """The files to which the lines must be added so that each of these services runs them."""
     shared, found = service_path(confdir, SHARED_FILE), set()
     for service in services:
         reached = {line.file for line in config.lines(service) if line.type == "account"}
@@ -87,7 +88,7 @@ def _places(config: PamConfig, confdir: str, services: Iterable[str]) -> set[str
 
 
 def _with_block(confdir: str) -> list[str]:
-    """The files that have our lines now."""
+    """The files that currently have our lines."""
     paths = [os.path.join(confdir, name) for name in os.listdir(confdir)] if os.path.isdir(confdir) else []
     plain = [path for path in paths if os.path.isfile(path) and not os.path.islink(path)]
     return [path for path in plain if ACCOUNT_BLOCK.encode() in (read_file(path) or b"")]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The PAM service that users have without us, and what of its rules another service leaves out. Private to the collection.
+"""The PAM service that users would have without our policy, and which of its rules another service lacks. Private.
 
-What held on the host before is the base, of every type: who may log in is said in `account`, what a session may do in
-`session`. A service that stands in for the base has to run exactly its lines, `auth` behind lines of its own.
+The base is what applied on the host before, for every type: `account` decides who may log in, `session` what a session
+may do. A service that replaces the base must run exactly its lines, with its own `auth` lines before them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import 
 
 
 def without_us(config: PamConfig, services: Iterable[str]) -> PamConfig:
-    """The same folder, these services, and the file they share, without our blocks."""
+    """The same folder with these services, and the file they share, without our blocks."""
     overlay = {}
     for service in (*services, SHARED_FILE):
         found = config.find_file(service)
@@ -31,7 +31,7 @@ def without_us(config: PamConfig, services: Iterable[str]) -> PamConfig:
 
 
 def lost_rules(config: PamConfig, base: str, service: str) -> list[str]:
-    """What `service` does not do of what `base` does, a text each; nothing where it stands in for the base in full."""
+    """What `base` does but `service` does not, one text each; empty if `service` fully replaces it."""
     if service == base:
         return []
     if config.find_file(base) is None:
@@ -61,7 +61,7 @@ def _lines(config: PamConfig, service: str, kind: str) -> list[tuple[object, ...
 
 
 def _example(wanted: list[tuple[object, ...]], there: list[tuple[object, ...]]) -> str:
-    """One line that shows it: one that is missing, else one that is too many."""
+    """One line as an example: a missing one or, if there is none, an added one."""
     missing = [line for line in wanted if line not in there]
     added = [line for line in there if line not in wanted]
     if missing:

@@ -2,19 +2,20 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Reads a PAM service the way libpam does. Private to the collection.
 
-Written after pam_handlers.c and pam_misc.c of Linux-PAM 1.4 to 1.7 and Debian's patches (`@include`), and held against
-the real libpam by tests/differential. What surprises:
+Modelled on pam_handlers.c and pam_misc.c of Linux-PAM 1.4 to 1.7 with Debian's patches (`@include`), and compared with
+the real libpam by tests/differential. Some of its behavior is surprising:
 
-* A service of its own without an `auth` line, and one that has no file, gets the `auth` lines of `other`.
-* A line libpam cannot use (unknown type, no control, no module, an include it cannot read) is not dropped: it is a line
-  that always fails, and the control it has decides what that means.
-* Some mistakes stop the whole service: a missing file in a top-level `@include`, a file that ends inside a continued
-  line. That is also so in `other`, which is always read.
-* Where versions of libpam disagree or crash, nothing is guessed: it is an error that names the line.
-* Names in `[…]` lose their brackets wherever they stand; a carriage return is part of a word.
+* A service without an `auth` line, or without a file, gets the `auth` lines of `other`.
+* A line that libpam cannot use (unknown type, no control, no module, an unreadable include) is not dropped: it becomes
+  a line that always fails, and its control decides what that means.
+* Some errors disable the whole service: a missing file in a top-level `@include`, a file that ends inside a continued
+  line. This includes errors in `other`, which is always read.
+* If versions of libpam disagree or crash, nothing is guessed: it is an error that names the line.
+* Names in `[…]` lose their brackets everywhere; a carriage return is part of a word.
 
-Files are looked for in `confdir` alone, or, when that is `/etc/pam.d`, in the vendors' folders after it. (Debian's
-libpam looks for included files in `/etc/pam.d` whatever folder the application names; here the folder stands for it.)
+Files are searched in `confdir` only or, if that is `/etc/pam.d`, also in the vendors' folders. (Debian's libpam always
+searches included files in `/etc/pam.d`, regardless of the folder that the application uses; here the given folder takes
+its place.)
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ DEFAULT_CONFDIR = "/etc/pam.d"
 VENDOR_CONFDIRS = ("/usr/lib/pam.d", "/usr/etc/pam.d")
 FALLBACK_SERVICE = "other"
 MAX_INCLUDE_LEVEL = 16
-# libpam before 1.6 cuts a longer line in two, and takes the second half for a line of its own.
+# libpam before 1.6 splits a longer line in two, and treats the second half as a separate line.
 MAX_LINE_BYTES = 1022
 
 RETURN_VALUES = (
@@ -59,7 +60,7 @@ _DIGITS = re.compile(r"[0-9]+")
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One entry of libpam's list of handlers."""
+    """One entry in libpam's list of handlers."""
 
     file: str
     line: int
@@ -67,7 +68,7 @@ class Line:
     control: str
     module: str
     level: int = 0
-    kind: str = "module"  # or "must_fail", or "substack": the mark in front of a substack's lines
+    kind: str = "module"  # or "must_fail", or "substack": the marker before the lines of a substack
     arguments: tuple[str, ...] = ()
     actions: Actions = field(default_factory=dict)
     problem: str = ""
@@ -78,7 +79,7 @@ class Line:
 
     @property
     def module_name(self) -> str:
-        """`pam_unix.so`, also where it stands with its usual folder; in another folder it is another module."""
+        """`pam_unix.so`, also if given with the standard folder; in another folder it is another module."""
         folder, name = os.path.split(self.module)
         if folder and not _MODULE_FOLDER.fullmatch(folder):
             return self.module
@@ -86,18 +87,18 @@ class Line:
 
 
 class Stack(NamedTuple):
-    """The `auth` lines of a service; with a `problem` libpam does not start the service at all."""
+    """The `auth` lines of a service; with a `problem`, libpam does not start the service at all."""
 
     lines: tuple[Line, ...]
     problem: str = ""
 
 
 class _Aborted(Exception):
-    """libpam gives up on the file it reads (PAM_ABORT)."""
+    """libpam gives up on the file that it is reading (PAM_ABORT)."""
 
 
 class PamConfig:
-    """A folder of PAM services; `overlay` puts a text in place of a file (None: as if the file were not there)."""
+    """A folder of PAM services; `overlay` replaces the text of a file (None: as if the file did not exist)."""
 
     def __init__(self, confdir: str = DEFAULT_CONFDIR, overlay: Mapping[str, str | None] | None = None):
         self.confdir = os.path.normpath(confdir)
@@ -107,7 +108,7 @@ class PamConfig:
         self._overlay = {os.path.join(self.confdir, name): text for name, text in (overlay or {}).items()}
 
     def overlaid(self, overlay: Mapping[str, str | None]) -> PamConfig:
-        """The same with these texts (by name or by path) in place of files."""
+        """The same with these texts replacing files, by name or by path."""
         return PamConfig(self.confdir, {**self._overlay, **overlay})
 
     def auth_stack(self, service: str) -> Stack:
@@ -115,7 +116,7 @@ class PamConfig:
         own: list[Line] = []
         fallback: list[Line] = []
         try:
-            # `other` asked for by name is read twice into the fallback: libpam runs its lines twice.
+            # If `other` is requested by name, it is read twice into the fallback: libpam runs its lines twice.
             found = [
                 self._load(name, fallback if name == FALLBACK_SERVICE else own),
                 self._load(FALLBACK_SERVICE, fallback),
@@ -131,7 +132,7 @@ class PamConfig:
         return Stack(())
 
     def lines(self, service: str) -> list[Line]:
-        """The lines of all types of a service, without those of `other`; none if libpam does not start it."""
+        """The lines of all types of a service, without those of `other`; empty if libpam does not start it."""
         own: list[Line] = []
         try:
             self._load(os.path.basename(service).lower(), own)
@@ -147,7 +148,7 @@ class PamConfig:
         return True
 
     def find_file(self, name: str) -> tuple[str, str] | None:
-        """Path and text of the file libpam would open for `name`."""
+        """Path and text of the file that libpam would open for `name`."""
         paths = [name] if name.startswith("/") else [os.path.join(folder, name) for folder in self._folders]
         for path in paths:
             text = self._overlay[path] if path in self._overlay else _read_text(path)
@@ -177,7 +178,7 @@ class _FileParser:
 
 
 class _LineParser:
-    """One logical line: type, control, module, arguments. `wanted` is the type an including line asked for."""
+    """One logical line: type, control, module, arguments. `wanted` is the type requested by an including line."""
 
     def __init__(self, files: _FileParser, path: str, number: int, wanted: str | None, level: int, depth: int):
         self._files = files
@@ -187,7 +188,7 @@ class _LineParser:
 
     def parse(self, text: str) -> None:
         word, rest = _next_token(text)
-        # A dash only keeps libpam from logging that the module is missing.
+        # A dash only prevents libpam from logging that the module is missing.
         name = (word or "")[1:] if (word or "").startswith("-") else word or ""
         if _same(name, "@include"):
             self._at_include(rest)
@@ -268,7 +269,7 @@ class _LineParser:
 
 
 def parse_control(control: str | None) -> Actions:
-    """What a line with this control does with each result; a control libpam cannot read makes everything `bad`."""
+    """What a line with this control does with each result; a control that libpam cannot read makes everything `bad`."""
     actions: Actions = {}
     if control is not None:
         word = next((name for name in _WORDS if _same(control, name)), None)
@@ -290,7 +291,7 @@ _WORDS: dict[str, Actions] = {
 
 
 def _parse_action_list(text: str) -> Actions:
-    """`success=ok default=2`: libpam takes the longest run it knows, spaces are optional, the first default wins."""
+    """`success=ok default=2`: libpam matches the longest known name, spaces are optional, the first default wins."""
     actions: Actions = {}
     text = text.lstrip(_C_SPACE)
     while text:
@@ -340,13 +341,13 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 def _audit_name(module: str) -> str:
-    """The name libpam gives a module in its logs."""
+    """The name that libpam gives a module in its logs."""
     name = module.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     return "" if name == "?" else name
 
 
 def _logical_lines(path: str, text: str) -> Iterator[tuple[int, str]]:
-    """Lines without comments, continued ones joined, with the number of their first line."""
+    """Lines without comments, with continued ones joined, and the number of their first line."""
     parts: list[str] = []
     size = first = 0
     for number, physical in enumerate(re.findall(r"[^\n]*\n|[^\n]+", text), 1):
@@ -377,7 +378,7 @@ def _logical_lines(path: str, text: str) -> Iterator[tuple[int, str]]:
 
 
 def _read_text(path: str) -> str | None:
-    """Text of a file, None where libpam finds none; a folder reads as an empty file."""
+    """Text of a file, None if libpam finds none; a folder reads as an empty file."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What libpam makes of the results of a stack's lines. Private to the collection.
+"""How libpam combines the results of a stack's lines. Private to the collection.
 
-Written after _pam_dispatch_aux() of Linux-PAM; tests/differential holds it against the real one. libpam keeps an
-*impression* of the stack and a *status*: `ok` makes the impression positive and takes the line's result as status,
-`bad` makes it negative and takes the first bad result, `reset` goes back to what they were when the substack began,
-a jump changes neither. Success is a positive impression with status `success`, so a stack in which nothing says yes
-denies.
+Modelled on _pam_dispatch_aux() of Linux-PAM, and compared with the real one by tests/differential. libpam keeps an
+*impression* of the stack and a *status*: `ok` makes the impression positive and uses the line's result as status, `bad`
+makes it negative and uses the first bad result, `reset` restores what they were when the substack began, and a jump
+changes neither. Success is a positive impression with status `success`, so a stack in which no line succeeds denies.
 
-pam_setcred() walks the same lines. In the original, but not in Debian's libpam, a jump is an `ok` as well there.
+pam_setcred() runs the same lines. In the original, but not in Debian's libpam, a jump also counts as `ok` there.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ class Judgement(NamedTuple):
 
     @property
     def result(self) -> str:
-        """What the application is told when the stack ends here."""
+        """What the application gets if the stack ends here."""
         return MUST_FAIL if self.status == "success" and self.impression != POSITIVE else self.status
 
 
 class State(NamedTuple):
-    """Where libpam stands between two lines; `saved` holds the judgement at the start of each substack it is in."""
+    """libpam's state between two lines; `saved` has the judgement at the start of each substack it is in."""
 
     position: int = 0
     level: int = 0
@@ -41,7 +40,7 @@ class State(NamedTuple):
 
 
 def step(lines: Sequence[Line], state: State, result: str, jump_is_ok: bool = False) -> State:
-    """The state after the line at `state.position` gave `result`, which a line of another kind than a module's fixes."""
+    """The state after the line at `state.position` returned `result`; a line that runs no module ignores `result`."""
     position, line = state.position, lines[state.position]
     judgement, saved = state.judgement, state.saved[: line.level]
     if state.level < line.level:
@@ -77,7 +76,7 @@ def fixed_result(line: Line) -> str | None:
 
 
 def run(lines: Sequence[Line], result_of: Callable[[Line], str], jump_is_ok: bool = False) -> str:
-    """What the application is told when the module of each line returns `result_of(line)`."""
+    """What the application gets if the module of each line returns `result_of(line)`."""
     state = State()
     while state.position < len(lines):
         line = lines[state.position]
@@ -86,7 +85,7 @@ def run(lines: Sequence[Line], result_of: Callable[[Line], str], jump_is_ok: boo
 
 
 def levels_with_reset(lines: Sequence[Line]) -> list[frozenset[int]]:
-    """For each position, the end included: the levels of which a line from there on can still go back to the start."""
+    """For each position, including the end: the levels that this or a later line can still reset."""
     levels: list[frozenset[int]] = [frozenset()]
     for line in reversed(lines):
         own = {line.level} if "reset" in line.actions.values() else set()
@@ -95,7 +94,8 @@ def levels_with_reset(lines: Sequence[Line]) -> list[frozenset[int]]:
 
 
 def essence(state: State, levels: frozenset[int]) -> State:
-    """The state without what makes no difference from here on: which failure it is, and judgements nobody goes back to."""
+    """The state without what makes no difference any more: which failure it is, and saved judgements that are never
+    restored."""
     saved = tuple(
         _essence(judgement) if level in levels else Judgement() for level, judgement in enumerate(state.saved, 1)
     )
@@ -121,7 +121,7 @@ def _object(judgement: Judgement, result: str) -> Judgement:
 
 
 def _skip(lines: Sequence[Line], position: int, count: int) -> tuple[int, int]:
-    """The last of `count` lines skipped inside this (sub)stack, and how many it lacked; a substack counts as one."""
+    """The last of `count` lines skipped inside this (sub)stack, and how many were missing; a substack counts as one."""
     level = lines[position].level
     while count and position + 1 < len(lines) and lines[position + 1].level >= level:
         position += 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A proof about a PAM stack told line by line, for people. Private to the collection."""
+"""Explains a proof about a PAM stack line by line, for people. Private to the collection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LineReport(TypedDict):
 
 
 def counterexample(lines: Sequence[Line], ends: Sequence[Visit], bad: Sequence[Visit]) -> list[StepReport]:
-    """A way in without the token, or, where there is no way in at all, the one that came nearest."""
+    """A way in without the token or, if there is no way in at all, the one that came closest."""
     if bad:
         return _steps(lines, bad[0])
     if that_succeed(ends) or not ends:
@@ -64,28 +64,32 @@ def _steps(lines: Sequence[Line], end: Visit) -> list[StepReport]:
 
 
 _EFFECTS = {
-    "ok": "counts as a yes",
-    "done": "counts as a yes and ends the stack",
-    "bad": "counts as a no",
-    "die": "counts as a no and ends the stack",
+    "ok": "counts as success",
+    "done": "counts as success and ends the stack",
+    "bad": "counts as failure",
+    "die": "counts as failure and ends the stack",
     "ignore": "changes nothing",
     "reset": "forgets the results of this stack so far",
 }
 
 
 def _effect(lines: Sequence[Line], before: State, outcome: ModuleOutcome, state: State) -> str:
-    """What the line at which `before` stands did with `outcome`, which led to `state`."""
+    """What the line at `before` did with `outcome`, which led to `state`."""
     if outcome.result == "incomplete":
         return "stops here, and the login fails"
     line = lines[before.position]
     action = line.actions[outcome.result]
     if not isinstance(action, int):
         decided = before.judgement.impression == NEGATIVE
-        effect = "changes nothing, it is a no already" if decided and action in ("ok", "done") else _EFFECTS[action]
+        effect = (
+            "changes nothing, since the stack has already failed"
+            if decided and action in ("ok", "done")
+            else _EFFECTS[action]
+        )
         if line.level and action in ("done", "die"):
             effect = effect.replace("the stack", "this substack")
     elif state.judgement.impression == NEGATIVE != before.judgement.impression:
-        effect = f"jumps {action} lines, more than there are, which counts as a no"
+        effect = f"jumps {action} lines, more than there are, which counts as failure"
     else:
         effect = f"skips {action} line{'s' if action > 1 else ''}"
     if not outcome.genuine:

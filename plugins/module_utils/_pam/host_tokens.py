@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The token lines that a host has of its own, and the files they go by. Private to the collection."""
+"""The host's own token lines, and the key files that they use. Private to the collection."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import with
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import token_line
 
-# get_secret_filename() of pam_google_authenticator.c: a tilde counts at the beginning and behind a slash.
+# get_secret_filename() of pam_google_authenticator.c: a tilde is expanded at the beginning and after a slash.
 _VARIABLE = re.compile(r"(?<![^/])~|\$\{HOME\}|\$\{USER\}")
 _DEFAULT_FILE = "~/.google_authenticator"
 
 
 def host_token_lines(config: PamConfig, services: Iterable[str]) -> list[Line]:
-    """Each once; none of a service that cannot be read, as nobody passes it and every change of it is refused."""
+    """Each once; none for a service that cannot be read, since it lets nobody in and every change of it is refused."""
     services, is_token_line, found = list(services), token_line(), {}
     try:
         bare = without_us(config, services)
@@ -30,18 +30,18 @@ def host_token_lines(config: PamConfig, services: Iterable[str]) -> list[Line]:
 
 
 def named_file(line: Line) -> str | None:
-    """The file as the line names it: one of each user (pam_google_authenticator), or one of all (pam_oath)."""
+    """The file as the line names it: one per user (pam_google_authenticator), or one for all (pam_oath)."""
     option, default = ("usersfile=", None) if _is_oath(line) else ("secret=", _DEFAULT_FILE)
     return next((word[len(option) :] for word in reversed(line.arguments) if word.startswith(option)), default)
 
 
 def file_of(line: Line, user: str, home: str) -> str | None:
-    """The file that holds this user's key; None where it is one of all, or the module would deny."""
+    """The file that holds this user's key; None if one file is for all, or the module would deny."""
     template = named_file(line)
     if _is_oath(line) or template is None:
         return None
     if any(word.startswith("user=") for word in line.arguments):
-        home = ""  # the module knows none then
+        home = ""  # then the module knows no home directory
     values = {"~": home, "${HOME}": home, "${USER}": user}
     if not all(values[name] for name in _VARIABLE.findall(template)):
         return None

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What is known of the results of PAM modules in the auth phase. Private to the collection.
+"""The possible results of PAM modules in the auth phase. Private to the collection.
 
-Read in the modules' sources and tried on real ones (tests/differential). Where a module's answer depends on what cannot
-be known beforehand (a password, an address, a file that may change), it may give each of its answers. A module that is
-not listed may return anything.
+Taken from the modules' sources and tried on real ones (tests/differential). If a result depends on something unknown in
+advance (a password, an address, a file that may change), every result is possible. A module that is not listed may
+return anything.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ TOKEN_MODULES = ("pam_google_authenticator.so", "pam_oath.so")
 
 
 class ModuleOutcome(NamedTuple):
-    """One way a line may go. `genuine` is false for a success that came without what the module is there to check."""
+    """One possible result of a line. `genuine` is false for a success without the check that the module is there
+    for."""
 
     result: str
     asks_token: bool = False
@@ -34,7 +35,7 @@ _PASSWORD = (
     "cred_insufficient", "acct_expired", "authtok_err", "authtok_recover_err", "try_again", *_TROUBLE,
 )  # fmt: skip
 
-# Modules that check a password, or stand for one.
+# Modules that check a password, or an equivalent.
 PASSWORD_MODULES = (
     "pam_unix.so", "pam_sss.so", "pam_ldap.so", "pam_krb5.so", "pam_winbind.so", "pam_userdb.so", "pam_pwdfile.so",
     "pam_systemd_home.so", "pam_tcb.so", "pam_unix2.so", "pam_lsass.so", "pam_aad.so", "pam_centrifydc.so",
@@ -120,7 +121,7 @@ def is_known(module: str) -> bool:
 
 
 def outcomes(line: Line, subject: Subject, service: str, token_modules: Sequence[str]) -> list[ModuleOutcome]:
-    """Every way the module of this line may go for this subject."""
+    """Every possible result of this line's module for this subject."""
     name = line.module_name
     if name in token_modules:
         return _TOKEN_OUTCOMES.get(name, _some_token_module)(line.arguments, subject.has_key)
@@ -129,7 +130,7 @@ def outcomes(line: Line, subject: Subject, service: str, token_modules: Sequence
 
 
 def command_of(arguments: Sequence[str]) -> list[str]:
-    """The command a pam_exec line runs in the auth phase, with its arguments; none if it runs none."""
+    """The command that a pam_exec line runs in the auth phase, with its arguments; empty if it runs none."""
     for index, argument in enumerate(arguments):
         option = argument.lower()
         if option.startswith("type="):
@@ -150,7 +151,7 @@ _GOOGLE_VALUES = ("secret=", "authtok_prompt=", "user=", "allowed_perm=", "grace
 
 
 def unknown_google_option(arguments: Sequence[str]) -> str | None:
-    """The first option that pam_google_authenticator of no version knows: it then denies, without a prompt."""
+    """The first option that no version of pam_google_authenticator knows: it then denies without a prompt."""
     for argument in arguments:
         if argument not in _GOOGLE_FLAGS and not argument.startswith(_GOOGLE_VALUES):
             return argument
@@ -172,7 +173,7 @@ def _google(arguments: Sequence[str], has_key: bool | None) -> list[ModuleOutcom
 
 def _oath(arguments: Sequence[str], has_key: bool | None) -> list[ModuleOutcome]:
     if not any(argument.startswith("usersfile=") for argument in arguments):
-        return [ModuleOutcome("incomplete")]  # it crashes, so nothing behind it is run and nobody gets in
+        return [ModuleOutcome("incomplete")]  # it crashes, so nothing after it runs and nobody gets in
     ways = []
     if has_key is not False:
         ways.append(ModuleOutcome("success", asks_token=True))

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The lines of a PAM service that go by the name of the service, or may, and say something else under another. Private."""
+"""Finds lines of a PAM service whose rules depend, or may depend, on the name of the service. Private."""
 
 from __future__ import annotations
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
 
-# Modules that do the same whatever the service is called. Any other may not: time.conf(5) and group.conf(5) name services,
-# so do the HBAC rules of FreeIPA and the GPO map of Active Directory (sssd-ipa(5), sssd-ad(5)) and pam_authz_search of
-# nslcd.conf(5); pam_slurm_adopt does nothing but for `sshd`; a program of pam_exec finds the name in PAM_SERVICE.
+# Modules that do not depend on the name of the service. Others may: time.conf(5) and group.conf(5) name services, and so
+# do the HBAC rules of FreeIPA and the GPO map of Active Directory (sssd-ipa(5), sssd-ad(5)) and pam_authz_search of
+# nslcd.conf(5); pam_slurm_adopt only works for `sshd`; a program of pam_exec finds the name in PAM_SERVICE.
 _NAMELESS = frozenset((
     "pam_access.so", "pam_apparmor.so", "pam_cap.so", "pam_cracklib.so", "pam_debug.so", "pam_deny.so", "pam_echo.so",
     "pam_env.so", "pam_faildelay.so", "pam_faillock.so", "pam_ftp.so", "pam_google_authenticator.so", "pam_issue.so",
@@ -23,7 +23,7 @@ _NAMELESS = frozenset((
 
 
 def named_rules(config: PamConfig, service: str) -> list[str]:
-    """Each as `file:line module`, of every type; a service that cannot be read has none, as nobody passes it."""
+    """Each as `file:line module`, of every type; empty for a service that cannot be read, since it lets nobody in."""
     try:
         lines = config.lines(service)
     except FleetMfaError:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The wish for one PAM service (module pam_totp, and an entry of totp_rollout) as a proven plan. Private to the collection."""
+"""Turns the desired state of a PAM service (module pam_totp, and an entry of totp_rollout) into a proven plan.
+Private."""
 
 from __future__ import annotations
 
@@ -30,11 +31,11 @@ PAM_TOTP_SPEC = {
 
 
 class PamEntry(TypedDict):
-    """The options above, as Ansible gives them, but for the group: an entry of totp_rollout."""
+    """The options above, as Ansible passes them, except the group: an entry of totp_rollout."""
 
     service: str
     state: str  # present or absent
-    content: str | None  # the token lines; needed where they are to be present
+    content: str | None  # the token lines; required if they should be present
     own_service: bool
     base_service: str
     guard: str | None
@@ -50,7 +51,7 @@ class PamWish(PamEntry):
 
 
 class ProvenFacts(TypedDict, total=False):
-    """What a module tells of the proof; nothing where lines are taken out."""
+    """What a module returns about the proof; empty if lines are removed."""
 
     ways_in: list[list[str]]
     unknown_modules: list[str]
@@ -58,7 +59,7 @@ class ProvenFacts(TypedDict, total=False):
 
 
 class PamPlan(NamedTuple):
-    """A change of a service file and, where lines are put in, what was proven of it and what an operator should know."""
+    """A change of a service file and, if lines are added, what was proven and what the operator should know."""
 
     change: FileChange
     verdict: Verdict | None = None
@@ -76,7 +77,7 @@ class PamPlan(NamedTuple):
 
 
 def plan_pam_totp(wish: PamWish) -> PamPlan:
-    """The change, proven; a FleetMfaError if it must not be made."""
+    """The proven change. Raises FleetMfaError if it must not be made."""
     confdir, service = wish["confdir"], wish["service"]
     if wish["state"] == "absent":
         return PamPlan(pam_service.plan_removal(confdir, service))
@@ -110,7 +111,7 @@ def _refuse_unusable_base(wish: PamWish) -> None:
         )
     found = PamConfig(confdir).find_file(base)
     if found is not None and found[0] != path:
-        # sshd finds it there, but an include of Debian's libpam looks in /etc/pam.d alone, and then denies.
+        # sshd finds it there, but an include of Debian's libpam only searches /etc/pam.d, and then denies.
         raise FleetMfaError(
             f"option 'base_service': PAM service {base} is {found[0]}, where an include may not find it; copy it to "
             f"{confdir}"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Asks the PAM modules installed on this host. Private to the collection.
+"""Queries the PAM modules installed on this host. Private to the collection.
 
-pam_google_authenticator denies everybody without a prompt when it does not know an option, and which it knows depends
-on its version. So the module itself is asked, in a child process: for a user and a key file that do not exist it
-prompts when it accepts its options, and the prompt is refused. Its function is called directly, not through
+pam_google_authenticator denies everybody without a prompt if it does not know an option, and its known options depend
+on the version. So the module itself is tried, in a child process, with a user and a key file that do not exist: it
+prompts if it accepts its options, and the prompt is refused. Its function is called directly, not through
 pam_authenticate(), so that nothing is written to the audit trail; the log is masked; no file is touched.
 """
 
@@ -35,7 +35,7 @@ _NO_FILE = "secret=/nonexistent/fleetmfa-probe"
 _ONLY_DEBUG_MESSAGES = 1 << 7
 _CONV_ERR = RETURN_VALUES.index("conv_err")
 _IGNORE = RETURN_VALUES.index("ignore")
-# It takes milliseconds; a module that waits for something must not keep a run for ever.
+# It takes milliseconds; a module that waits for something must not block a run forever.
 _SECONDS = 30
 _LOOKS_EVERY = 0.005
 _REFUSES, _ACCEPTS, _UNCLEAR = range(3)
@@ -50,7 +50,8 @@ def find_module(module: str) -> str | None:
 
 
 def check_module_line(module: str, arguments: Sequence[str]) -> None:
-    """FleetMfaError if libpam could not load the module of a line, or the module would refuse one of its options."""
+    """Raises FleetMfaError if libpam could not load the module of a line, or the module would reject one of its
+    options."""
     path = find_module(module)
     if path is None:
         raise FleetMfaError(f"PAM module {module} is not installed on this host; install its package first")
@@ -66,7 +67,7 @@ def check_module_line(module: str, arguments: Sequence[str]) -> None:
 
 
 def _answer(path: str, arguments: Sequence[str]) -> int:
-    """What the module does with these options, found out in a child so that nothing it does stays in this process."""
+    """What the module does with these options, tried in a child process so that it cannot affect this one."""
     child = os.fork()
     if child == 0:
         answer = _UNCLEAR
@@ -123,5 +124,6 @@ def _ask(path: str, arguments: Sequence[str]) -> int:
 
 
 def _harmless(word: str) -> str:
-    """The module takes the last `secret=`, so it opens no key; `use_first_pass` alone would never prompt."""
+    """The module uses the last `secret=`, so it opens no real key; with `use_first_pass` alone it would never
+    prompt."""
     return "try_first_pass" if word == "use_first_pass" else word

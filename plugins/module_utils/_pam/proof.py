@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What has to be proven of a PAM service before the token lines count on it. Private to the collection."""
+"""What must be proven about a PAM service before the token lines are relied on. Private to the collection."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 
 @dataclass(frozen=True)
 class Demand:
-    """What the service has to do: `content` are our lines, `group` is enforced.
+    """What the service must do: `content` are our lines, `group` is enforced.
 
-    `own_service` says that only enforced users are sent to this service (PAMServiceName), who without us would be sent to
-    `base_service`, `guard` names the program that has to agree before and after the token, `token_alone` allows that nothing
-    but the token is asked here (sshd checked a key before), `require_installed` asks the installed modules whether they take
-    their options.
+    With `own_service` only enforced users are sent to this service (PAMServiceName), who would otherwise be sent to
+    `base_service`. `guard` is the program that must succeed before and after the token. `token_alone` permits that only
+    the token is asked for here (sshd has checked a key before). `require_installed` checks that the installed modules
+    accept their options.
     """
 
     service: str
@@ -50,16 +50,17 @@ class Demand:
 
     @property
     def is_installed(self) -> Callable[[str], object]:
-        """Which modules count as there: the host's own services are proven with the modules that the host has."""
+        """Which modules count as installed: the host's own services are proven with the modules that the host has."""
         return find_module if self.require_installed and self.confdir == DEFAULT_CONFDIR else has_so_suffix
 
 
 def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
-    """Prove the service as `change` would leave it; the verdict on enforced users, or a FleetMfaError that says why not."""
+    """Prove the service as `change` would leave it. Returns the verdict on enforced users; a FleetMfaError says why it
+    is refused."""
     if demand.require_installed:
         _check_installed_modules(demand)
     after = _config(demand, change.after)
-    # What the service is without us: lines of ours that are being replaced are nobody's to miss.
+    # The service without our lines: replacing old lines of ours takes nothing away from anybody.
     before = _config(demand, change.before and split(change.before, change.path).without)
     verdict = _prove_enforced(change, after, demand)
     if demand.own_service:
@@ -73,7 +74,7 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
 def _config(demand: Demand, text: bytes | None) -> PamConfig:
     content = None if text is None else text.decode("utf-8", "surrogateescape")
     config = PamConfig(confdir=demand.confdir, overlay={demand.service: content})
-    # Where the base still has our block, it goes with the same wish.
+    # If the base still has our block, the same change removes it.
     return without_us(config, [demand.base_service]) if demand.own_service else config
 
 
@@ -100,7 +101,7 @@ def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Ve
         raise _refusal(demand, f"libpam cannot load the service: {verdict.problem}")
     if not verdict.can_succeed:
         raise _refusal(demand, f"{who} could never log in", verdict)
-    # Once more where the key file may be gone; and a service of its own must not depend on who is sent to it either.
+    # Once more with a key file that may be missing; and a separate service must not depend on who is sent to it.
     careless = Subject() if demand.own_service else Subject(member_of=member.member_of)
     for case in (verdict, _prove(config, demand, careless, required)):
         if case.can_succeed_without_token or case.token_asked_when_it_succeeds != "always":
@@ -114,11 +115,11 @@ def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Ve
 
 
 def _refuse_second_token(change: FileChange, config: PamConfig, demand: Demand, member: Subject) -> None:
-    """Where our lines are not the last word, those of the host's own that come behind must not ask again."""
+    """If the stack continues after our lines, the host's own lines must not ask for a second token."""
     foreign = sorted(set(_token_places(config, demand.service)) - _own_places(change))
     if not foreign:
         return
-    member = replace(member, has_key=None)  # our key says nothing of one that the host's own line may want
+    member = replace(member, has_key=None)  # our key says nothing about one that the host's own line may require
     if may_pass(config, demand.service, member, _token_line_among(set(foreign)), demand.is_installed):
         raise _refusal(
             demand,
@@ -129,23 +130,23 @@ def _refuse_second_token(change: FileChange, config: PamConfig, demand: Demand, 
 
 
 def _prove_base_kept(after: PamConfig, demand: Demand) -> None:
-    """Every rule that held for these users before holds after: who may log in, what a session is given."""
+    """Every rule that applied to these users before still applies: who may log in, what a session gets."""
     lost = lost_rules(after, demand.base_service, demand.service)
     if lost:
         raise _refusal(demand, f"it would behave differently from {demand.base_service}: {'; '.join(lost)}")
 
 
 def _prove_not_enforced(change: FileChange, before: PamConfig, after: PamConfig, demand: Demand) -> None:
-    """Nothing may have changed for those who are not members: asked what they were asked, let in by what let them in."""
+    """Nothing may change for users outside the group: what they are asked for, and what lets them in."""
     who = f"someone who is not a member of {demand.group}"
-    # Whether there is a key matters only to lines of the host's own.
+    # Whether there is a key only matters for the host's own lines.
     for has_key in (False, None):
         subject = Subject(not_member_of=frozenset({demand.group}), has_key=has_key)
         was, verdict = _prove(before, demand, subject), _prove(after, demand, subject)
         if verdict.token_asked != was.token_asked:
             so_far = "" if was.token_asked == NEVER else f" {verdict.token_asked}, was {was.token_asked}"
             raise _refusal(demand, f"{who} would be asked for a token{so_far}", verdict)
-        # Where the host's own lines ask everybody already, that alone would not show that ours do too.
+        # If the host's own lines already ask everybody, that alone would not show that ours do too.
         if may_pass(after, demand.service, subject, _token_line_among(_own_places(change)), demand.is_installed):
             raise _refusal(demand, f"{who} would be asked for a token by these lines", verdict)
         if was.can_succeed and not verdict.can_succeed:
@@ -156,7 +157,7 @@ def _prove_not_enforced(change: FileChange, before: PamConfig, after: PamConfig,
 
 
 def host_asks(change: FileChange, demand: Demand) -> tuple[str, ...]:
-    """A note on token lines of the host's own, by which others than members are asked and go on to be."""
+    """A note about the host's own token lines, which ask users outside the group too and will continue to do so."""
     service = demand.base_service if demand.own_service else demand.service
     config = without_us(PamConfig(demand.confdir), [service])
     subject = Subject(not_member_of=frozenset({demand.group}))
@@ -178,7 +179,7 @@ def _token_places(config: PamConfig, service: str) -> list[str]:
 
 
 def _prove_credentials(before: PamConfig, after: PamConfig, demand: Demand) -> None:
-    """pam_setcred(), which sshd calls for every login, must go through as it did, or users are let in and thrown out."""
+    """pam_setcred(), which sshd calls for every login, must still succeed, or users are let in and then thrown out."""
     becomes = set_credentials(after, demand.service, demand.is_installed)
     was = None if demand.own_service else set_credentials(before, demand.service, demand.is_installed)
     if becomes.succeeds != ALWAYS and (was is None or was.succeeds == ALWAYS):
@@ -191,7 +192,7 @@ def _prove_credentials(before: PamConfig, after: PamConfig, demand: Demand) -> N
 
 
 def _check_installed_modules(demand: Demand) -> None:
-    """Each module that our own lines name is installed and takes the options they give it."""
+    """Each module named in our own lines must be installed and accept the given options."""
     own_lines = PamConfig(confdir=demand.confdir, overlay={demand.service: demand.content})
     for line in own_lines.auth_stack(demand.service).lines:
         if line.kind == "module" and line.file.endswith(f"/{demand.service}"):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The PAM prover: what the `auth` stack of a service can do, whatever its modules return. Private to the collection.
+"""The PAM prover: what the `auth` stack of a service can do, for all results of its modules. Private to the collection.
 
-`walk.py` finds every way through the stack that makes a difference, `explain.py` tells one of them. A proof says "can": a
-result that is possible is taken to happen, and two lines are never taken to agree (two gates on one unknown group may
-differ), so it errs towards finding a way in.
+`walk.py` finds every relevantly different path through the stack, and `explain.py` describes one of them. A proof is
+about what can happen: every possible result is assumed to occur, and two lines are never assumed to agree (two
+conditions on one unknown group may differ), so it errs on the side of finding a way in.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def token_line(token_modules: Sequence[str] = TOKEN_MODULES) -> LineTest:
 
 
 def has_so_suffix(module: str) -> bool:
-    """Where one cannot look: libpam adds no suffix, so a module named without one is missing."""
+    """If the host cannot be checked: libpam adds no suffix, so a module named without one is missing."""
     return module.endswith(".so")
 
 
 def runs_command(*command: str) -> LineTest:
-    """Is it a pam_exec line that runs this program, with at least these arguments first?"""
+    """Whether this is a pam_exec line that runs this program, with at least these arguments first."""
     return lambda line: (
         line.module_name == "pam_exec.so" and tuple(command_of(line.arguments)[: len(command)]) == command
     )
@@ -53,7 +53,7 @@ def runs_command(*command: str) -> LineTest:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answers for one service and one subject; `problem` is set where libpam does not start the service at all."""
+    """The answers for one service and one subject; `problem` is set if libpam does not start the service at all."""
 
     service: str
     can_succeed: bool
@@ -68,7 +68,7 @@ class Verdict:
     problem: str
 
     def explain(self) -> str:
-        """The counterexample as text, a line each."""
+        """The counterexample as text, one step per line."""
         if self.problem:
             return self.problem
         return "\n".join(
@@ -87,8 +87,8 @@ def prove(
 ) -> Verdict:
     """What the stack of `service` can do for `subject`.
 
-    `required`: what a login needs to count as one with a token, each a test of lines of which one has to return success,
-    in this order; by default a token module. `assume`: `file:line` to the results that line may have.
+    `required`: what counts as a login with a token: a list of tests, each of which a line that succeeds must meet, in
+    this order; by default a token module. `assume`: maps `file:line` to the results that this line may have.
     """
     stack = config.auth_stack(service)
     lines = stack.lines
@@ -126,7 +126,7 @@ def may_pass(
     test: LineTest,
     is_installed: Callable[[str], object] = has_so_suffix,
 ) -> bool:
-    """Whether a login that succeeds may have had a success at such a line."""
+    """Whether a successful login may include a success of such a line."""
     lines = config.auth_stack(service).lines
     ways = [_ways(line, subject, service, TOKEN_MODULES, is_installed) for line in lines]
     ends = Walker(lines, [test], TOKEN_MODULES).ends(ways)
@@ -140,7 +140,7 @@ def _ways(
     token_modules: Sequence[str],
     is_installed: Callable[[str], object],
 ) -> list[ModuleOutcome]:
-    """How this line may go, the likeliest first."""
+    """The possible results of this line, the likeliest first."""
     fixed = fixed_result(line)
     if fixed is not None:
         return [ModuleOutcome(fixed)]

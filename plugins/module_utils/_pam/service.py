@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Puts the token lines into a PAM service, as a plan that can be proven before it is applied. Private to the collection.
+"""Adds the token lines to a PAM service, as a plan that can be proven before it is applied. Private to the collection.
 
-Two shapes: one marked block at the head of the `auth` part of an existing service, or a service file of its own
-(sshd's PAMServiceName, OpenSSH 9.8+). Taking the block out gives back the file byte for byte (pam.conf(5)).
+There are two forms: one marked block at the start of the `auth` part of an existing service, or a separate service file
+(sshd's PAMServiceName, OpenSSH 9.8+). Removing the block restores the file byte for byte (pam.conf(5)).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block, lines_of, split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
 
-# A service name becomes a file name below confdir: no slash, no leading dot.
+# A service name becomes a file name in confdir: no slash, no leading dot.
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*\Z")
-# What can bring auth lines: an auth line itself ("-auth" too) or Debian's @include, which takes every type.
+# Lines that can add auth lines: an auth line itself (also "-auth") or Debian's @include, which includes every type.
 _AUTH_PART = re.compile(rb"\s*(-?auth\s|@include\s)", re.IGNORECASE)
 
 
@@ -29,7 +29,7 @@ def service_path(confdir: str, service: str) -> str:
 
 
 def plan_block(confdir: str, service: str, content: str) -> FileChange:
-    """The change that makes `content` the first lines of the auth part of an existing service."""
+    """The change that makes `content` the first lines in the auth part of an existing service."""
     path = service_path(confdir, service)
     before = read_file(path)
     if not before:
@@ -43,9 +43,10 @@ def plan_block(confdir: str, service: str, content: str) -> FileChange:
 
 
 def plan_own_service(confdir: str, service: str, content: str) -> FileChange:
-    """The change that makes `content` a service of its own; a file somebody else wrote is never replaced.
+    """The change that makes `content` a separate service; a file written by somebody else is never replaced.
 
-    Lines that somebody put around ours stay. The proof is of the whole file, and refuses those that change who gets in.
+    Lines that somebody has added around ours stay. The proof covers the whole file, and refuses it if they change who
+    gets in.
     """
     path = service_path(confdir, service)
     before = read_file(path)
@@ -58,7 +59,7 @@ def plan_own_service(confdir: str, service: str, content: str) -> FileChange:
 
 
 def plan_removal(confdir: str, service: str) -> FileChange:
-    """The change that takes our lines away: the block, or the whole file where it is nothing but our lines."""
+    """The change that removes our lines: the block, or the whole file if it contains nothing else."""
     path = service_path(confdir, service)
     before = read_file(path)
     if before is None:
@@ -76,7 +77,7 @@ def _block(content: str) -> bytes:
 
 
 def first_line(lines: list[bytes], wanted: Pattern[bytes]) -> int:
-    """Index of the first line that begins as wanted, 0 if there is none; never inside a continued line."""
+    """Index of the first line that starts as wanted, 0 if there is none; never inside a continued line."""
     continued = False
     for index, line in enumerate(lines):
         if not continued and wanted.match(line):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What pam_setcred() makes of an `auth` stack that was not run before. Private to the collection.
+"""What pam_setcred() does with an `auth` stack that was not run before. Private to the collection.
 
-sshd runs keyboard-interactive in a child, so in the process that sets the credentials libpam knows no results of the
-auth phase: it walks the stack anew, with what each module's pam_sm_setcred() returns, for everybody, also for a login
-with a key alone. A walk that does not succeed throws out a user who was just let in; one that ends early leaves the
-modules behind it without their say (pam_group, pam_krb5, pam_cap).
+sshd runs keyboard-interactive in a child process, so in the process that sets the credentials libpam knows no results
+of the auth phase: it runs the stack anew, with the result of each module's pam_sm_setcred(), for everybody, even for a
+login with a key alone. If that run fails, a user who was just let in is thrown out; if it ends early, the modules after
+that line cannot do their work (pam_group, pam_krb5, pam_cap).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DIRECTORY_MODULES = ("pam_sss.so", "pam_ldap.so", "pam_krb5.so", "pam_winbind.s
 
 
 class Reached(NamedTuple):
-    """A line of the stack, without its number, which an edit above it changes; and how often the walk comes by."""
+    """A line of the stack, without its number, which an edit above it changes; and how often it is reached."""
 
     file: str
     control: str
@@ -44,7 +44,7 @@ class Reached(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """`succeeds` and `reached` speak of every walk a healthy host can make; `failure` shows one that fails."""
+    """`succeeds` and `reached` cover every run that is possible on a healthy host; `failure` shows a failing one."""
 
     succeeds: str
     reached: frozenset[Reached]
@@ -69,7 +69,7 @@ def set_credentials(
 
 
 def results_of(line: Line) -> tuple[str, ...]:
-    """What the module of a line returns from pam_sm_setcred() on a healthy host."""
+    """The possible results of pam_sm_setcred() in the module of a line, on a healthy host."""
     name = line.module_name
     if name == "pam_debug.so":
         told = next((word[len("cred=") :] for word in line.arguments if word.startswith("cred=")), "")
@@ -88,7 +88,7 @@ def results_of(line: Line) -> tuple[str, ...]:
 
 
 class _Walk:
-    """Every walk through one stack, as a graph of states."""
+    """Every run through one stack, as a graph of states."""
 
     def __init__(self, lines: tuple[Line, ...], is_installed: Callable[[str], object], jump_is_ok: bool):
         self._lines = lines
@@ -106,7 +106,7 @@ class _Walk:
         return SOMETIMES if any(state.position == len(self._lines) for state in avoiding) else ALWAYS
 
     def failure(self) -> list[str]:
-        """A walk that fails, a line each."""
+        """A failing run, one step per line."""
         came_from: dict[State, tuple[State, str]] = {}
         for state in self._reachable(came_from=came_from):
             if state.position == len(self._lines) and state.judgement.result != "success":

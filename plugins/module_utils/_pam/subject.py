@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whom a proof is about, and what pam_succeed_if says of them. Private to the collection."""
+"""The subject of a proof, and the results of pam_succeed_if for it. Private to the collection."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _TEXTUAL: dict[str, Callable[[str, str], bool]] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """A user or a class of users. What is unknown may be either way; `not_member_of` None means: of no other group."""
+    """A user or a class of users. Whatever is unknown may be either way; `not_member_of` None means: no other group."""
 
     user: str | None = None
     uid: int | None = None
@@ -50,7 +50,7 @@ class Subject:
 
     @classmethod
     def from_host(cls, user: str | None, groups: Sequence[str] | None, has_key: bool | None) -> Subject:
-        """`groups` are all the groups of the subject; without them those this host knows of `user`."""
+        """`groups` are all the groups of the subject; without them, those known to this host for `user`."""
         account = None
         if user is not None:
             try:
@@ -88,12 +88,13 @@ def _group_names(numbers: Iterable[int]) -> list[str]:
         try:
             names.append(grp.getgrgid(number).gr_name)
         except KeyError:
-            continue  # a number without a name is the name of no gate
+            continue  # no condition can name a group without a name
     return names
 
 
 def succeed_if(arguments: Sequence[str], subject: Subject, service: str) -> frozenset[str]:
-    """What a pam_succeed_if line with these arguments may return: its conditions are tried in order, all must hold."""
+    """The possible results of a pam_succeed_if line with these arguments: all its conditions must be fulfilled, in
+    order."""
     words = [word for word in arguments if word not in _FLAGS]
     if "use_uid" in arguments:
         # The account of the process that runs PAM, not the one that logs in.
@@ -143,7 +144,7 @@ def _numeric(test: str, left: str | None, right: str) -> frozenset[str]:
 
 
 def _number(text: str) -> int | None:
-    """As strtoll() with base 0 reads it."""
+    """As read by strtoll() with base 0."""
     if not re.fullmatch(r"\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)", text):
         return None
     text = text.strip()

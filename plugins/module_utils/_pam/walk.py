@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Every way through an `auth` stack that makes a difference. Private to the collection.
+"""Explores every relevantly different path through an `auth` stack. Private to the collection.
 
-It walks the states libpam can reach, not the combinations of results: what counts of a way is where it stands, what libpam
-thinks of it so far, and whether the token was asked for and proven. That is a small number per line.
+It follows the states that libpam can reach, not the combinations of results. Relevant about a path are its position,
+libpam's judgement so far, and whether the token was asked for and proven: a small number of states per line.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ LineTest = Callable[[Line], bool]
 
 
 class Point(NamedTuple):
-    """What counts of a way through the stack so far."""
+    """The relevant state of a path through the stack."""
 
     state: State
     asked: bool = False
-    proven: int = 0  # how many of `required` have said success
+    proven: int = 0  # how many of `required` have been met
     factors: frozenset[str] = frozenset()
 
 
 class Visit(NamedTuple):
-    """A point, and the step that led to it first."""
+    """A point, and the step that first led to it."""
 
     point: Point
     previous: Visit | None
@@ -44,7 +44,7 @@ class Walker:
     token_modules: Sequence[str]
 
     def ends(self, ways: Sequence[Sequence[ModuleOutcome]]) -> list[Visit]:
-        """Every distinct end of the stack, for lines that may go these ways."""
+        """Every distinct end of the stack, given these possible results of its lines."""
         distinct = [_distinct(line, way) for line, way in zip(self.lines, ways)]
         resets = levels_with_reset(self.lines)
         start = Visit(Point(State()), None, None)
@@ -82,7 +82,7 @@ class Walker:
 
 
 def _distinct(line: Line, ways: Sequence[ModuleOutcome]) -> list[ModuleOutcome]:
-    """One way for each difference it can make."""
+    """One result for each different effect it can have."""
     first: dict[tuple[Any, ...], ModuleOutcome] = {}
     for way in ways:
         kind = way.result if way.result in ("success", "incomplete") else "other"

@@ -58,11 +58,11 @@ def test_the_counterexample_names_place_module_result_and_effect():
             "line": 1,
             "module": "pam_unix.so",
             "returned": "success",
-            "effect": "counts as a yes and ends the stack; the stack ends with success",
+            "effect": "counts as success and ends the stack; the stack ends with success",
         }
     ]
     assert found.explain() == (
-        "/nonexistent/sshd:1: pam_unix.so returned success: counts as a yes and ends the stack; the stack ends with "
+        "/nonexistent/sshd:1: pam_unix.so returned success: counts as success and ends the stack; the stack ends with "
         "success"
     )
 
@@ -78,7 +78,7 @@ def test_done_in_a_substack_ends_the_substack_only():
     found = prove(config, "sshd", MEMBER)
     assert found.ways_in == [["password", "token"]]
     config = PamConfig("/nonexistent", {"sshd": "auth substack inner\n", "inner": "auth sufficient pam_x.so\n"})
-    assert prove(config, "sshd").counterexample[0]["effect"].startswith("counts as a yes and ends this substack")
+    assert prove(config, "sshd").counterexample[0]["effect"].startswith("counts as success and ends this substack")
 
 
 def test_a_service_libpam_does_not_start():
