@@ -56,29 +56,31 @@ lab-down: ## Remove the hosts of `make lab`
 
 .PHONY: screens
 screens: deps ## Render docs/screens from a real enrollment
-	@dev/make_screens
+	@python3 dev/make_screens
 
 # --- tests ----------------------------------------------------------------------------------------------------------
 
 .PHONY: measure
 measure: deps ## What a run costs, with few users and with many, and what the guard costs a login
-	@tests/measure/cost.py
-	@tests/measure/guard.py
+	@python3 tests/measure/cost.py
+	@python3 tests/measure/guard.py
 
-.PHONY: test unit docs-test lint sanity molecule build
+.PHONY: test unit docs-test lint sanity molecule build check-release
 test: deps ## What CI runs: unit, docs, lint, sanity, build, molecule (SCENARIOS="default rollback"; default: all)
 	@dev/run_tests
 
 unit: deps ## Unit tests, with the real libpam and sshd
-	@# Some tests start modules in processes of their own, which pytest's pythonpath does not reach.
-	@PYTHONPATH=$(CURDIR):$(CURDIR)/.ansible/collections pytest tests/unit tests/differential -n 2
+	@pytest tests/unit tests/differential -n 2
 
 docs-test: deps ## Docs against specs
 	@pytest tests/docs
 
-lint: deps ## ruff, mypy, ansible-lint (production profile), shellcheck
+lint: deps ## ruff, mypy, ansible-lint (production profile), antsibull-docs and -changelog, reuse, shellcheck
 	@ruff check . && ruff format --check .
 	@dev/types
+	@reuse lint --quiet
+	@antsibull-changelog lint
+	@cd $(LINK)/ && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=all --skip-rstcheck .
 	@ansible-lint --offline
 	@dev/shellcheck
 
@@ -87,6 +89,9 @@ sanity: deps ## ansible-test sanity
 
 molecule: deps ## Real logins on container hosts; SCENARIO=default for one of them
 	@dev/molecule $(SCENARIO)
+
+check-release: deps ## What a release needs beside `make test`: ansible-test on two cores, galaxy-importer, the upgrade
+	@dev/check_release
 
 build: deps ## Build the collection, install the archive and use it by FQCN
 	@dev/build

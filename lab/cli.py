@@ -119,4 +119,4 @@ def _exec(options: argparse.Namespace) -> int:
     engine = engines.require()
     container = options.instance.container(engine, options.host).name
     terminal = ["-t"] if sys.stdin.isatty() else []
-    return subprocess.run([*engine.argv, "exec", "-i", *terminal, container, *options.command]).returncode
+    return subprocess.run([*engine.argv, "exec", "-i", *terminal, container, *options.command], check=False).returncode

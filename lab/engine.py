@@ -32,7 +32,7 @@ class Engine:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of the engine and leave the judgement of its result to the caller."""
         return subprocess.run(
-            [*self.argv, *arguments], input=stdin or "", capture_output=True, text=True, timeout=timeout
+            [*self.argv, *arguments], input=stdin or "", capture_output=True, text=True, timeout=timeout, check=False
         )
 
     def check(self, *arguments: str, stdin: str | None = None) -> str:
@@ -103,7 +103,7 @@ def ensure() -> Engine:
 
 
 def _engine(name: str) -> Engine:
-    version = subprocess.run([name, "--version"], capture_output=True, text=True).stdout
+    version = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
     # Some distributions ship a "docker" that is podman.
     kind = "podman" if "podman" in version.lower() else name
     configuration = machine.podman_configuration() if kind == "podman" else ""

@@ -135,6 +135,7 @@ def _bootstrap(engine: Engine, distribution: Distribution) -> None:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "TMPDIR": str(folder)},
+            check=False,
         )
         if result.returncode:
             raise LabError(f"{distribution.name}: mmdebstrap failed:\n{machine.last_lines(result.stderr)}")
@@ -165,6 +166,7 @@ def _sources(distribution: Distribution) -> list[str]:
             ["apt-get", "indextargets", "--format", fields, "Created-By: Packages", "Component: main"],
             capture_output=True,
             text=True,
+            check=False,
         ).stdout
     except FileNotFoundError:
         return []

@@ -95,7 +95,7 @@ def login(server: Server, user: str, answers: Sequence[str] = (), key: bool = Tr
 
     def answer(_title: str, _instructions: str, fields: Sequence[tuple[str, bool]]) -> list[str]:
         prompts.extend(prompt for prompt, _echo in fields)
-        return [left.pop(0) if left else "" for _ in fields]
+        return [left.pop(0) if left else "" for _round in fields]
 
     with transport_to(server) as transport:
         try:

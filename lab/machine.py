@@ -74,10 +74,10 @@ def install(packages: list[str]) -> None:
     say(f"installing {' '.join(packages)}")
     command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "-y", "--no-install-recommends", "install", *packages]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
-        subprocess.run(["apt-get", "-qq", "update"], env=environment, capture_output=True)
-        result = subprocess.run(command, env=environment, capture_output=True, text=True)
+        subprocess.run(["apt-get", "-qq", "update"], env=environment, capture_output=True, check=False)
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         raise LabError(f"apt-get could not install {' '.join(packages)}:\n{last_lines(result.stderr)}")
 

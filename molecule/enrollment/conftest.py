@@ -68,7 +68,7 @@ class Session(Window):
         """What a command prints in the shell."""
         marker = f"end-{time.monotonic_ns()}"
         self.enter(f"clear; {command}; echo {marker[:4]}''{marker[4:]}")
-        return self.wait_for(marker).split(marker)[0].strip()
+        return self.wait_for(marker).partition(marker)[0].strip()
 
 
 @pytest.fixture

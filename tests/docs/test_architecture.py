@@ -39,7 +39,7 @@ def _imported(path):
                 continue
             parts = name[len(OURS) :].split(".")
             found = ["/".join(parts[:length]) + ".py" for length in range(1, len(parts) + 1)]
-            yield next(path for path in found if (MODULE_UTILS / path).is_file())
+            yield [path for path in found if (MODULE_UTILS / path).is_file()][0]
 
 
 RULE = _rule()

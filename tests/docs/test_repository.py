@@ -64,7 +64,7 @@ def test_scenarios_verify_something():
     checked = 0
     for config in ROOT.glob("molecule/*/molecule.yml"):
         for step in yaml.safe_load(config.read_text())["scenario"]["test_sequence"]:
-            verb, _, argument = step.partition(" ")
+            verb, _blank, argument = step.partition(" ")
             if verb == "verify":
                 checked += 1
                 assert list((config.parent / (argument or "tests")).rglob("test_*.py")), f"{config}: {step}"

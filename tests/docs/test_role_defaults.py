@@ -38,7 +38,7 @@ def test_same_names_and_values_at_main(role):
 def test_values_are_of_their_type(role):
     for name, option in specs(role)["main"]["options"].items():
         assert isinstance(option["default"], TYPES[option["type"]]), name
-        assert type(option["default"]) is not bool or option["type"] == "bool", name
+        assert not isinstance(option["default"], bool) or option["type"] == "bool", name
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

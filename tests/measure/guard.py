@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What the exactly-once guard costs a login over SSH: logins with and without its PAM lines in turns, on lab hosts.

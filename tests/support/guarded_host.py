@@ -11,10 +11,12 @@ import subprocess
 import time
 from pathlib import Path
 
+import yaml
+
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import token_at
 from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE, PamLogin
 
-PROGRAMS = Path(__file__).parents[2] / "roles/mfa/files/usr/local/libexec/fleetmfa"
+ROLE = Path(__file__).parents[2] / "roles/mfa"
 PERIOD = 30
 SPARE_SECONDS = 5
 # A directory that knows each account by any spelling.
@@ -44,9 +46,8 @@ class GuardedHost:
 
     def _program(self, name: str) -> Path:
         """The program as it is installed, but run by this shell as its /bin/sh, and asking a directory of our own."""
-        text = (PROGRAMS / name).read_text()
         program = self.folder / name
-        text = text.replace("#!/bin/sh", f"#!{self.folder}/sh", 1)
+        text = installed_program(name).replace("#!/bin/sh", f"#!{self.folder}/sh", 1)
         program.write_text(text.replace("PATH=/", f"PATH={self.directory.parent}:/", 1))
         program.chmod(0o755)
         return program
@@ -110,6 +111,12 @@ class GuardedHost:
         return subprocess.run(
             [str(self.guard), action, str(self.folder)], env=variables, capture_output=True, text=True, check=False
         )
+
+
+def installed_program(name: str) -> str:
+    """The program's text on a host."""
+    variables = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    return variables["mfa__shebang"] + (ROLE / "files/usr/local/libexec/fleetmfa" / name).read_text()
 
 
 def _step_with_time_left() -> int:

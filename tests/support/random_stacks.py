@@ -34,7 +34,7 @@ class RandomFolder:
             self.files["other"] = self._file(0, dice.randint(0, 3), top=True)
 
     def _file(self, first: int, count: int, top: bool) -> str:
-        text = "".join(self._line(first, top) + self._end_of_line() for _ in range(count))
+        text = "".join(self._line(first, top) + self._end_of_line() for _round in range(count))
         if (top or not self._at_include_inside) and self._chance(0.005):
             text += "auth required pam_permit.so \\\n"
         return text.rstrip("\n") if self._chance(0.1) else text
@@ -128,8 +128,8 @@ class RandomFolder:
                 "pam_permit.so",
                 "pam_deny.so",
                 "pam_missing.so",
-                *(self._debug_module(_COMMON_RESULTS) for _ in range(8)),
-                *(self._debug_module(RETURN_VALUES) for _ in range(3)),
+                *(self._debug_module(_COMMON_RESULTS) for _round in range(8)),
+                *(self._debug_module(RETURN_VALUES) for _round in range(3)),
             )
         )
 

@@ -3,7 +3,7 @@
 """Runs the system's own programs: where they are searched, for how long they run, with which environment. Private.
 
 They inherit nothing from the caller, since mfa-enroll runs on behalf of a user: no environment, no standard input, no
-working directory. This file also runs without Ansible, inside the roll-back program.
+working directory. This file also runs without Ansible, inside the roll-back program, so not with AnsibleModule.run_command.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def find_program(program: str) -> str | None:
 def run(program: str, *arguments: str) -> Done:
     """Run it until it ends. A FleetMfaError if it does not exist, cannot be started or does not end in time."""
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             [_found(program), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -69,7 +69,7 @@ def succeeds(program: str, *arguments: str) -> bool:
 
 def start_detached(program: str, *arguments: str) -> None:
     """Start it in its own session, where it survives this process."""
-    subprocess.Popen(
+    subprocess.Popen(  # pylint: disable=ansible-bad-function
         [_found(program), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -28,7 +28,7 @@ def fresh_key(host, **values):
 
 @pytest.mark.parametrize("connections", [8, 30])
 def test_one_token_on_many_connections_lets_one_in(host, connections):
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         fresh_key(host)
         logins = host.asked(connections)
         assert len(logins) == connections
@@ -39,7 +39,7 @@ def test_without_the_guard_the_same_race_lets_several_in(host):
     """Else the test above would show nothing."""
     host.write_service(guarded=False)
     most = 0
-    for _ in range(20):
+    for _round in range(20):
         fresh_key(host)
         most = max(most, let_in(host.asked(8), [host.token()] * 8))
         if most > 1:
@@ -48,7 +48,7 @@ def test_without_the_guard_the_same_race_lets_several_in(host):
 
 
 def test_one_recovery_code_on_many_connections_lets_one_in(host):
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         fresh_key(host, codes=CODES)
         assert let_in(host.asked(8), [CODES[1]] * 8) == 1
 
@@ -56,11 +56,11 @@ def test_one_recovery_code_on_many_connections_lets_one_in(host):
 @pytest.mark.parametrize("kind", ["token", "recovery code"])
 def test_wrong_answers_in_the_same_moment_bring_nothing_back(host, kind):
     """A wrong answer writes the key file as it was before the right one: the module then takes the token a second time."""
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         fresh_key(host, codes=CODES)
         right = host.token() if kind == "token" else CODES[0]
         times_in = let_in(host.asked(8), [right] + [WRONG] * 7)
-        times_in += [host.answer(right) for _ in range(3)].count(True)
+        times_in += [host.answer(right) for _round in range(3)].count(True)
         assert times_in <= 1
 
 
@@ -83,14 +83,14 @@ def test_a_claimed_recovery_code_stays_claimed_when_the_key_file_comes_back(host
 
 def test_steps_used_up_without_a_login_are_nobodys(host):
     """Validation by two tokens leaves both steps in the key file as used."""
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         fresh_key(host, used=(host.step - 1, host.step + 1))
         assert let_in(host.asked(8), [host.token()] * 8) == 1
 
 
 def test_two_honest_logins_at_once(host):
     """With two tokens, or a token and a recovery code, at least one gets in; the other may have to try again."""
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         fresh_key(host, codes=CODES)
         assert 1 <= let_in(host.asked(2), [host.token(), host.token(-1)]) <= 2
         fresh_key(host, codes=CODES)
@@ -122,7 +122,7 @@ def test_a_claim_needs_an_attempt_of_the_same_login(host):
 def test_an_attempt_lets_one_login_in(host):
     assert host.run("attempt").returncode == 0
     host.write_key_without_forgetting(used=(host.step, host.step + 1))
-    assert [host.run("claim").returncode for _ in range(2)] == [0, 1]
+    assert [host.run("claim").returncode for _round in range(2)] == [0, 1]
 
 
 def test_the_attempt_of_another_login_does_not_do(host):

@@ -15,7 +15,7 @@ def seconds_since_boot() -> int:
 
 def test_guesses_held_open_together_get_no_further_than_the_limit(host):
     host.write_key(rate_limit="3 30")
-    logins = [host.login() for _ in range(200)]
+    logins = [host.login() for _round in range(200)]
     asked = [login for login in logins if login.has_prompt()]
     assert len(asked) == 3
     assert not any(login.succeeds() for login in logins if login not in asked)
@@ -33,7 +33,7 @@ def test_as_many_logins_as_the_limit_allows(host):
 
 def test_hanging_up_does_not_give_an_attempt_back(host):
     host.write_key(rate_limit="2 30")
-    for _ in range(2):
+    for _round in range(2):
         login = host.login()
         assert login.has_prompt()
         login.hang_up()
@@ -66,7 +66,7 @@ def test_a_long_period_is_remembered_whole(host):
 
 def test_without_a_rate_limit_there_is_none(host):
     host.write_key(rate_limit=None)
-    assert all(host.run("attempt").returncode == 0 for _ in range(10))
+    assert all(host.run("attempt").returncode == 0 for _round in range(10))
 
 
 def test_what_is_kept_stays_small(host):

@@ -39,7 +39,7 @@ def test_a_token_or_code_counts_once_over_all_spellings(host, first, second):
 
 
 def test_one_token_on_many_connections_lets_one_in_at_most(host):
-    for _ in range(ROUNDS):
+    for _round in range(ROUNDS):
         host.secret = os.urandom(20)
         host.write_key()
         logins = host.asked(9, names=SPELLINGS)

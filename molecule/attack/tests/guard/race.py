@@ -47,7 +47,7 @@ class HeldLogin(threading.Thread):
         self.asked = True
         self.settled.set()
         self.start_answering.wait(4 * TIMEOUT)
-        return [self.answer for _ in fields]
+        return [self.answer for _round in fields]
 
 
 class Race:
@@ -55,7 +55,7 @@ class Race:
 
     def __init__(self, server: Server, user: str, connections: int):
         self._start = threading.Event()
-        self.logins = [HeldLogin(server, user, self._start) for _ in range(connections)]
+        self.logins = [HeldLogin(server, user, self._start) for _round in range(connections)]
         for login in self.logins:
             login.start()
         for login in self.logins:

@@ -22,7 +22,7 @@ WRONG = "000000"
 @pytest.mark.parametrize(("connections", "rounds"), [(8, ROUNDS), (30, -(-ROUNDS // 4))])
 def test_one_token_on_many_connections_lets_one_in(server, keys, connections, rounds):
     counts = []
-    for user, _ in zip(cycle(RACERS), range(rounds)):
+    for user, _round in zip(cycle(RACERS), range(rounds)):
         race = Race(server, user, connections)
         assert race.asked == connections
         counts.append(race.answer([keys[user].token()]))
@@ -33,7 +33,7 @@ def test_one_token_on_many_connections_lets_one_in(server, keys, connections, ro
 def test_wrong_answers_in_the_same_moment_do_not_bring_a_recovery_code_back(server, keys):
     code = keys["spender"].recovery_codes[0]
     times_in = Race(server, "spender", 8).answer([code, WRONG])
-    for _ in range(3):
+    for _round in range(3):
         times_in += Race(server, "spender", 1).answer([code])
     assert times_in <= 1
 

@@ -120,7 +120,7 @@ def knock():
                 door.recv(1)
             except OSError:
                 pass
-for _ in range(64):
+for _round in range(64):
     threading.Thread(target=knock).start()
 """
 
@@ -147,7 +147,9 @@ def test_the_flood_of_one_user_keeps_nobody_from_enrolling(root, talk):
 
 
 def test_many_who_knock_do_not_shut_the_door(root, talk):
-    code = "import socket; [socket.socket(socket.AF_UNIX).connect('/run/fleetmfa/enroll.sock') for _ in range(400)]"
+    code = (
+        "import socket; [socket.socket(socket.AF_UNIX).connect('/run/fleetmfa/enroll.sock') for _round in range(400)]"
+    )
     root.run(f'su door -s /bin/sh -c "python3 -I -c \\"{code}\\""')
     root.run("sleep 5")
     assert root.run("systemctl is-active fleetmfa-enroll.socket").stdout.strip() == "active"

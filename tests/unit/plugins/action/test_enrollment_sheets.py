@@ -108,8 +108,8 @@ class Links(HTMLParser):
         super().__init__()
         self.found = []
 
-    def handle_starttag(self, tag, attributes):
-        self.found += [(tag, name) for name, _ in attributes if name in ("src", "href", "onload", "onerror", "action")]
+    def handle_starttag(self, tag, attrs):
+        self.found += [(tag, name) for name, _value in attrs if name in ("src", "href", "onload", "onerror", "action")]
         self.found += [(tag, "")] * (tag in ("script", "link", "iframe", "img"))
 
 

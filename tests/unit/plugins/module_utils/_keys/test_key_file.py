@@ -183,7 +183,7 @@ def test_any_bytes_are_kept_and_merging_twice_is_merging_once():
         "-1",
     ]
     for _round in range(3000):
-        content = "".join(chance.choice(pieces) for _ in range(chance.randrange(30))).encode("latin-1")
+        content = "".join(chance.choice(pieces) for _round in range(chance.randrange(30))).encode("latin-1")
         parsed = KeyFile.parse(content)
         assert parsed.render() in (content, content + b"\n")
         once = parsed.merged(SETTINGS, "Example", "alice")

@@ -31,7 +31,7 @@ def state_dir(tmp_path):
 def give(state_dir):
     """give(user, **changes of the settings) -> puts a validated key there and returns it."""
 
-    def put(user="alice", codes=CODES, issuer="Example", period=30, **settings):
+    def put(user="alice", codes=tuple(CODES), issuer="Example", period=30, **settings):
         key = KeyFile.create(SECRET, SETTINGS._replace(**settings), issuer, user, codes, 1000, period)
         with state_dir.lock():
             state_dir.converge_validated(user, lambda current: current or key)

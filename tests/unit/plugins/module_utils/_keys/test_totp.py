@@ -48,7 +48,7 @@ def test_same_tokens_and_uris_as_pyotp():
     pyotp = pytest.importorskip("pyotp")
     for seed in range(200):
         chance = random.Random(seed)
-        secret = base64.b32encode(bytes(chance.randrange(256) for _ in range(chance.choice([20, 25, 32, 64, 80]))))
+        secret = base64.b32encode(bytes(chance.randrange(256) for _round in range(chance.choice([20, 25, 32, 64, 80]))))
         text = secret.decode().rstrip("=")
         time, period = chance.randrange(4_000_000_000), chance.choice([15, 30, 60])
         oracle = pyotp.TOTP(text, interval=period)
@@ -65,7 +65,7 @@ def test_matching_steps():
 
 
 def test_generated_secrets_have_160_bits_and_differ():
-    secrets = {generate_secret() for _ in range(100)}
+    secrets = {generate_secret() for _round in range(100)}
     assert len(secrets) == 100
     assert {len(decode_secret(secret)) for secret in secrets} == {20}
 

@@ -191,9 +191,9 @@ def test_the_exploration_finds_what_trying_everything_finds():
     seed = random.SystemRandom().randrange(2**32)
     dice = random.Random(seed)
     verdicts = set()
-    for _ in range(400):
-        inner = "".join(f"{random_line(dice)}\n" for _ in range(dice.randint(0, 3)))
-        outer = [random_line(dice) for _ in range(dice.randint(1, 4))]
+    for _round in range(400):
+        inner = "".join(f"{random_line(dice)}\n" for _round in range(dice.randint(0, 3)))
+        outer = [random_line(dice) for _round in range(dice.randint(1, 4))]
         outer.insert(dice.randint(0, len(outer)), "auth substack inner")
         config = PamConfig("/nonexistent", {"sshd": "\n".join(outer) + "\n", "inner": inner})
         subject = Subject(member_of=frozenset(("mfa",)), has_key=dice.choice((True, False, None)))

@@ -21,7 +21,7 @@ pytestmark = needs_sshd
 GUIDE = "auth required pam_google_authenticator.so nullok\n"
 FOR_ALL = DEBIAN.replace("KbdInteractiveAuthentication no", "KbdInteractiveAuthentication yes")
 FOR_ALL += "AuthenticationMethods publickey,keyboard-interactive\n"
-USERS = ["alice", "bob", "carol", "dave"]
+USERS = ("alice", "bob", "carol", "dave")
 
 
 @pytest.fixture

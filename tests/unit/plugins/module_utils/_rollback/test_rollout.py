@@ -84,8 +84,7 @@ class FolderHost:
 
     def run(self, timeout: int = A_LONG_TIME, kill_at: int = 0) -> subprocess.CompletedProcess:
         command = [sys.executable, str(RUN), str(self.state), str(self.etc), ROLLOUT_ID, str(timeout), str(kill_at)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
     def timers(self) -> dict[int, list[str]]:
         """The timers that run: process id and command line."""
@@ -231,9 +230,9 @@ def test_killed_at_any_step_is_undone(tmp_path):
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         results = list(pool.map(killed, range(1, steps + 1)))
-    assert [kill_at for kill_at, code, _, _ in results if code != -signal.SIGKILL] == []
-    assert [kill_at for kill_at, _, as_before, _ in results if not as_before] == []
-    assert {outcome for *_, outcome in results} == {None, "rolled_back"}
+    assert [kill_at for kill_at, code, *_rest in results if code != -signal.SIGKILL] == []
+    assert [kill_at for kill_at, _code, as_before, _outcome in results if not as_before] == []
+    assert {outcome for *_rest, outcome in results} == {None, "rolled_back"}
 
 
 def test_roll_back_killed_on_its_way_is_repeated(host):

@@ -31,7 +31,7 @@ def second_sshd(tmp_path):
     host.write(f"Port {port}\nListenAddress 127.0.0.1\nPidFile none\n" + DEBIAN)
     os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
     process = subprocess.Popen([str(host.sshd), "-D", "-f", str(host.config), "-o", "LogLevel=QUIET"])
-    for _ in range(100):
+    for _round in range(100):
         if str(process.pid) in listening_commands():
             break
         time.sleep(0.05)

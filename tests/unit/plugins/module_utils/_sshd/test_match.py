@@ -78,11 +78,11 @@ def test_same_answer_as_sshd(tmp_path):
     host = SshdHost(tmp_path)
     sshd = Sshd(str(host.sshd))
     asked = 0
-    for _ in range(CONFIGURATIONS):
+    for _round in range(CONFIGURATIONS):
         host.write(random_config(choose))
         config = SshdConfig(str(host.config))
         with PolicyReader(sshd, config) as reader:
-            for _ in range(QUESTIONS):
+            for _round in range(QUESTIONS):
                 groups = frozenset(choose.sample(GROUPS, choose.randint(0, 3)))
                 account = Account(choose.choice(USERS), 1000, groups)
                 address = choose.choice(ADDRESSES)

@@ -115,7 +115,7 @@ def test_quoted_word_is_read_back(version, word):
 
 
 def random_text(choose):
-    return "".join(choose.choice(PIECES) for _ in range(choose.randint(1, 9)))
+    return "".join(choose.choice(PIECES) for _round in range(choose.randint(1, 9)))
 
 
 @needs_sshd
@@ -124,7 +124,7 @@ def test_same_values_as_sshd(tmp_path):
     host = SshdHost(tmp_path)
     sshd = Sshd(str(host.sshd))
     taken = 0
-    for _ in range(LINES):
+    for _round in range(LINES):
         text = random_text(choose)
         host.write(f"DenyGroups first {text}\n")
         try:
@@ -145,7 +145,7 @@ def test_same_match_as_sshd(tmp_path):
     host = SshdHost(tmp_path)
     sshd = Sshd(str(host.sshd))
     account, taken = Account("ab", 1000, frozenset({"a b", "b"})), 0
-    for _ in range(LINES):
+    for _round in range(LINES):
         text = f"User {random_text(choose)} Address {choose.choice(['*', '10.0.0.0/8'])}"
         host.write(f"Banner /0\nMatch {text}\n Banner /1\n")
         try:

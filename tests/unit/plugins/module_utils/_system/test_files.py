@@ -270,7 +270,7 @@ def test_paths_that_cannot_be(path):
 
 def test_path_like_files_leave_no_descriptor_open(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
-    for _time in range(20):
+    for _round in range(20):
         with pytest.raises(FleetMfaError, match="not a regular file"):
             FileChange(str(tmp_path), b"x")
         FileChange(str(Path(__file__)), None)

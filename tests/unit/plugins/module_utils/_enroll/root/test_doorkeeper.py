@@ -69,7 +69,7 @@ def flood(path, uid, threads=64):
     process = os.fork()
     if process == 0:
         os.setuid(uid)
-        workers = [threading.Thread(target=knock_on, daemon=True) for _ in range(threads)]
+        workers = [threading.Thread(target=knock_on, daemon=True) for _round in range(threads)]
         for worker in workers:
             worker.start()
         signal.pause()
@@ -84,13 +84,13 @@ def test_others_get_through_a_flood(door):
     with flood(door.path, NOBODY):
         while "more than" not in door.log:
             time.sleep(0.01)
-        for _ in range(50):
+        for _round in range(50):
             assert as_user(DAEMON, lambda: ask(door.path)) == DAEMON
     assert door.log.count("\n") == 1 and f"user id {NOBODY} has more than {PER_USER}" in door.log
 
 
 def test_what_is_too_much_is_refused_and_the_rest_is_served(door):
-    connections = [knock(door.path) for _ in range(PER_USER)]
+    connections = [knock(door.path) for _round in range(PER_USER)]
     with pytest.raises(FleetMfaError, match="does not answer"):
         ask(door.path)
     for connection in connections:
@@ -127,7 +127,7 @@ def test_more_users_than_there_is_room_for_wait(door, monkeypatch):
     monkeypatch.setattr(doorkeeper, "AT_ONCE", 2)
     path = door.path + "2"
     small = OpenDoor(path, patient)
-    silent = [knock(path) for _ in range(2)]
+    silent = [knock(path) for _round in range(2)]
     started = time.monotonic()
     assert as_user(DAEMON, lambda: ask(path)) == DAEMON
     assert time.monotonic() - started > SILENT_SECONDS / 2
@@ -165,7 +165,7 @@ def test_being_stopped_does_not_cut_a_request_short(door):
 def test_an_error_in_one_request_ends_no_other(door):
     path = door.path + "2"
     broken = OpenDoor(path, lambda connection: 1 / 0)
-    for _ in range(3):
+    for _round in range(3):
         with knock(path) as connection:
             assert connection.recv(100) == b""
     assert "ZeroDivisionError" in broken.log

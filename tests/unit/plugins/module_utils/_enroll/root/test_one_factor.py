@@ -217,7 +217,8 @@ class TestNewKeyBesideAValidatedOne:
     def test_one_of_0_1_0_is_replaced(self, tmp_path, host):
         victim = Victim(tmp_path, "validated, new one of 0.1.0")
         made = victim.ask("new_key", token=CODES[0])
-        assert made["secret"] == victim.files()["pending/alice"] not in (SECRET, OTHER)
+        assert made["secret"] == victim.files()["pending/alice"]
+        assert made["secret"] not in (SECRET, OTHER)
 
 
 class TestMachine:

@@ -47,7 +47,6 @@ def window(door):
     def window_(*arguments, user="alice", columns=80, rows=24, **environment):
         code = RUN.format(uid=pwd.getpwnam(user).pw_uid, arguments=list(arguments), door=door)
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-        kept["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         settings = {"TERM": "xterm-256color", "LANG": "en_US.UTF-8", **kept, **environment}
         windows.append(Window([sys.executable, "-c", code], columns, rows, settings))
         return windows[-1]
