@@ -31,7 +31,7 @@ ARGUMENTS = {
 
 
 class ActionModule(ActionBase):
-    """Runs on the controller only, whatever the host: that is where the keys are, and no host needs to see them."""
+    """Runs only on the controller, regardless of the host: the keys are there, and no host needs to see them."""
 
     _requires_connection = False
 
@@ -50,7 +50,7 @@ class ActionModule(ActionBase):
 
 
 def _sheets(arguments: dict[str, Any]) -> dict[str, bytes]:
-    """Path and content of every sheet; a key that is wrong stops it before anything is written."""
+    """Path and content of every sheet; an invalid key stops the run before anything is written."""
     check_ranges(arguments)
     sheets = {}
     for number, entry in enumerate(arguments["keys"], 1):

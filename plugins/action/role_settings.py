@@ -43,5 +43,5 @@ class ActionModule(ActionBase):
         try:
             return self._templar.template(value)
         except AnsibleError as error:
-            # Its own message may quote the template, and what stands beside a secret.
+            # The original message may quote the template, and so the text next to a secret.
             raise FleetMfaError(f"{name}: cannot be computed ({type(error).__name__})") from None

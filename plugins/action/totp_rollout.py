@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's side of a roll-out: apply, log in anew, confirm through that login. The host's side is the module."""
+"""The controller's side of a roll-out: applies it, makes a new login, and confirms through that login. The module is
+the host's side."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection imp
 class ActionModule(ConfirmedAction):
     MODULE = "fleetmfa.ssh.totp_rollout"
     CHANGE = "the new configuration"
-    TAKEN_BACK = "the old configuration is back"
+    TAKEN_BACK = "the old configuration is restored"
 
     def act(self) -> dict[str, Any]:
         if self._task.args.get("phase", "apply") != "apply":

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's side of module totp_validate: as whom it is connected, and the new login that confirms who is asked."""
+"""The controller's side of module totp_validate: determines the connected account, and makes the new login that
+confirms the change."""
 
 from __future__ import annotations
 

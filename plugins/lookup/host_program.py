@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: host_program
-short_description: A program of this collection for a managed host
+short_description: Build a program of this collection for a managed host
 version_added: 0.1.0
 author: The fleetmfa founders (@fleetmfa)
 description:
-  - Makes one executable file out of the C(module_utils) that the modules of this collection use, and returns it as base64
-    text. So what a program on a host does, and what a module does, is one implementation.
-  - The same release gives the same bytes on every controller. C(unzip -p) shows what is in a program.
+  - Builds one executable file from the C(module_utils) that the modules of this collection use, and returns it as base64
+    text. So the programs on a host and the modules share one implementation.
+  - The same release gives the same bytes on every controller. C(unzip -p) shows the sources of a program.
 options:
   _terms:
     description:
@@ -24,8 +24,8 @@ options:
     choices: [mfa-enroll, mfa-enroll-service]
   interpreter:
     description:
-      - Path on the host of the Python that runs the program, 3.8 or newer.
-      - It runs as root too, so it has to be one that only root can change.
+      - Path on the host of the Python that runs the program, 3.8 or later.
+      - Some programs run as root, so it must be a Python that only root can change.
     type: str
     default: /usr/bin/python3
 seealso:
@@ -33,7 +33,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Install what users enroll with
+- name: Install the program that users enroll with
   fleetmfa.ssh.host_files:
     files:
       - path: /usr/local/bin/mfa-enroll

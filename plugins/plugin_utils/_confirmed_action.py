@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""An action whose change counts once it is confirmed through a new login, and is taken back otherwise. Private."""
+"""An action whose change is confirmed through a new login, and rolled back otherwise. Private to the collection."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._connected_action import ConnectedAction
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import fresh_connection
 
-# It has the phases that confirm and roll back, whichever module has begun.
+# This module has the phases that confirm and roll back, regardless of which module has started.
 _ROLLOUT = "fleetmfa.ssh.totp_rollout"
-# sshd that has just been reloaded refuses connections for a moment.
+# An sshd that has just been reloaded refuses connections for a moment.
 _LOGIN_ATTEMPTS = 3
 _PAUSE = 1
 
 
 class _LoginHangs(BaseException):
-    """Not an Exception: connection plugins catch those, and try again."""
+    """Not an Exception, since connection plugins catch those and try again."""
 
 
 class ConfirmedAction(ConnectedAction):
-    """A result with a `rollout_id` is a change that waits on the host."""
+    """A result with a `rollout_id` is a change that waits on the host for its confirmation."""
 
     CHANGE = "the change"
     TAKEN_BACK = "it will be rolled back"
@@ -48,7 +48,7 @@ class ConfirmedAction(ConnectedAction):
             ) from error
 
     def _confirm(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Have the host keep the change, if it can be told so through a login that it lets in now."""
+        """Make the host keep the change, by telling it so through a new login."""
         problem = (
             self._confirm_by_login(result["rollout_id"], result["confirm_timeout"] // 2)
             if self.logs_in
@@ -63,7 +63,7 @@ class ConfirmedAction(ConnectedAction):
         return confirmation["msg"] if confirmation.get("failed") else None
 
     def _confirm_by_login(self, rollout_id: str, seconds: int) -> str | None:
-        """What went wrong, None if the host was told. Half of its time, and the rest is left for rolling back."""
+        """What went wrong, None if the host was told. It may use half of the time; the rest is for rolling back."""
         problem = None
         try:
             with self._patience(seconds):
@@ -72,7 +72,7 @@ class ConfirmedAction(ConnectedAction):
                         time.sleep(_PAUSE)
                     try:
                         return self._confirm_through_new_login(rollout_id)
-                    except Exception as error:  # whatever it is, it was no login; the host has to be told to roll back
+                    except Exception as error:  # whatever happened, it was no login; the host must be told to roll back
                         problem = str(error)
         except _LoginHangs:
             problem = f"no answer within {seconds} seconds"
@@ -97,7 +97,7 @@ class ConfirmedAction(ConnectedAction):
 
     @contextlib.contextmanager
     def _patience(self, seconds: int) -> Iterator[None]:
-        """Give up a login that hangs, unless the task has a timeout of its own (which uses the same alarm)."""
+        """Give up on a login that hangs, unless the task has its own timeout (which uses the same alarm)."""
         if self._task.timeout:
             yield
             return
@@ -114,7 +114,7 @@ class ConfirmedAction(ConnectedAction):
             signal.signal(signal.SIGALRM, before)
 
     def _give_up(self, result: dict[str, Any], problem: str) -> dict[str, Any]:
-        """Have it taken back at once over the connection that still stands, else leave it to the host."""
+        """Roll back immediately over the existing connection; if that fails, leave it to the host."""
         told = f"{self.CHANGE} was applied, but could not be confirmed through a new login ({problem})"
         try:
             rollback = self._phase(result["rollout_id"], "rollback")
@@ -136,5 +136,5 @@ class ConfirmedAction(ConnectedAction):
         }
 
     def after_rollback(self, result: dict[str, Any]) -> dict[str, Any]:
-        """What of the result does not hold any more."""
+        """Adjusts the parts of the result that no longer apply."""
         return {}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""An action that tells its module how the controller reaches the host, and as whom. Private to the collection."""
+"""An action that tells its module how the controller reaches the host, and as which account. Private."""
 
 from __future__ import annotations
 
@@ -53,10 +53,11 @@ class ConnectedAction(ActionBase):
         }
 
     def _login_uid(self) -> int:
-        """The account that sshd lets in, as the host itself says it: without become, over the connection of the task.
+        """The account that sshd lets in, as reported by the host itself: without become, over the connection of the
+        task.
 
-        Not an option or a variable: ssh takes the user from its own configuration or arguments as well. Not the process
-        tree or the login uid of the module's process: neither is there behind every `become` and in every container.
+        Not an option or a variable: ssh also takes the user from its own configuration or arguments. Not the process
+        tree or the login uid of the module's process: neither is available with every `become` or in every container.
         """
         answer = self._low_level_execute_command("id -u", sudoable=False)
         words = answer["stdout"].split()
@@ -72,5 +73,5 @@ class ConnectedAction(ActionBase):
 def _own_name() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container that runs as a number without a name
+    except (KeyError, OSError):  # a container that runs as a user id without a name
         return "unknown"

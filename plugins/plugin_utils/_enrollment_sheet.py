@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The enrollment sheet of a user: one HTML page that needs nothing else and prints on one page. Private."""
+"""The enrollment sheet of a user: one self-contained HTML page that prints on one sheet. Private to the collection."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ class SheetKey(NamedTuple):
 
 
 def enrollment_sheet(key: SheetKey, contact: str) -> str:
-    """The page. Everything that is not ours is escaped."""
+    """The HTML page. All given values are escaped."""
     try:
-        import segno  # wanted by nothing else on the controller
+        import segno  # nothing else on the controller needs it
     except ImportError as error:
         raise FleetMfaError("the Python package segno is missing on the controller; run pip install segno") from error
     uri = otpauth_uri(key.secret, key.issuer, key.account, period=key.period)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A second connection to the host of a task, which has to log in anew. Private to the collection."""
+"""A second connection to the host of a task, which must log in anew. Private to the collection."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ansible.plugins.loader import connection_loader
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-# The connection plugin that answers the token prompt: with it an enforced account can go on.
+# The connection plugin that answers the token prompt, so an enforced account can continue with it.
 TOKEN_CONNECTION = "fleetmfa.ssh.ssh_totp"
 
 _SSH_TRANSPORTS = ("ssh", "paramiko", TOKEN_CONNECTION)
-# ssh takes the first value it obtains, so these go before everything the inventory says.
+# ssh uses the first value for an option, so these come before everything from the inventory.
 _NOT_MULTIPLEXED = "-o ControlMaster=no -o ControlPath=none"
 
 
 def logs_in(connection: ConnectionBase) -> bool:
-    """Whether a new connection of this kind is a login through sshd, and so proves that one works."""
+    """Whether a new connection of this kind is a login through sshd, and so proves that logins work."""
     return connection.transport in _SSH_TRANSPORTS
 
 
 def require_login(connection: ConnectionBase, without: str) -> None:
-    """Refuse a connection over which nothing can show that somebody can log in; `without` is what does without that."""
+    """Refuse a connection that cannot prove that somebody can log in; `without` is the option that permits it."""
     if not logs_in(connection):
         raise FleetMfaError(
             f"a change is confirmed by a new SSH login, and connection {connection.transport} does not log in. "
@@ -43,7 +43,7 @@ def answers_token_prompt(connection: ConnectionBase) -> bool:
 
 @contextlib.contextmanager
 def fresh_connection(connection: ConnectionBase, play_context: Any) -> Iterator[ConnectionBase]:
-    """A connection with all the options of `connection` that shares nothing with it on the wire."""
+    """A connection with all the options of `connection` that shares no network connection with it."""
     fresh = connection_loader.get(
         connection.ansible_name, play_context, task_uuid=os.urandom(8).hex(), ansible_playbook_pid=str(os.getppid())
     )

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What the variables of role mfa mean, wherever they come from: taken as meant, or refused by name. Private.
+"""Interprets the variables of role mfa, from any source, or refuses them by name. Private to the collection.
 
-YAML has types; an INI inventory and `-e name=value` know text (and, of an INI inventory, what looks like Python). So text is
-read as the type that roles/mfa/meta/argument_specs.yml wants, where only one reading is possible. No message has a value in it:
-a secret may stand in the wrong place.
+YAML has types; an INI inventory and `-e name=value` only have text (and an INI inventory also what looks like Python).
+So text is converted to the type in roles/mfa/meta/argument_specs.yml if there is only one interpretation. No message
+contains a value, since it may be a secret in the wrong place.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 PREFIX, INTERNAL = "mfa_", "mfa__"
 SECRET = "mfa_keys"
-# Variables of the playbooks, which no task of the role but `validate` reads.
+# Variables of the playbooks, which only task file `validate` of the role reads.
 TOKENS = ("mfa_validate_first", "mfa_validate_second")
 OF_PLAYBOOKS = ("mfa_serial", "mfa_max_fail_percentage", "mfa_validate_user", *TOKENS)
-# Variables that had another name.
+# Renamed variables.
 RENAMED = {"mfa_enroll": "mfa_enrollment", "mfa_enroll_python": "mfa_enrollment_python"}
 KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes")
 
@@ -36,9 +36,10 @@ _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
-    """The settings by name without `mfa_`; `options` is the argument spec, `given` every variable whose name begins with mfa_.
+    """The settings by name without `mfa_`; `options` is the argument spec, `given` are all variables whose names begin
+    with mfa_.
 
-    A FleetMfaError names all variables that cannot be meant. `mfa_keys` is checked and not returned: it has secrets in it.
+    A FleetMfaError names all invalid variables. `mfa_keys` is checked but not returned, since it contains secrets.
     """
     problems, settings = [], {}
     for name, value in given.items():
@@ -59,7 +60,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
 
 def _unknown(name: str, known: list[str]) -> str:
     if name in RENAMED:
-        return f"the name of this variable is now {RENAMED[name]}; write that in its place"
+        return f"this variable was renamed to {RENAMED[name]}; use that name"
     alike = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean {alike[0]}?" if alike else ", and names that begin with mfa_ are reserved for it"
     return f"role fleetmfa.ssh.mfa has no such variable{meant}"
@@ -80,7 +81,7 @@ def _meant(name: str, option: dict[str, Any], value: Any) -> Any:
 
 
 def check_range_of(setting: str, value: int) -> None:
-    """As check_range, without the value in the message."""
+    """Like check_range, without the value in the message."""
     try:
         check_range(setting, value)
     except FleetMfaError:
@@ -124,7 +125,7 @@ def _path(value: Any) -> str:
 
 
 def _list(value: Any) -> list[str]:
-    """A list of names. One name may stand alone, and names with commas between them."""
+    """A list of names. A single name, or names separated by commas, may be given as a string."""
     if isinstance(value, str):
         names = _structure(value, list)
         if names is None and re.search(r"[^\s,]\s+[^\s,]", value):
@@ -138,7 +139,7 @@ def _list(value: Any) -> list[str]:
 def _element(number: int, element: Any) -> str:
     try:
         name = _str(element)
-        check_user_name(name)  # for names of groups, too: both are lines of one policy file
+        check_user_name(name)  # for names of groups too: both become lines in one policy file
     except FleetMfaError:
         raise FleetMfaError(f"entry {number} is not a name") from None
     return name
@@ -153,7 +154,7 @@ def _dict(value: Any) -> dict[Any, Any]:
 
 
 def _structure(text: str, kind: type) -> Any:
-    """What `-e 'name=[a, b]'` and `-e 'name={a: 1}'` mean."""
+    """The value of `-e 'name=[a, b]'` and `-e 'name={a: 1}'`."""
     if text.lstrip()[:1] not in "[{" or not text.strip():
         return None
     try:

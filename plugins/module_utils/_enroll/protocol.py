@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What passes through the door of enrollment; the two sides share nothing else. Private to the collection.
+"""The messages that pass through the enrollment door; the two sides share nothing else. Private to the collection.
 
-A request is one line of JSON, `{"request": NAME, VALUE: TEXT, …}`, an answer one JSON object: what was asked for, a
-`Refusal` or a `Failure`. No request names a user: the kernel says who asks.
+A request is one line of JSON, `{"request": NAME, VALUE: TEXT, …}`; an answer is one JSON object: the requested data, a
+`Refusal` or a `Failure`. No request names a user: the kernel identifies who is asking.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Reason = refusals.Reason
 SOCKET = "/run/fleetmfa/enroll.sock"
 LONGEST_REQUEST, LONGEST_ANSWER = 1024, 65536  # bytes
 
-# Each request and the values it comes with.
+# Each request and its values.
 REQUESTS: Mapping[str, tuple[str, ...]] = {
     "status": (),
     "key": (),
@@ -27,29 +27,29 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "recovery_codes": ("token",),
 }
 
-# How a user gets to see a pending key: it is shown; shown for a token of the validated key it will replace; not shown,
-# since an operator has given it; there is none, and none may be made.
+# How a user gets to see a pending key: it is shown; it is shown for a token of the validated key that it will replace;
+# it is not shown, since an operator has given it; there is none, and none may be created.
 WayToSee = Literal["shown", "for_token", "given", "none"]
 
 
 class Status(TypedDict):
-    """Answer to `status`: what is known of the user's key on this host."""
+    """Answer to `status`: the state of the user's key on this host."""
 
     user: str
     pending: bool
     validated: bool
-    since: int | None  # seconds since the epoch: when the validated key, else the pending one, came to be that
+    since: int | None  # seconds since the epoch: when the key became validated or, if only pending, was provisioned
     enforced: bool
     exempt: bool
     may_enroll: bool
     key: WayToSee
-    period: int  # seconds a token of the pending key is shown
-    recovery_codes: int  # how many are left of the validated key
+    period: int  # seconds for which a token of the pending key is shown
+    recovery_codes: int  # number left for the validated key
     open: bool  # the enrollment period
-    deadline: str | None  # of it: the first day after, YYYY-MM-DD
+    deadline: str | None  # the first day after that period, YYYY-MM-DD
     days_left: int | None
     overdue: bool
-    overdue_mode: str  # what becomes of overdue users: allow, enroll_only or deny
+    overdue_mode: str  # what happens to overdue users: allow, enroll_only or deny
 
 
 class ShownKey(TypedDict):
@@ -62,7 +62,7 @@ class ShownKey(TypedDict):
 
 
 class NewCodes(TypedDict):
-    """Answer to `recovery_codes`: secret, and told this once."""
+    """Answer to `recovery_codes`: secret, and shown only this once."""
 
     recovery_codes: list[str]
 
@@ -79,14 +79,14 @@ class Nothing(TypedDict):
 
 
 class Refusal(TypedDict):
-    """The desk says no."""
+    """The desk refuses the request."""
 
     refused: Reason
-    seconds: int  # as those of TokenRefused
+    seconds: int  # as in TokenRefused
 
 
 class Failure(TypedDict):
-    """The service cannot do it; the text is for the user."""
+    """The service cannot handle the request; the text is for the user."""
 
     failed: str
 

@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What a user may do with the user's own key, on the root side of the door. Private to the collection.
 
-Each request stands for itself: nothing is held between two of them, so a user who goes away in the middle leaves a
-pending key and nothing else. Every step is told to the system log (authpriv), never with a secret in it.
+Each request is independent: no state is kept between two of them, so a user who leaves in the middle leaves behind a
+pending key and nothing else. Every step is logged in the system log (authpriv), never with a secret.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Desk:
         self._host = MfaHost(self._state, EnforcedGroup(policy.group), exempt)
 
     def answer(self, question: Any) -> Answer:
-        """The answer to one request; no is an answer, too."""
+        """The answer to one request; a refusal is an answer too."""
         request, values = _checked(question)
         if request in ROOT_LEAVES_TO_OPERATORS and pwd.getpwnam(self._user).pw_uid == 0:
             raise FleetMfaError(
@@ -81,7 +81,7 @@ class Desk:
                 "fleetmfa.ssh.validate, which checks this"
             )
         if request == "status":
-            return self.status()  # without the lock: every login asks for it, and none should wait for a run of Ansible
+            return self.status()  # without the lock: every login requests this, and must not wait for a run of Ansible
         try:
             with self._state.lock(LOCK_SECONDS):
                 return getattr(self, request)(**values)
@@ -91,7 +91,7 @@ class Desk:
             return {"refused": refusal.reason, "seconds": refusal.seconds}
 
     def status(self) -> Status:
-        """What is known of the user's key. It also puts right the group of overdue users, for this user."""
+        """The state of the user's key. Also updates this user's membership in the group of overdue users."""
         pending, validated = self._keys()
         period = self._policy.period_of(self._user, pending.since if pending else None)
         today = datetime.date.fromtimestamp(self._now)
@@ -118,14 +118,15 @@ class Desk:
         }
 
     def key(self) -> ShownKey:
-        """The pending key, made now if there is none. A validated key is never shown."""
+        """The pending key, generated now if there is none. A validated key is never shown."""
         way = self._way_to_see(*self._keys())
         if way != "shown":
             raise TokenRefused(*_NOT_SHOWN[way])
         return self._shown()
 
     def new_key(self, token: str) -> ShownKey:
-        """The pending key that will replace the validated one, for a token or a recovery code: one factor is not enough."""
+        """The pending key that will replace the validated one, for a token or a recovery code: one factor is not
+        enough."""
         way = self._way_to_see(*self._keys())
         if way in ("none", "given"):
             raise TokenRefused(*_NOT_SHOWN[way])
@@ -133,11 +134,12 @@ class Desk:
         return self._shown()
 
     def _keys(self) -> tuple[KeyFile | None, KeyFile | None]:
-        # In this order: a key that is validated at this moment is seen twice rather than not at all.
+        # In this order: a key that is being validated at this moment is found twice rather than not at all.
         return self._state.pending(self._user), self._state.validated(self._user)
 
     def _way_to_see(self, pending: KeyFile | None, validated: KeyFile | None) -> WayToSee:
-        """The pending key is `shown`, or shown `for_token`; it is `given`, so that its holder has it; there is `none`."""
+        """The pending key is `shown`, or shown `for_token`; or it was `given`, so its holder has it; or there is
+        `none`."""
         if pending is None:
             return "shown" if validated is None and self._may_have_a_key() else "none"
         if not may_be_shown(pending) and not (is_of_unknown_origin(pending) and self._may_have_a_key()):
@@ -168,7 +170,7 @@ class Desk:
         return {"recovery_codes": codes, "enforced": enforced, "exempt": self._exempt()}
 
     def recovery_codes(self, token: str) -> NewCodes:
-        """New recovery codes in place of the old ones, for one valid token, which is used up by this."""
+        """New recovery codes replacing the old ones, for one valid token, which is used up."""
         spend_token(self._state, self._user, token, self._now)
         codes = generate_recovery_codes(self._policy.recovery_codes)
         self._state.converge_validated(self._user, lambda key: key and key.with_recovery_codes(codes))
@@ -188,7 +190,7 @@ class Desk:
         ).with_meta(**made_here())
         key = key.owned_by(local_uid(self._user))
         if unknown is not None:
-            key = key.with_meta(since=unknown.since)  # nobody gains time to enroll by asking
+            key = key.with_meta(since=unknown.since)  # nobody gets more time to enroll by asking
         self._state.prepare()
         self._state.put_strangers_away(self._user)
         self._state.save_pending(self._user, key)
@@ -204,14 +206,16 @@ class Desk:
         return named and not self._exempt() and not self._lost_the_key()
 
     def _lost_the_key(self) -> bool:
-        """Denied at login, and so in a session that is; whoever is in it may be anybody, and gets a key from an operator."""
+        """Such a user is denied at login, so whoever is in an open session may be anybody; the user gets a key from an
+        operator."""
         return self._user in self._host.group.members and self._state.validated(self._user) is None
 
     def _exempt(self) -> bool:
         return self._user in self._host.exempt
 
     def _enforce(self) -> bool:
-        """Let the user join the enforced group; the key stays validated if that fails, and the role's next run joins."""
+        """Add the user to the enforced group. If that fails, the key stays validated and the role's next run adds the
+        user."""
         try:
             self._state.prepare()
             self._state.flush()
@@ -224,7 +228,7 @@ class Desk:
 
 
 def _checked(question: Any) -> tuple[str, dict[str, str]]:
-    """The request and its values, when they are what they have to be: nothing a caller sends is taken on trust."""
+    """The request and its values if they are valid: nothing that a caller sends is trusted."""
     values = dict(question) if isinstance(question, dict) else {}
     request = values.pop("request", None)
     known = isinstance(request, str) and request in REQUESTS and set(values) == set(REQUESTS[request])

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Who is let through the door of enrollment, and how many at a time. Private to the collection.
+"""Who is let through the enrollment door, and how many at a time. Private to the collection.
 
-Each connection is served by a process of its own, so nothing of one request is left for the next. The kernel says whose
-connection it is before anything is read from it, and what is more than one user may have is closed at once: a user who
-floods the door is busy with that, and others get through.
+Each connection is served by a separate process, so nothing of one request is left for the next. The kernel identifies
+the user before anything is read, and connections above the user's limit are closed immediately: a user who floods the
+door does not affect others.
 """
 
 from __future__ import annotations
@@ -20,32 +20,33 @@ import traceback
 from types import FrameType
 from typing import Callable, NoReturn
 
-PER_USER = 8  # connections of one user at a time; one program has one
-AT_ONCE = 64  # of all users; whoever comes then waits in the kernel's queue until one has gone
-SERVING_SECONDS = 30  # a process that takes longer is ended
-IDLE_SECONDS = 60  # then the program ends; systemd starts it for the next caller
+PER_USER = 8  # connections of one user at a time; a program uses one
+AT_ONCE = 64  # of all users; further ones wait in the kernel's queue until one ends
+SERVING_SECONDS = 30  # a process that takes longer is killed
+IDLE_SECONDS = 60  # then the program exits; systemd starts it for the next caller
 TOLD_AGAIN_SECONDS = 3600
 
 _UCRED = struct.Struct("iII")
 
 
 def user_id(connection: socket.socket) -> int:
-    """The effective user id at the other end when it connected, which it cannot choose."""
+    """The effective user id of the peer at the time it connected, which the peer cannot choose."""
     _pid, uid, _gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return uid
 
 
 class Doorkeeper:
-    """Takes connections from `listener` and has `serve` answer each in a process of its own."""
+    """Accepts connections from `listener` and has `serve` answer each in a separate process."""
 
     def __init__(self, listener: socket.socket, serve: Callable[[socket.socket], None]):
         self._listener = listener
         self._serve = serve
         self._serving: dict[int, int] = {}  # process: user id
-        self._told: dict[int, float] = {}  # user id: when the log was told of its flood
+        self._told: dict[int, float] = {}  # user id: when its flood was logged
 
     def keep(self, idle_seconds: float = IDLE_SECONDS) -> None:
-        """Until nobody has come for so long, or SIGTERM. Requests that are being served are finished first."""
+        """Serve until nobody has connected for the idle time, or until SIGTERM. Requests in progress are finished
+        first."""
         signal.signal(signal.SIGTERM, _end)
         try:
             while self._somebody_comes(idle_seconds) or self._serving:
@@ -62,7 +63,7 @@ class Doorkeeper:
         self._listener.settimeout(0)
         try:
             connection, _address = self._listener.accept()
-        except OSError:  # nobody, or somebody who has gone again
+        except OSError:  # nobody, or somebody who has already left
             connection = None
         self._reap(os.WNOHANG)
         while len(self._serving) >= AT_ONCE:
@@ -74,7 +75,7 @@ class Doorkeeper:
     def _receive(self, connection: socket.socket, user: int) -> None:
         if sum(served == user for served in self._serving.values()) >= PER_USER:
             self._tell_log(user)
-            return  # which closes it: an answer would be one more thing to do for who floods
+            return  # which closes it: an answer would give a flooding user more of our time
         process = os.fork()
         if process == 0:
             self._attend(connection)
@@ -100,14 +101,14 @@ class Doorkeeper:
             connection.setblocking(True)
             self._serve(connection)
             status = 0
-        except BaseException:  # whatever it is, this process must not go on as the doorkeeper
+        except BaseException:  # whatever happened, this process must not continue as the doorkeeper
             traceback.print_exc()
             sys.stderr.flush()
         finally:
             os._exit(status)
 
     def _reap(self, options: int) -> None:
-        """Forget processes that have ended; without WNOHANG wait for one."""
+        """Collect processes that have ended; without WNOHANG wait for one."""
         while self._serving:
             process, _status = os.waitpid(-1, options)
             if process == 0:

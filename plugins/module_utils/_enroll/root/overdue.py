@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Who let the enrollment period pass, and the group that sshd knows them by. Private to the collection."""
+"""Who is overdue, and the group that sshd knows them by. Private to the collection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 
 def is_overdue(policy: Policy, state: StateDir, user: str, today: datetime.date) -> bool:
-    """Whether the user had a key to validate and let the time pass. Who had none cannot be late."""
+    """Whether the user had a key to validate and the period has passed. A user without a key cannot be overdue."""
     pending = state.pending(user)
     if policy.enrollment_overdue == "allow" or pending is None or state.validated(user) is not None:
         return False
@@ -29,7 +29,7 @@ def is_overdue(policy: Policy, state: StateDir, user: str, today: datetime.date)
 
 
 def settle_all(policy: Policy, today: datetime.date) -> bool:
-    """Make the group what it has to be on this day; whether that changed anything."""
+    """Update the group for the current day. Returns whether anything changed."""
     state, group = StateDir(policy.state_dir), EnforcedGroup(policy.overdue_group)
     with state.lock():
         members = group.members
@@ -46,7 +46,7 @@ def settle_all(policy: Policy, today: datetime.date) -> bool:
 def _is_overdue_or_as_before(
     policy: Policy, state: StateDir, user: str, today: datetime.date, members: set[str]
 ) -> bool:
-    """One user's broken key file must not keep the others from their deadline."""
+    """One user's unreadable key file must not prevent the deadline for the others."""
     if not account_exists(user):
         return user in members
     try:
@@ -57,7 +57,7 @@ def _is_overdue_or_as_before(
 
 
 def settle_overdue(policy: Policy, user: str, overdue: bool) -> None:
-    """The same for one user. A group that cannot be changed is told to the log and does not stop what was asked for."""
+    """The same for one user. If the group cannot be changed, this is logged and the request continues."""
     group = EnforcedGroup(policy.overdue_group)
     try:
         if not overdue:

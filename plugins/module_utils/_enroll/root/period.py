@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The time a user may take to enroll. Private to the collection.
+"""The time allowed for a user to enroll. Private to the collection.
 
-Days are days of the host's calendar: the period begins at 00:00 on the first day and is over at 00:00 after the last one.
+Days are calendar days of the host: the period begins at 00:00 on the first day and ends at 00:00 after the last one.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class Period(NamedTuple):
         return today >= self.deadline
 
     def days_left(self, today: datetime.date) -> int:
-        """1 on the last day, 0 when it is over."""
+        """1 on the last day, 0 when the period is over."""
         return max(0, (self.deadline - today).days)
 
 
 def period_of_user(
     fleet_start: datetime.date | None, provisioned: datetime.date | None, days: int, extra_days: int
 ) -> Period | None:
-    """The period begins on the fleet's first day, or on the day the user's key was provisioned where that is later.
+    """The period begins on the fleet's first day, or on the day the user's key was provisioned if that is later.
 
-    So who joins the fleet late has the same time as everybody had. None: there is no first day to count from.
+    So users who join late get the full period. None: there is no first day to count from.
     """
     known = [day for day in (fleet_start, provisioned) if day is not None]
     if not known:

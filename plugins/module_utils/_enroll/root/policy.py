@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The enrollment policy of a host, a file that the role writes and everybody may read. Private to the collection.
+"""The enrollment policy of a host: a file that the role writes and everybody may read. Private to the collection.
 
-It is read anew at each request, so a changed period or extension counts at once and no daemon is reloaded.
+It is read at each request, so a changed period or extension takes effect immediately, without reloading a daemon.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OVERDUE_MODES = ("allow", "enroll_only", "deny")
 
 
 class Policy(NamedTuple):
-    """What the role's variables of the same names (with mfa_ before them) say; `users` None means every human account."""
+    """The role's variables of the same names (with mfa_ added); `users` None means every human account."""
 
     state_dir: str
     group: str
@@ -47,11 +47,12 @@ class Policy(NamedTuple):
 
     @property
     def users_left_alone(self) -> list[str]:
-        """Who neither enrolls nor becomes overdue: exempt users, and those whose connections cannot answer a prompt."""
+        """Users who neither enroll nor become overdue: exempt users, and accounts whose connections cannot answer a
+        prompt."""
         return [*self.exempt_users, *self.connecting_users]
 
     def period_of(self, user: str, provisioned: float | None) -> Period | None:
-        """The user's period; of several extensions the longest counts."""
+        """The user's period; if several extensions apply, the longest is used."""
         extensions = [0, *(days for name, days in self.user_extensions.items() if is_named(user, [name]))]
         extensions += [days for group, days in self.group_extensions.items() if user in Exemptions(groups=[group])]
         day = None if provisioned is None else datetime.date.fromtimestamp(provisioned)
@@ -59,7 +60,7 @@ class Policy(NamedTuple):
 
 
 def read_policy(path: str = POLICY_PATH) -> Policy:
-    """The policy, checked; a FleetMfaError names the file and the option that is wrong."""
+    """The policy, checked; a FleetMfaError names the file and the invalid option."""
     content = read_file(path)
     if content is None:
         raise FleetMfaError(f"{path} is missing; run the role fleetmfa.ssh.mfa on this host")
@@ -100,7 +101,7 @@ def _policy(parser: configparser.ConfigParser) -> Policy:
         overdue_group=host["overdue_group"],
         users=None if host["users"].strip() == "all" else _names(host["users"]),
         exempt_users=_names(host["exempt_users"]),
-        connecting_users=_names(host.get("connecting_users", "")),  # 0.1.0 wrote them among the exempt users
+        connecting_users=_names(host.get("connecting_users", "")),  # 0.1.0 listed them with the exempt users
         exempt_groups=_names(host["exempt_groups"]),
         issuer=key["issuer"],
         period=_number(key, "period"),
@@ -117,7 +118,7 @@ def _policy(parser: configparser.ConfigParser) -> Policy:
 
 
 def _names(text: str) -> list[str]:
-    """One name a line: names of directory groups may have blanks in them."""
+    """One name per line: names of directory groups may contain blanks."""
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""How a user shows to hold the validated key: by a token of it, or a recovery code, which is used up. Private.
+"""How a user proves to have the validated key: with a token of it, or a recovery code, which is used up. Private.
 
-Wrong ones are limited as at a validation, and the count is on disk before the answer is given. The caller holds the lock.
+Wrong ones are limited as in a validation, and counted on disk before the result is returned. The caller holds the lock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens impo
 
 
 def spend_token_or_code(state: StateDir, user: str, answer: str, now: float) -> None:
-    """What a login would take: the phone may be lost, which is why there is a new key."""
+    """Accepts the same as a login: the phone may be lost, which is why there is a new key."""
     code = "".join(answer.split())
     if re.fullmatch(r"[0-9]{8}", code):
         _spend_code(state, user, code, now)
@@ -29,7 +29,7 @@ def spend_token_or_code(state: StateDir, user: str, answer: str, now: float) -> 
 
 
 def spend_token(state: StateDir, user: str, token: str, now: float) -> None:
-    """Take a token that a login would take now, so that neither a login nor another request can."""
+    """Use up a token that a login would accept now, so that neither a login nor another request can use it."""
     digits = token_digits(token)
     key = _judgeable(state, user, now)
     steps = key.steps_of(digits, key.accepted_steps(now))
@@ -55,7 +55,7 @@ def _spend_code(state: StateDir, user: str, code: str, now: float) -> None:
 
     state.converge_validated(user, without_code)
     if not seen:
-        raise _used_before()  # by a login, since we looked
+        raise _used_before()  # by a login, after our check
 
 
 def _judgeable(state: StateDir, user: str, now: float) -> KeyFile:

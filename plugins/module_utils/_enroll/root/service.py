@@ -2,12 +2,12 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The root side of enrollment: the program /usr/local/libexec/fleetmfa/mfa-enroll-service. Private to the collection.
 
-    mfa-enroll-service door       requests of users, one a connection, at the socket that systemd has opened (standard input)
-    mfa-enroll-service deadline   the group of users whose enrollment is overdue, as of now
+    mfa-enroll-service door       serves users' requests, one per connection, at systemd's socket (standard input)
+    mfa-enroll-service deadline   updates the group of users whose enrollment is overdue
 
-This is the door between users and their keys. What comes through it is one line of JSON; who is at it, the kernel tells
-(SO_PEERCRED). Nothing else of the user reaches this process: no terminal, no signal, no environment, no folder, no
-argument, no open file.
+This is the door between users and their keys. A user can only send one line of JSON through it, and the kernel tells
+which user it is (SO_PEERCRED). Nothing else of the user reaches this process: no terminal, signal, environment, folder,
+argument or open file.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def _deadline() -> int:
 
 
 def serve(connection: socket.socket, policy_path: str = POLICY_PATH) -> None:
-    """One question, one answer. A caller who sends nothing, too much, or no JSON gets no second chance."""
+    """One request, one answer. A caller who sends nothing, too much, or no JSON gets no second try."""
     try:
-        question = _question(connection)  # first: a connection that is closed with something unread loses the answer
+        question = _question(connection)  # first, since a connection that is closed with unread data loses the answer
         answer: Answer = Desk(read_policy(policy_path), caller(connection)).answer(question)
     except FleetMfaError as error:
         answer = {"failed": str(error)}
@@ -63,11 +63,11 @@ def serve(connection: socket.socket, policy_path: str = POLICY_PATH) -> None:
         connection.settimeout(QUESTION_SECONDS)
         connection.sendall(json.dumps(answer).encode("ascii"))
     except OSError:
-        pass  # the caller has gone
+        pass  # the caller has left
 
 
 def caller(connection: socket.socket) -> str:
-    """The account at the other end."""
+    """The account of the peer."""
     uid = user_id(connection)
     try:
         user = pwd.getpwuid(uid).pw_name

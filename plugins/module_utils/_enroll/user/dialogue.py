@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The enrollment dialogue: scan, two tokens, recovery codes. Private to the collection.
 
-It runs as the user and knows no more than the desk tells the user.
+It runs as the user and knows only what the desk tells the user.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import otp
 
 Answer = TypeVar("Answer")
 
-# After these the first token is worth nothing any more.
+# After these the first token can no longer be used.
 _START_AGAIN = ("order", "too_far_apart", "clock_off", "wrong")
-# No other token can mend these.
+# No other token can fix these.
 _FINAL = ("too_many_tries", "no_pending_key", "no_validated_key", "key_given", "token_needed")
 _NO_SHEET = "Without the sheet, ask your administrator for it, or for a new key."
 _CODES_IN_TWO_COLUMNS = 20
 
 
 class Stopped(Exception):
-    """The dialogue cannot go on; the message is for the user, whose key is as it was."""
+    """The dialogue cannot continue; the message is for the user, whose key is unchanged."""
 
 
 def refusal_text(refusal: Refused) -> str:
-    """What a refusal means for somebody with a phone in the hand."""
+    """Explains a refusal to a person with a phone in the hand."""
     seconds = abs(refusal.seconds)
     direction = "ahead" if refusal.seconds > 0 else "behind"
     texts: dict[Reason, str] = {
@@ -65,7 +65,8 @@ def _duration(seconds: int) -> str:
 
 
 def enroll(terminal: Terminal, door: Door, status: Status, host: str) -> tuple[Validated, bool]:
-    """From the welcome to the recovery codes; the desk's answer to the validation, and whether the codes were kept.
+    """From the welcome page to the recovery codes. Returns the desk's answer to the validation, and whether the codes
+    were saved.
 
     `Left` and `Stopped` end it before the validation.
     """
@@ -78,7 +79,7 @@ def enroll(terminal: Terminal, door: Door, status: Status, host: str) -> tuple[V
 
 
 def show_key(terminal: Terminal, door: Door, status: Status) -> None:
-    """Show the pending key, or say where the user has it from."""
+    """Show the pending key, or say where the user got it from."""
     if status["key"] == "given":
         terminal.show(_key_is_given())
         return
@@ -151,7 +152,7 @@ def days_left_text(status: Status) -> list[str]:
 
 
 def _two_tokens(terminal: Terminal, door: Door, period: int) -> Validated:
-    """Ask for tokens until two are accepted, or the desk takes no more."""
+    """Ask for tokens until two are accepted, or the desk refuses any more."""
     first = ""
     while True:
         if not first:
@@ -189,13 +190,14 @@ def _asked(request: Callable[..., Answer], *values: str) -> Answer:
 
 
 def _in_columns(codes: list[str]) -> list[str]:
-    """Two beside each other as on paper; as many as 80 columns hold where the window would be too short."""
+    """In two columns as on paper; in as many as fit into 80 characters if the window would be too short."""
     beside = 2 if len(codes) <= _CODES_IN_TWO_COLUMNS else 6
     return ["    " + "    ".join(codes[first : first + beside]) for first in range(0, len(codes), beside)]
 
 
 def keep_codes(terminal: Terminal, codes: list[str]) -> bool:
-    """Show the recovery codes once, and have one of them typed back, which does not spend it; whether it was."""
+    """Show the recovery codes once, and have one of them typed back, which does not use it up. Returns whether it
+    was."""
     page = TextPage(
         "Recovery codes",
         "",

@@ -19,12 +19,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol impo
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-TIMEOUT = 10.0  # seconds; the desk answers in a fraction of one unless another program holds the lock
+TIMEOUT = 10.0  # seconds; the desk answers in a fraction of that unless another program holds the lock
 _QUEUE_PAUSE = 0.05
 
 
 class Refused(Exception):
-    """The desk says no."""
+    """The desk refuses the request."""
 
     def __init__(self, reason: Reason, seconds: int = 0):
         super().__init__(reason)
@@ -32,7 +32,8 @@ class Refused(Exception):
 
 
 class Door:
-    """Asks the desk. Each request raises `Refused` if the answer is no, FleetMfaError if there is none in time."""
+    """Sends requests to the desk. Each raises `Refused` if it is refused, FleetMfaError if there is no answer in
+    time."""
 
     def __init__(self, path: str = SOCKET):
         self._path = path
@@ -41,22 +42,22 @@ class Door:
         return self._ask("status", timeout)
 
     def key(self) -> ShownKey:
-        """The pending key, made now if there is none."""
+        """The pending key, generated now if there is none."""
         return self._ask("key")
 
     def new_key(self, token: str) -> ShownKey:
-        """The pending key that will replace the validated one, for a token or a recovery code of that."""
+        """The pending key that will replace the validated one, for a token or a recovery code of the validated one."""
         return self._ask("new_key", token=token)
 
     def first(self, token: str) -> None:
-        """Whether the first token is right, before the second is there."""
+        """Checks the first token before the second is available."""
         self._ask("first", token=token)
 
     def validate(self, first: str, second: str) -> Validated:
         return self._ask("validate", first=first, second=second)
 
     def recovery_codes(self, token: str) -> list[str]:
-        """New ones in place of the old."""
+        """New ones replacing the old ones."""
         return self._ask("recovery_codes", token=token)["recovery_codes"]
 
     def _ask(self, request: str, timeout: float = TIMEOUT, **values: str) -> Any:
@@ -72,7 +73,8 @@ class Door:
         return answer
 
     def _connect(self, connection: socket.socket, deadline: float) -> None:
-        """With a time limit, Python lets the kernel say "queue full" at once instead of waiting for a place in it."""
+        """If a timeout is set, Python gets "queue full" from the kernel immediately instead of waiting for a place in
+        the queue."""
         while True:
             try:
                 return connection.connect(self._path)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What mfa-enroll does by itself at a login. Private to the collection.
+"""What mfa-enroll does automatically at a login. Private to the collection.
 
-The offer may never cost anybody a login: whatever goes wrong with it, the login goes on without. The session of a user
-whose enrollment is overdue is the other way round: without enrollment there is no session.
+The offer must never prevent a login: whatever goes wrong with it, the login continues without it. For a user whose
+enrollment is overdue it is the opposite: without enrollment there is no session.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-STATUS_SECONDS = 10  # a login waits no longer to learn whether there is something to offer; a busy host needs seconds to start the service
-OFFER_SECONDS = 60  # then the answer is "later"; a script that drives a terminal is not kept waiting for ever
+STATUS_SECONDS = 10  # seconds that a login waits for the status; a busy host needs some of them to start the service
+OFFER_SECONDS = 60  # seconds after which the answer is "later", so that a script with a terminal does not wait forever
 
 _LATER = "You can enroll later with the command mfa-enroll.\n"
 
@@ -28,13 +28,13 @@ Enroll = Callable[[Door, bool], int]
 
 
 def offer_at_login(door: Door, plain: bool, enroll: Enroll) -> int:
-    """Offer enrollment to a user with a pending key whose period is open; the login goes on in any case."""
+    """Offer enrollment to a user with a pending key during the enrollment period; the login continues in any case."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return 0
     try:
         status = door.status(STATUS_SECONDS)
     except (Refused, FleetMfaError, KeyboardInterrupt):
-        return 0  # the user has not asked for anything, so there is nothing to tell
+        return 0  # the user has not requested anything, so nothing is reported
     if not (status["pending"] and status["open"]):
         return 0
     try:
@@ -65,7 +65,7 @@ def _says_yes(question: str) -> bool:
 
 
 def serve_overdue(door: Door, plain: bool, enroll: Enroll) -> int:
-    """The whole session of a user whose enrollment is overdue: sshd starts this in place of what was asked for."""
+    """The whole session of a user whose enrollment is overdue: sshd starts this instead of what the user asked for."""
     status = door.status()
     if not status["overdue"]:
         sys.stderr.write("Your enrollment is no longer overdue. Please log in again.\n")

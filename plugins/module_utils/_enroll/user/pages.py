@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The pages of the enrollment dialogue, laid out for the window there is. Private to the collection.
+"""The pages of the enrollment dialogue, laid out for the current window. Private to the collection.
 
-`lines(columns, rows, status)` fits a window, with the status (message, countdown) on it; `plain_lines(columns)` is the
-same for a terminal that only prints lines, 0 columns meaning that nobody looks at it.
+`lines(columns, rows, status)` fits a window, including the status (message, countdown); `plain_lines(columns)` is the
+same for a terminal that only prints lines, where 0 columns means that they are read aloud.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _WIDEST_TEXT = 76
 
 
 def in_groups(secret: str) -> list[str]:
-    """The key as people type it: groups of four letters, four groups a line."""
+    """The key as people type it: groups of four letters, four groups per line."""
     groups = textwrap.wrap(secret, 4)
     return [" ".join(groups[index : index + 4]) for index in range(0, len(groups), 4)]
 
 
 def printable(text: str) -> str:
-    """Without control characters, which a terminal would obey."""
+    """Without control characters, which a terminal would interpret."""
     return "".join(character for character in text if character.isprintable())
 
 
 class TextPage:
-    """Paragraphs; those that begin with a blank keep their form."""
+    """Paragraphs; those that begin with a blank are not reflowed."""
 
     def __init__(self, *paragraphs: str):
         self._paragraphs = paragraphs
@@ -52,7 +52,7 @@ class TextPage:
 
 
 class KeyPage:
-    """The QR code with the key in text: side by side, or one above the other, or the text alone."""
+    """The QR code with the key as text: side by side, one above the other, or the text alone."""
 
     def __init__(self, uri: str, secret: str, issuer: str, account: str, traits: Traits):
         self._text = [

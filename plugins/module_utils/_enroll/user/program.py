@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """The user's program /usr/local/bin/mfa-enroll, see mfa-enroll(1). Private to the collection.
 
-It runs with the user's own rights and reaches the key through the door of `_enroll/root/service.py` only.
+It runs with the user's own rights and reaches the key only through the door of `_enroll/root/service.py`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CODES_NOT_KEPT = (
 def main(arguments: list[str] | None = None, door: Door | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # no locale makes a message fail
+            stream.reconfigure(errors="replace")  # no locale may make a message fail
     options = _parser().parse_args(arguments)
     actions: dict[str, Callable[[Door, bool], int]] = {
         "enroll": _enroll,
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tell(text: str) -> None:
-    """One message on the ordinary screen. That it may have gone is no error."""
+    """One message on the normal screen. If the terminal is gone, that is no error."""
     with contextlib.suppress(OSError):
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()

@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """QR codes for terminals. Private to the collection.
 
-The code is made by libqrencode, which the distributions' packages of the PAM module bring along; without it there is no
-QR code, and the caller shows the key as text.
+They are made by libqrencode, on which the distributions' packages of the PAM module depend; without it there is no QR
+code, and the caller shows the key as text.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import ctypes
 from typing import NamedTuple
 
 LIBRARY_NAMES = ("libqrencode.so.4", "libqrencode.so.3")
-QUIET_ZONE = 2  # in modules; the standard asks for 4, phones read 2, and only 2 fits 24 lines
+QUIET_ZONE = 2  # in modules; the standard requires 4, phones can read 2, and only 2 fits on 24 lines
 
 _EIGHT_BIT = 2
-_LEVEL_L = 0  # a screen has no stains; more error correction only makes the code larger
+_LEVEL_L = 0  # lowest error correction: screens have no stains, and more only makes the code larger
 _DARK = 1
 
 
@@ -24,20 +24,21 @@ class _Symbol(ctypes.Structure):
 
 
 class Colours(NamedTuple):
-    """Escape sequences for a dark upper half on a light ground, for dark cells, and back to the terminal's own."""
+    """Escape sequences for a dark upper half on a light background, for dark cells, and for the terminal's own
+    colors."""
 
     light: str
     dark: str
     reset: str
 
 
-# Black and white by number, since themes give other colours to the first sixteen.
+# Black and white by number, since themes change the first sixteen colors.
 PALETTE_256 = Colours("\x1b[38;5;16;48;5;231m", "\x1b[38;5;231;48;5;16m", "\x1b[0m")
 PALETTE_8 = Colours("\x1b[30;47m", "\x1b[37;40m", "\x1b[0m")
 
 
 def qr_modules(text: str) -> list[list[bool]] | None:
-    """Rows of modules with the quiet zone round them, True where dark; None where libqrencode is not installed."""
+    """Rows of modules including the quiet zone, True for dark; None if libqrencode is not installed."""
     library = _library()
     if library is None:
         return None
@@ -68,9 +69,9 @@ def _library() -> ctypes.CDLL | None:
 
 
 def half_block_lines(modules: list[list[bool]], colours: Colours | None) -> list[str]:
-    """Two rows of modules a line, in U+2580 and U+2584.
+    """Two rows of modules per line, with U+2580 and U+2584.
 
-    Without colours the light modules are what is drawn, which is right on the dark ground that most terminals have.
+    Without colors the light modules are drawn, which is right on the dark background of most terminals.
     """
     rows = modules + ([[False] * len(modules)] if len(modules) % 2 else [])
     pairs = [list(zip(rows[index], rows[index + 1])) for index in range(0, len(rows), 2)]
@@ -81,7 +82,7 @@ def half_block_lines(modules: list[list[bool]], colours: Colours | None) -> list
 
 
 def _coloured(pairs: list[tuple[bool, bool]], colours: Colours) -> str:
-    # Cells of one colour are blanks on a ground, not full blocks: some fonts leave gaps between blocks.
+    # Cells of one color are blanks with a background color, not full blocks: some fonts leave gaps between blocks.
     glyphs = {(True, True): " ", (False, True): "\u2584", (True, False): "\u2580", (False, False): " "}
     text, ground = "", ""
     for pair in pairs:
@@ -92,7 +93,7 @@ def _coloured(pairs: list[tuple[bool, bool]], colours: Colours) -> str:
 
 
 def ascii_lines(modules: list[list[bool]], colours: Colours | None) -> list[str]:
-    """One row of modules a line, two columns a module, for terminals without UTF-8."""
+    """One row of modules per line, two columns per module, for terminals without UTF-8."""
     if colours is None:
         return ["".join("  " if dark else "##" for dark in row) for row in modules]
     return [

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A dialogue on a terminal: full screen, or plain lines for screen readers and simple terminals. Private to the collection.
+"""A dialogue on a terminal: full screen, or plain lines for screen readers and simple terminals. Private.
 
-Both kinds have the same methods, so that a dialogue is written once.
-Whatever ends the dialogue, the terminal gets its settings back: Ctrl-C, Ctrl-D, a lost connection and a kill arrive as
-`Left`, and Ctrl-Z is not taken, since a program that shows a secret should not be left lying in the background.
+Both kinds have the same methods, so a dialogue is written only once. However the dialogue ends, the terminal's settings
+are restored: Ctrl-C, Ctrl-D, a lost connection and a kill raise `Left`. Ctrl-Z is ignored, since a program that shows a
+secret should not be left in the background.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ LONGEST_INPUT = 64
 
 _LEAVING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 _WITHOUT_COLOUR = ("vt100", "vt102", "vt220", "ansi-m", "xterm-mono", "screen-mono")
-_ENTER_SCREEN = "\x1b[?1049h\x1b[?7l"  # alternate screen: what is shown leaves no trace in the scrollback
+_ENTER_SCREEN = "\x1b[?1049h\x1b[?7l"  # alternate screen: nothing that is shown stays in the scrollback
 _LEAVE_SCREEN = "\x1b[0m\x1b[?7h\x1b[?1049l\x1b[?25h"
 _TICK = 0.2
 _FUNCTION_KEY = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|O.)?")
 
 
 class Left(Exception):
-    """The user, or the connection, has left the dialogue."""
+    """The user, or the connection, has ended the dialogue."""
 
 
 class Page(Protocol):
-    """What a terminal shows, laid out for the window there is."""
+    """Something that a terminal shows, laid out for the current window."""
 
     def lines(self, columns: int, rows: int, status: list[str]) -> list[str]:
         """For a screen of this size; `status` is the message and the countdown."""
 
     def plain_lines(self, columns: int) -> list[str]:
-        """For a terminal that shows line after line; 0 columns: lines are not wrapped."""
+        """For a terminal that shows line after line; with 0 columns lines are not wrapped."""
 
 
 class Traits(NamedTuple):
-    """What the terminal can show, as far as the environment tells."""
+    """What the terminal can display, according to the environment."""
 
     utf8: bool
     colours: Colours | None
@@ -68,7 +68,7 @@ def terminal_traits(environment: Mapping[str, str]) -> Traits:
 
 
 def open_terminal(plain: bool) -> Terminal:
-    """The terminal of this process; a FleetMfaError where there is none."""
+    """The terminal of this process. A FleetMfaError if there is none."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise FleetMfaError(
             "this needs a terminal, but input or output is not one; with ssh, use `ssh -t HOST mfa-enroll`"
@@ -82,7 +82,7 @@ def open_terminal(plain: bool) -> Terminal:
 
 
 class Terminal(abc.ABC):
-    """What both kinds of dialogue need: the terminal's settings kept and given back, reading, writing, leaving."""
+    """What both kinds of dialogue need: saving and restoring the terminal's settings, reading, writing, leaving."""
 
     def __init__(self, source: int, target: int, traits: Traits):
         self.traits = traits
@@ -116,18 +116,18 @@ class Terminal(abc.ABC):
 
     @abc.abstractmethod
     def show(self, page: Page) -> None:
-        """The page from now on; `pages.py` has the pages."""
+        """The page to show from now on; pages are in `pages.py`."""
 
     @abc.abstractmethod
     def say(self, text: str) -> None:
-        """One message to the user, on the page that is shown."""
+        """A message to the user on the current page."""
 
     @abc.abstractmethod
     def ask(self, prompt: str, until: float = 0) -> str:
-        """One line of input; `until` is the time for which a countdown is shown."""
+        """One line of input; `until` is the time that a countdown runs to."""
 
     def _leave(self, number: int, frame: object) -> None:
-        # Only a mark: what is under way, such as a request to the desk, is brought to its end first.
+        # Only sets a flag: something in progress, such as a request to the desk, is finished first.
         self._left = True
 
     def _switch_off(self, flags: int) -> None:
@@ -136,7 +136,7 @@ class Terminal(abc.ABC):
         termios.tcsetattr(self._source, termios.TCSAFLUSH, settings)
 
     def _input_waits(self) -> bool:
-        """Whether there is something to read, after a moment's waiting for it."""
+        """Whether there is input to read, after waiting a moment for it."""
         ready = select.select([self._source], [], [], _TICK)[0]
         if self._left:
             raise Left
@@ -161,7 +161,7 @@ class Terminal(abc.ABC):
 
 
 class PlainTerminal(Terminal):
-    """Lines one after another, nothing moved and nothing coloured. 0 columns: they are read aloud."""
+    """Line after line, with nothing moving and no colors. With 0 columns they are read aloud."""
 
     def __init__(self, source: int, target: int, traits: Traits, columns: int):
         super().__init__(source, target, traits)
@@ -183,7 +183,7 @@ class PlainTerminal(Terminal):
         return self._read().strip()[:LONGEST_INPUT]
 
     def _wait(self, until: float) -> None:
-        """Without a countdown, which would be read aloud; what is typed meanwhile is not taken."""
+        """Without a countdown, which would be read aloud; input in the meantime is discarded."""
         self._write(f"The next token comes in {int(until - time.time()) + 1} seconds. Please wait.\n")
         self._switch_off(termios.ECHO | termios.ICANON)
         while time.time() < until:
@@ -193,7 +193,7 @@ class PlainTerminal(Terminal):
 
 
 class FullScreen(Terminal):
-    """The whole window, drawn anew when it is resized."""
+    """The whole window, redrawn when it is resized."""
 
     def __init__(self, source: int, target: int, traits: Traits):
         super().__init__(source, target, traits)
@@ -225,7 +225,7 @@ class FullScreen(Terminal):
         return self._typed.strip()
 
     def _line_is_complete(self) -> bool:
-        """Put what was typed or pasted into the line, up to Enter; what comes after it is for the next question."""
+        """Add typed or pasted input to the line, up to Enter; what follows is for the next question."""
         while self._ahead:
             key, self._ahead = self._ahead[0], self._ahead[1:]
             if key in "\r\n":
@@ -241,7 +241,7 @@ class FullScreen(Terminal):
         return False
 
     def _draw(self) -> None:
-        """Draw the window if it would look different from what stands there; so a resize needs no signal."""
+        """Redraw the window if its content would differ, so a resize needs no signal."""
         columns, rows = self._size()
         lines: list[str] = self._page.lines(columns, rows - 1, self._status(min(columns, 40))) if self._page else []
         lines = (lines + [""])[: rows - 1]

@@ -178,7 +178,7 @@ def test_misspelt_variables_are_named(name, alike):
 @pytest.mark.parametrize(("name", "now"), RENAMED.items())
 def test_renamed_variables_are_named_with_their_new_name(name, now):
     assert now in OPTIONS and name not in OPTIONS
-    assert f"is now {now};" in refused(name, SECRET)
+    assert f"was renamed to {now};" in refused(name, SECRET)
 
 
 def test_unknown_variables_are_named():
