@@ -22,6 +22,10 @@ options:
     default: 120
 attributes:
   action:
-    description: On the controller, determines the account that this run is connected as and makes the new login.
     support: full
+    details: On the controller, determines the account that this run is connected as and makes the new login.
+  async:
+    support: none
+  bypass_host_loop:
+    support: none
 """

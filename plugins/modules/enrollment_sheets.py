@@ -46,23 +46,28 @@ options:
     description: Whom the user should tell if the phone is lost, as used in the sentence "Tell ... at once".
     type: str
     default: your administrator
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.flow
+  - fleetmfa.ssh.attributes
 attributes:
   action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
     support: full
+  async:
+    support: none
+  bypass_host_loop:
+    support: none
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
     details: The content of a sheet is secret.
+  idempotent:
+    support: full
   platform:
-    description: Target OS/families that can be operated against.
     support: full
     platforms: posix
 notes:
-  - Idempotent.
   - Runs on the controller only; no host is connected to. Use C(run_once) in a play with several hosts.
 seealso:
   - module: fleetmfa.ssh.totp_key

@@ -59,22 +59,22 @@ options:
     type: str
     choices: [present, absent]
     default: present
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - fleetmfa.ssh.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: partial
     details:
       - For a whole file it shows one line with permissions, owner, size and the beginning of the SHA-256 sum, before and after.
       - For a file with a marked block it shows the changed lines.
+  idempotent:
+    support: full
   platform:
-    description: Target OS/families that can be operated against.
     support: full
     platforms: posix
-notes:
-  - Idempotent.
 seealso:
   - plugin: fleetmfa.ssh.host_program
     plugin_type: lookup

@@ -58,21 +58,22 @@ options:
       - For what-if questions. Maps a line, given as C(file:line), to the list of results that its module may return, such as
         V(success), V(auth_err) or V(ignore). The file is a name in O(confdir) or a full path.
     type: dict
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - fleetmfa.ssh.attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: Changes nothing in either mode.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
     details: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
   platform:
-    description: Target OS/families that can be operated against.
     support: full
     platforms: posix
 notes:
-  - Idempotent.
   - Runs anywhere, including localhost. Files that C(pam_listfile) and C(pam_access) refer to are read on the machine that the module
     runs on.
   - If in doubt it reports a bypass. Two conditions on the same unknown fact may give different answers, and an unknown module may

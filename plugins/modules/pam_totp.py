@@ -18,17 +18,22 @@ description:
     The error shows the path through the stack.
   - Removing the lines restores the file byte for byte.
   - PAM reads a service at each login, so a change takes effect at the next login; nothing has to be reloaded.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - fleetmfa.ssh.attributes
 attributes:
   check_mode:
     support: full
-    description: Plans the change and proves that it works, but does not make it.
+    details: Plans the change and proves that it works, but does not make it.
   diff_mode:
     support: full
-    description: Shows the service file before and after. It holds no secrets.
+    details: Shows the service file before and after. It holds no secrets.
+  idempotent:
+    support: full
   platform:
     platforms: linux
     support: full
-    description: Linux-PAM.
+    details: Linux-PAM.
 options:
   service:
     description:

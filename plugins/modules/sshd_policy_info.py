@@ -17,17 +17,22 @@ description:
   - Checks the answers. Enforced users (members of O(group)) must be asked for a token and must be able to log in; for all others
     nothing may change. Each problem is returned as a finding, with the file and line that cause it.
   - Read-only. The configuration is copied to a temporary folder that only root can read.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - fleetmfa.ssh.attributes
 attributes:
   check_mode:
     support: full
-    description: Changes nothing in either mode.
+    details: Changes nothing in either mode.
   diff_mode:
     support: none
-    description: Changes nothing, so there is nothing to show.
+    details: Changes nothing, so there is nothing to show.
+  idempotent:
+    support: full
   platform:
     platforms: linux
     support: full
-    description: OpenSSH. Needs root, as C(sshd -T) does.
+    details: OpenSSH. Needs root, as C(sshd -T) does.
 options:
   config:
     description:

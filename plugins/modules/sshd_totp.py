@@ -19,17 +19,23 @@ description:
     asked for a token or could not log in, or if anything would change for anybody else.
   - Removing the policy restores the main file byte for byte.
   - Use M(fleetmfa.ssh.totp_rollout) to change PAM and sshd together, with a new login to confirm the change and an automatic roll-back.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - fleetmfa.ssh.attributes
 attributes:
   check_mode:
     support: full
-    description: Plans the change and checks it with sshd, but does not make it.
+    details: Plans the change and checks it with sshd, but does not make it.
   diff_mode:
     support: full
-    description: Shows the files before and after. They hold no secrets.
+    details: Shows the files before and after. They hold no secrets.
+  idempotent:
+    support: full
+    details: The policy is checked in every run, even if nothing has to be changed.
   platform:
     platforms: linux
     support: full
-    description: OpenSSH 8.2 or later. Needs root.
+    details: OpenSSH 8.2 or later. Needs root.
 options:
   state:
     description:
@@ -95,7 +101,6 @@ options:
     type: bool
     default: true
 notes:
-  - Idempotent. The policy is checked in every run, even if nothing has to be changed.
   - Root can log in with a token only with C(PermitRootLogin yes). Root is not checked if it is not a member of O(group).
   - Before OpenSSH 8.7 C(ChallengeResponseAuthentication) is a separate, global option. Turning it on is not considered a change for
     others as long as keyboard-interactive stays off for them.

@@ -152,23 +152,26 @@ options:
     type: int
     default: 5
 extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.flow
+  - fleetmfa.ssh.attributes
   - fleetmfa.ssh.mfa_host
   - fleetmfa.ssh.confirmed
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
     details: Shows one line for each user, such as C(alice - validated key - window 3 -> 5); never a secret.
+  idempotent:
+    support: partial
+    details:
+      - Logins between the runs make no difference, although they change the key files. But O(keys[].state=rotated) without
+        O(keys[].secret) makes a new key every time.
   platform:
-    description: Target OS/families that can be operated against.
     support: full
     platforms: posix
 notes:
-  - Idempotent, even though logins change the key files. The exception is O(keys[].state=rotated) without
-    O(keys[].secret), which makes a new key every time.
   - Runs as root on the host and needs only C(gpasswd) and C(groupadd) there.
   - Generated secrets and recovery codes stay on the host. They are never returned.
 seealso:

@@ -38,22 +38,22 @@ options:
     description: The expected interval of the rate limit in seconds, 1 to 3600.
     type: int
 extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - fleetmfa.ssh.attributes
   - fleetmfa.ssh.mfa_host
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: Changes nothing in either mode.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
     details: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
   platform:
-    description: Target OS/families that can be operated against.
     support: full
     platforms: posix
 notes:
-  - Idempotent.
   - Runs as root on the host.
   - Login times come from the time steps of used tokens, which the PAM module keeps for as long as the tokens could be
     used again. A login with a recovery code leaves no time.

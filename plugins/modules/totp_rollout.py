@@ -23,20 +23,30 @@ description:
     The next run reports what happened.
   - Refuses a change that would ask the account that Ansible connects with for a token, or that would leave nobody able to log in.
 attributes:
+  action:
+    support: full
+    details: The new login is made on the controller.
+  async:
+    support: none
+  bypass_host_loop:
+    support: none
   check_mode:
     support: full
-    description: Plans and checks everything, but changes nothing and makes no new login.
+    details: Plans and checks everything, but changes nothing and makes no new login.
   diff_mode:
     support: full
-    description: Shows all files before and after. They hold no secrets.
+    details: Shows all files before and after. They hold no secrets.
+  idempotent:
+    support: full
+    details: If everything is already in place, it is checked again but not changed or reloaded.
   platform:
     platforms: linux
     support: full
-    description: Linux-PAM and OpenSSH 8.2 or later. Needs root.
-  action:
-    support: full
-    description: The new login is made on the controller.
+    details: Linux-PAM and OpenSSH 8.2 or later. Needs root.
 extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.flow
+  - fleetmfa.ssh.attributes
   - fleetmfa.ssh.mfa_host
 options:
   state:
@@ -193,7 +203,6 @@ options:
     description: The roll-out to confirm or roll back. The controller generates the id of a new one.
     type: str
 notes:
-  - Idempotent. If everything is already in place, it is checked again but not changed or reloaded.
   - The roll-back needs only the Python that ran the module, and nothing of Ansible. It logs to syslog, facility C(authpriv), as
     C(fleetmfa-rollout).
   - Without systemd, a background process serves as the timer. If such a host is restarted before the change is confirmed, nothing

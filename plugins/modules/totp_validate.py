@@ -40,26 +40,29 @@ options:
         elements: str
         required: true
 extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.flow
+  - fleetmfa.ssh.attributes
   - fleetmfa.ssh.mfa_host
   - fleetmfa.ssh.confirmed
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: partial
     details:
       - Tokens are not checked in check mode, since it could then be used to try tokens without being counted. It
         predicts the change as if both tokens were right, and fails if the tokens would not be checked at all.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
     details: Shows one line for each user; never a token.
+  idempotent:
+    support: full
+    details:
+      - If a user's key is already validated and no other key is pending, nothing is changed and the tokens are
+        not checked.
   platform:
-    description: Target OS/families that can be operated against.
     support: full
     platforms: posix
 notes:
-  - Idempotent. If a user's key is already validated and no other key is pending, nothing is changed and the tokens are
-    not checked.
   - All validations are tried. The call fails if any of them failed; those that succeeded are kept.
   - Runs as root on the host.
 seealso:
