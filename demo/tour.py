@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from demo.fleet import Fleet
-from lab.logins import Login, Server, client_options, login, run_client
+from lab.logins import LoginResult, Server, client_options, login, run_client
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Row:
     account: str
     how: str
     expected: tuple[bool, bool]  # asked, let in
-    login: Login
+    login: LoginResult
 
     @property
     def as_expected(self) -> bool:

@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.command = words[end + 1 :]
         if bool(options.command) != (options.verb is _exec):
             raise LabError("a command after '--' is what 'exec' needs, and no other verb takes one")
-        return options.verb(options)
+        code: int = options.verb(options)
+        return code
     except LabError as error:
         say(f"error: {error}")
         return 1

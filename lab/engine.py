@@ -47,7 +47,8 @@ class Engine:
         if not names:
             return []
         result = self.run("inspect", "--type", kind, *names)
-        return json.loads(result.stdout or "[]")
+        found: list[dict[str, Any]] = json.loads(result.stdout or "[]")
+        return found
 
     def has_image(self, tag: str) -> bool:
         return self.run("image", "inspect", tag).returncode == 0

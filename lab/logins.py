@@ -45,7 +45,7 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Login:
+class LoginResult:
     """How a login went: was it let in, which prompts were shown, and what the command (or the client) printed."""
 
     allowed: bool
@@ -88,7 +88,9 @@ def transport_to(server: Server) -> Iterator[paramiko.Transport]:
         transport.close()
 
 
-def login(server: Server, user: str, answers: Sequence[str] = (), key: bool = True, command: str = "id -un") -> Login:
+def login(
+    server: Server, user: str, answers: Sequence[str] = (), key: bool = True, command: str = "id -un"
+) -> LoginResult:
     """Log in with paramiko: the key first (unless `key` is false), then the answers to whatever is asked."""
     prompts: list[str] = []
     left = list(answers)
@@ -105,14 +107,14 @@ def login(server: Server, user: str, answers: Sequence[str] = (), key: bool = Tr
             if not transport.is_authenticated() and (methods is None or "keyboard-interactive" in methods):
                 transport.auth_interactive(user, answer)
         except (paramiko.AuthenticationException, paramiko.SSHException, EOFError) as error:
-            return Login(False, prompts, str(error))
+            return LoginResult(False, prompts, str(error))
         if not transport.is_authenticated():
-            return Login(False, prompts, "partial success only")
+            return LoginResult(False, prompts, "partial success only")
         channel = transport.open_session(timeout=TIMEOUT)
         channel.settimeout(TIMEOUT)
         channel.exec_command(command)
         output = channel.makefile().read().decode().strip()
-        return Login(channel.recv_exit_status() == 0, prompts, output)
+        return LoginResult(channel.recv_exit_status() == 0, prompts, output)
 
 
 def client_options(server: Server, key: bool = True) -> list[str]:
@@ -124,13 +126,13 @@ def client_options(server: Server, key: bool = True) -> list[str]:
     return [*options, "-i", server.key] if key else [*options, "-o", "PubkeyAuthentication=no"]
 
 
-def run_client(argv: Sequence[str], answers: Sequence[str] = (), stdin: str = "") -> Login:
+def run_client(argv: Sequence[str], answers: Sequence[str] = (), stdin: str = "") -> LoginResult:
     """Run ssh, sftp, scp, rsync or git with an askpass program that gives the answers and notes the prompts."""
     with _askpass(answers) as (environment, prompts):
         done = subprocess.run(
             argv, env=environment, input=stdin, capture_output=True, text=True, timeout=2 * TIMEOUT, check=False
         )
-        return Login(done.returncode == 0, prompts(), (done.stdout + done.stderr).strip())
+        return LoginResult(done.returncode == 0, prompts(), (done.stdout + done.stderr).strip())
 
 
 @contextmanager

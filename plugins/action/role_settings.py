@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
     _VALID_ARGS = frozenset(["rolls_out"])
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         options = yaml.safe_load(SPECS.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
         variables = task_vars or {}
         names = sorted(name for name in variables if name.startswith(PREFIX) and not name.startswith(INTERNAL))

@@ -67,7 +67,8 @@ def _source(name: str) -> str | None:
         return None
     if spec is None or spec.submodule_search_locations is not None:
         return None
-    return spec.loader.get_source(name)  # type: ignore[union-attr]  # each loader of source files has it
+    source: str | None = spec.loader.get_source(name)  # type: ignore[union-attr]  # each loader of source files has it
+    return source
 
 
 def _imported(source: str) -> Iterator[str]:

@@ -295,7 +295,7 @@ def audit_wish(params: PolicyInfoOptions, cannot_answer: list[str]) -> AuditWish
         "dropin": params["dropin"],
         "binary": params["binary"],
         "assume_enforced": params["assume_enforced"],
-        "enrollment": enrollment._replace(needed_users=cannot_answer),
+        "enrollment": enrollment._replace(connecting_users=cannot_answer),
     }
 
 

@@ -37,7 +37,8 @@ class ConnectedAction(ActionBase):
 
     def module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         hidden = SecretArguments(arguments)
-        return self._execute_module(module_name=name, module_args=hidden, task_vars=self._task_vars)
+        result: dict[str, Any] = self._execute_module(module_name=name, module_args=hidden, task_vars=self._task_vars)
+        return result
 
     @property
     def logs_in(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,27 @@ def test_imports(path):
             assert imported.split(".")[0] in sys.stdlib_module_names or imported.startswith("ansible.module_utils."), (
                 f"{path} imports {imported}, which a host need not have"
             )
+
+
+def test_no_two_classes_of_one_name():
+    """One word for one thing, in what runs on hosts, on the controller, in the lab and the demonstration."""
+    paths = [path for folder in ("plugins", "lab", "demo") for path in (ROOT / folder).rglob("*.py")]
+    where = defaultdict(list)
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                where[node.name].append(str(path.relative_to(ROOT)))
+    assert len(where) > 100
+    # Ansible prescribes these.
+    twice = {name: paths for name, paths in where.items() if len(paths) > 1}
+    assert set(twice) <= {"ActionModule", "ModuleDocFragment"}, twice
+
+
+def test_only_the_host_says_as_whom_ansible_is_connected():
+    """`_policy/managing_connection.py`; what variables and the environment say is not what sshd let in."""
+    told = re.compile(r"ansible_(ssh_)?user\b|remote_user|getlogin|SUDO_USER")
+    folders = ("roles", "playbooks", "plugins")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".yml", ".j2")]
+    assert len(paths) > 150
+    found = [str(path.relative_to(ROOT)) for path in paths if told.search(path.read_text())]
+    assert not found, found

@@ -12,7 +12,7 @@ from typing import Iterator, NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 
 
-class Facts(NamedTuple):
+class UserFacts(NamedTuple):
     """The facts about one user. `was_asked`: there is a record of logins with a key that was never removed on
     purpose."""
 
@@ -24,12 +24,12 @@ class Facts(NamedTuple):
     was_asked: bool = False
 
 
-def disagreements(facts: Facts, group: str) -> list[Finding]:
+def disagreements(facts: UserFacts, group: str) -> list[Finding]:
     """Findings about one user, whom the evidence does not name."""
     return [Finding(name, (evidence,)) for name, evidence in _disagreements(facts, group)]
 
 
-def _disagreements(facts: Facts, group: str) -> Iterator[tuple[str, str]]:
+def _disagreements(facts: UserFacts, group: str) -> Iterator[tuple[str, str]]:
     if not facts.account:
         if facts.member:
             yield (

@@ -8,7 +8,7 @@ import datetime
 from typing import Mapping, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingReport, merged
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import Facts, disagreements
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import UserFacts, disagreements
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
@@ -59,7 +59,7 @@ def report(
     unknown = keys.pending is not None and is_of_unknown_origin(keys.pending)
     wait = wait_seconds(keys.pending, now) if keys.pending else 0
     limited_until = keys.validated.rate_limited_until(now) if keys.validated else None
-    facts = Facts(
+    facts = UserFacts(
         pending=keys.pending is not None,
         validated=keys.validated is not None,
         member=user in members,

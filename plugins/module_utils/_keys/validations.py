@@ -80,7 +80,7 @@ class UserValidation:
         if self.drift_seconds is not None:
             result["drift_seconds"] = self.drift_seconds
         if self.error:
-            result.update(_reason(self.error))
+            return {**result, **_reason(self.error)}
         return result
 
 

@@ -125,8 +125,9 @@ def outcomes(line: Line, subject: Subject, service: str, token_modules: Sequence
     name = line.module_name
     if name in token_modules:
         return _TOKEN_OUTCOMES.get(name, _some_token_module)(line.arguments, subject.has_key)
-    results = _DEPENDS.get(name, lambda *_: _ALWAYS.get(name, ANYTHING))
-    return [ModuleOutcome(result) for result in results(line.arguments, subject, service)]
+    depends = _DEPENDS.get(name)
+    results = depends(line.arguments, subject, service) if depends else _ALWAYS.get(name, ANYTHING)
+    return [ModuleOutcome(result) for result in results]
 
 
 def command_of(arguments: Sequence[str]) -> list[str]:

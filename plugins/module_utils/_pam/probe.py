@@ -106,7 +106,6 @@ class _Conversation(ctypes.Structure):
 def _ask(path: str, arguments: Sequence[str]) -> int:
     prompts: list[int] = []
 
-    @_CONVERSATION
     def refuse(_count: int, messages: Sequence[Any], _responses: object, _data: object) -> int:
         prompts.append(messages[0].contents.style)
         return _CONV_ERR
@@ -115,7 +114,7 @@ def _ask(path: str, arguments: Sequence[str]) -> int:
     libpam = ctypes.CDLL("libpam.so.0", mode=ctypes.RTLD_GLOBAL)
     authenticate: Callable[..., int] = ctypes.CDLL(path).pam_sm_authenticate
     handle = ctypes.c_void_p()
-    conversation = _Conversation(refuse, None)
+    conversation = _Conversation(_CONVERSATION(refuse), None)
     if libpam.pam_start(b"other", _NOBODY, ctypes.byref(conversation), ctypes.byref(handle)) != 0:
         return _UNCLEAR
     words = [_harmless(word).encode("utf-8", "surrogateescape") for word in (*arguments, _NO_FILE)]

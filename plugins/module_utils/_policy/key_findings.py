@@ -9,7 +9,7 @@ from typing import Collection, Container, Iterator, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import Facts, disagreements
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import UserFacts, disagreements
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import read_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
@@ -56,7 +56,7 @@ def _disagreements(state_dir: StateDir, user: str, enforcement: Enforcement) -> 
     """An unreadable key file counts as present; what is wrong with it is a separate finding."""
     if user in enforcement.assumed:
         return
-    facts = Facts(
+    facts = UserFacts(
         pending=state_dir.has("pending", user),
         validated=state_dir.has("keys", user),
         member=user in enforcement.accounts or user in enforcement.group.members,

@@ -37,7 +37,7 @@ class Enrollment(NamedTuple):
     users: Sequence[str] | None = None
     exempt_users: Sequence[str] = ()
     exempt_groups: Sequence[str] = ()
-    needed_users: Sequence[str] = ()
+    connecting_users: Sequence[str] = ()
     overdue_group: str = "mfa-overdue"  # mfa__overdue_group of the role
 
 
@@ -74,7 +74,7 @@ def overdue_findings(reader: PolicyReader, enrollment: Enrollment, found: list[C
 
 def _needed(enrollment: Enrollment, found: list[Candidate]) -> Iterator[Finding]:
     for candidate in found:
-        if candidate.account.name in enrollment.needed_users:
+        if candidate.account.name in enrollment.connecting_users:
             yield Finding("sshd_overdue_needed", (f"{candidate.account.name} would be locked out at the deadline",))
 
 

@@ -26,7 +26,7 @@ from typing import Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import snapshot
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import Facts
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import RolloutFacts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import sync_folder
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import lock_within
 
@@ -62,7 +62,7 @@ class RolloutFolder:
         whose = f" of {facts['controller']}" if facts and facts.get("controller") else ""
         return f"another roll-out{whose} is running on this host (process {holder}); wait until it ends and run again"
 
-    def facts(self, state: Path) -> Facts | None:
+    def facts(self, state: Path) -> RolloutFacts | None:
         """The description of the roll-out in this state, None if there is none."""
         try:
             facts = snapshot.manifest(state)

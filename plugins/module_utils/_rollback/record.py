@@ -50,7 +50,7 @@ class _FromTheStart(TypedDict):
     sshd_units: list[str]  # the active ones
 
 
-class Facts(_FromTheStart, total=False):
+class RolloutFacts(_FromTheStart, total=False):
     """A roll-out; the way it ended is added when it ends."""
 
     files: list[CopiedFile]

@@ -21,8 +21,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record impo
     Began,
     Caller,
     EarlierRollout,
-    Facts,
     Members,
+    RolloutFacts,
     SshdToReload,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import reload_sshd
@@ -97,7 +97,7 @@ class Rollout:
         `sshd` (its `config` and `binary`, None for the usual ones) is reloaded; None if that is not needed.
         """
         deadline = time.time() + timeout
-        facts: Facts = {
+        facts: RolloutFacts = {
             "id": rollout_id,
             "started": time.time(),
             "deadline": deadline,
@@ -183,18 +183,18 @@ def utc(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
-def _to_wait(facts: Facts) -> float:
+def _to_wait(facts: RolloutFacts) -> float:
     """How many seconds its controller may still need; does not rely on the clock alone, which may have been set."""
     seconds = facts.get("login_seconds", 0)
     return min(seconds, facts["started"] + seconds - time.time())
 
 
-def _has_joined(facts: Facts) -> bool:
+def _has_joined(facts: RolloutFacts) -> bool:
     joining = facts.get("joining")
     return joining is not None and not EnforcedGroup(joining["group"]).members.isdisjoint(joining["users"])
 
 
-def _told(facts: Facts, outcome: Literal["rolled_back", "waiting", "interrupted"]) -> EarlierRollout:
+def _told(facts: RolloutFacts, outcome: Literal["rolled_back", "waiting", "interrupted"]) -> EarlierRollout:
     told: EarlierRollout = {
         "id": facts["id"],
         "outcome": outcome,

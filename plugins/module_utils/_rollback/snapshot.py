@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import CopiedFile, Facts
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import CopiedFile, RolloutFacts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_attributes import (
     Attributes,
     give_what_can_be_given,
@@ -32,7 +32,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 _MANIFEST = "manifest.json"
 
 
-def take(folder: Path, changes: list[FileChange], facts: Facts) -> None:
+def take(folder: Path, changes: list[FileChange], facts: RolloutFacts) -> None:
     """Create `folder` on disk, with a copy of each file that `changes` affect, and `facts` about the roll-out."""
     folder.mkdir(mode=0o700)
     files: list[CopiedFile] = []
@@ -47,8 +47,9 @@ def take(folder: Path, changes: list[FileChange], facts: Facts) -> None:
     sync_folder(folder)
 
 
-def manifest(folder: Path) -> Facts:
-    return json.loads((folder / _MANIFEST).read_bytes())
+def manifest(folder: Path) -> RolloutFacts:
+    facts: RolloutFacts = json.loads((folder / _MANIFEST).read_bytes())
+    return facts
 
 
 def differs(folder: Path) -> bool:

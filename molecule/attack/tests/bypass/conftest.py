@@ -12,7 +12,7 @@ from shlex import quote
 import pytest
 import testinfra.host
 
-from lab.logins import Login, Server, client_options, login, run_client
+from lab.logins import LoginResult, Server, client_options, login, run_client
 
 PASSWORD = "correct horse"
 NAMES = cycle(f"mark{number}" for number in range(1, 25))
@@ -38,7 +38,7 @@ class Mark:
         encoded = base64.b64encode(content.encode()).decode()
         self.run(f"cd; mkdir -p $(dirname {path}); echo {encoded} | base64 -d > {path}; chmod {mode} {path}")
 
-    def key_alone(self, *options: str) -> Login:
+    def key_alone(self, *options: str) -> LoginResult:
         """The key is taken, and what is still missing is said: anything else is no refusal but a broken attempt."""
         batch = ["ssh", *client_options(self.server), "-o", "BatchMode=yes", *options]
         attempt = run_client([*batch, f"{self.name}@{self.server.address}", "id -un"])

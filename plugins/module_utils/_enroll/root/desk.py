@@ -84,7 +84,8 @@ class Desk:
             return self.status()  # without the lock: every login requests this, and must not wait for a run of Ansible
         try:
             with self._state.lock(LOCK_SECONDS):
-                return getattr(self, request)(**values)
+                answer: Answer = getattr(self, request)(**values)
+                return answer
         except TokenRefused as refusal:
             what = "key not shown" if request in SHOWS_A_KEY else "token refused"
             audit(self._user, f"{what} ({refusal.reason})")

@@ -31,6 +31,7 @@ _UCRED = struct.Struct("iII")
 
 def user_id(connection: socket.socket) -> int:
     """The effective user id of the peer at the time it connected, which the peer cannot choose."""
+    uid: int
     _pid, uid, _gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return uid
 

@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import (
     LONGEST_ANSWER,
     SOCKET,
+    NewCodes,
     Reason,
     ShownKey,
     Status,
@@ -39,26 +40,31 @@ class Door:
         self._path = path
 
     def status(self, timeout: float = TIMEOUT) -> Status:
-        return self._ask("status", timeout)
+        answer: Status = self._ask("status", timeout)
+        return answer
 
     def key(self) -> ShownKey:
         """The pending key, generated now if there is none."""
-        return self._ask("key")
+        answer: ShownKey = self._ask("key")
+        return answer
 
     def new_key(self, token: str) -> ShownKey:
         """The pending key that will replace the validated one, for a token or a recovery code of the validated one."""
-        return self._ask("new_key", token=token)
+        answer: ShownKey = self._ask("new_key", token=token)
+        return answer
 
     def first(self, token: str) -> None:
         """Checks the first token before the second is available."""
         self._ask("first", token=token)
 
     def validate(self, first: str, second: str) -> Validated:
-        return self._ask("validate", first=first, second=second)
+        answer: Validated = self._ask("validate", first=first, second=second)
+        return answer
 
     def recovery_codes(self, token: str) -> list[str]:
         """New ones replacing the old ones."""
-        return self._ask("recovery_codes", token=token)["recovery_codes"]
+        answer: NewCodes = self._ask("recovery_codes", token=token)
+        return answer["recovery_codes"]
 
     def _ask(self, request: str, timeout: float = TIMEOUT, **values: str) -> Any:
         question = json.dumps({"request": request, **values}).encode("ascii") + b"\n"

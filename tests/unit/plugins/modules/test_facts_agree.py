@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Facts about a user that have to agree, in every combination and in both directions."""
+"""UserFacts about a user that have to agree, in every combination and in both directions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import CATALOGUE
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import Facts, disagreements
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import UserFacts, disagreements
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import Enforcement, key_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
 
@@ -26,7 +26,7 @@ def ids(facts):
 def test_every_combination():
     """Written anew, from the promise: enforced is who is validated and not exempt; nobody is released unnoticed."""
     for values in itertools.product((False, True), repeat=6):
-        facts = Facts(*values)
+        facts = UserFacts(*values)
         found = ids(facts)
         if not facts.account:
             assert found == ({"member_without_account"} if facts.member else set())
@@ -82,5 +82,5 @@ def test_both_reports_tell_it(host, change):
 
 def test_the_table_of_pairs_names_each():
     table = Path(__file__).parents[4].joinpath("docs", "lost_keys.md").read_text()
-    known = {found for values in itertools.product((False, True), repeat=6) for found in ids(Facts(*values))}
+    known = {found for values in itertools.product((False, True), repeat=6) for found in ids(UserFacts(*values))}
     assert known <= set(re.findall(r"`(\w+)`", table))

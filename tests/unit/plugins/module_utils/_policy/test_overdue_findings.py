@@ -120,7 +120,7 @@ def test_who_cannot_log_in_anyway_is_no_finding(overdue):
 
 
 def test_an_account_that_is_needed(overdue):
-    found = overdue("deny", needed_users=["bob", "somebody-else"])
+    found = overdue("deny", connecting_users=["bob", "somebody-else"])
     assert found == {NEEDED: "bob would be locked out at the deadline"}
 
 
