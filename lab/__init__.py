@@ -2,5 +2,5 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Container hosts for real SSH logins: ``python3 -m lab up``.
 
-Standard library only: the lab has to run before any virtual environment exists.
+Only the standard library is used: the lab must run before any virtual environment exists.
 """

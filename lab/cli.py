@@ -22,13 +22,13 @@ DEFAULT_USERS = "alice bob carol dave"
 
 def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
-    # Cut off before argparse sees it: a guest's command may hold a "--" of its own.
+    # Removed before argparse sees it, since a command for a host may itself contain "--".
     end = words.index("--") if "--" in words else len(words)
     try:
         options = _parser().parse_args(words[:end])
         options.command = words[end + 1 :]
         if bool(options.command) != (options.verb is _exec):
-            raise LabError("a command after '--' is what 'exec' needs, and no other verb takes one")
+            raise LabError("'exec' requires a command after '--', and no other verb accepts one")
         code: int = options.verb(options)
         return code
     except LabError as error:
@@ -51,14 +51,14 @@ def _parser() -> argparse.ArgumentParser:
 
     down = verbs.add_parser("down", help="remove the hosts and files of an instance")
     down.set_defaults(verb=_down)
-    down.add_argument("--images", action="store_true", help="remove the images as well")
+    down.add_argument("--images", action="store_true", help="also remove the images")
 
     execute = verbs.add_parser(
         "exec", help="run a command as root on a host", usage="%(prog)s [--instance NAME] HOST -- COMMAND..."
     )
     execute.set_defaults(verb=_exec)
     for verb in (up, down, execute):
-        verb.add_argument("--instance", type=Instance, default=DEFAULT, help="name of a lab of its own")
+        verb.add_argument("--instance", type=Instance, default=DEFAULT, help="name of a separate lab")
     execute.add_argument("host")
 
     image = verbs.add_parser("images", help="build the images that are missing, without starting a host")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The distributions a host can have. One more is one row here."""
+"""The available distributions of a host. To add one, add a row here."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Distribution:
-    name: str  # what a host is called after
+    name: str  # the prefix of a host's name
     suite: str  # the name on the mirror
-    base: str  # the image of a registry that the host's image is built on
+    base: str  # the registry image that the host's image is based on
     packages: tuple[str, ...]
-    label: str = "Debian"  # of the mirror's Release file: finds the mirror among the machine's apt sources
+    label: str = "Debian"  # in the mirror's Release file; used to find the mirror among the machine's apt sources
     security_label: str = "Debian-Security"
     keyring: str = "/usr/share/keyrings/debian-archive-keyring.gpg"
     keyring_package: str = "debian-archive-keyring"

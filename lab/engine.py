@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The container engine: whichever of docker and podman really works."""
+"""The container engine: docker or podman, whichever works."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ ENGINES = ("docker", "podman")
 # runc, not crun: crun refuses hybrid cgroups.
 PODMAN_PACKAGES = ["podman", "runc", "netavark", "aardvark-dns", "iptables", "nftables", "catatonit"]
 PROBE_SECONDS = 20
-# Both, in every "run": an engine without CAP_SYS_RESOURCE cannot raise them to its own defaults.
+# Both, in every "run": without CAP_SYS_RESOURCE an engine cannot raise them to its own defaults.
 LIMITS = ("--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096")
 
 
 @dataclass(frozen=True)
 class Engine:
     name: str
-    argv: tuple[str, ...]  # what every command starts with
+    argv: tuple[str, ...]  # every command starts with these
 
     def run(
         self, *arguments: str, stdin: str | None = None, timeout: float | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command of the engine and leave the judgement of its result to the caller."""
+        """Run a command of the engine and let the caller evaluate its result."""
         return subprocess.run(
             [*self.argv, *arguments], input=stdin or "", capture_output=True, text=True, timeout=timeout, check=False
         )
 
     def check(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run a command of the engine that has to work; what it printed."""
+        """Run a command of the engine that must succeed. Returns its output."""
         result = self.run(*arguments, stdin=stdin)
         if result.returncode:
             raise LabError(f"{self.name} {arguments[0]} failed:\n{machine.last_lines(result.stderr)}")
         return result.stdout
 
     def inspect(self, kind: str, names: list[str]) -> list[dict[str, Any]]:
-        """Details of the objects that exist; those that vanish meanwhile are left out."""
+        """Details of the objects that exist; those that disappear in the meantime are omitted."""
         if not names:
             return []
         result = self.run("inspect", "--type", kind, *names)
@@ -78,7 +78,8 @@ def find() -> Engine | str:
 
 
 def require() -> Engine:
-    """An engine that works, for verbs about hosts that exist: without one there are none, so nothing is installed."""
+    """An engine that works, for verbs about existing hosts: without an engine there are none, so nothing is
+    installed."""
     found = find()
     if isinstance(found, str):
         raise LabError(f"no container engine works ({found})")
@@ -86,7 +87,7 @@ def require() -> Engine:
 
 
 def ensure() -> Engine:
-    """An engine that works, from apt where there is none and apt can be used."""
+    """An engine that works, installed with apt if there is none and apt can be used."""
     found = find()
     if isinstance(found, Engine):
         return found
@@ -117,7 +118,7 @@ def _engine(name: str) -> Engine:
 
 
 def _why_not(engine: Engine) -> str:
-    """Empty where the engine answers; a client alone, without its daemon, does not."""
+    """Empty if the engine answers; a client without its daemon does not."""
     try:
         result = engine.run("info", timeout=PROBE_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Where the lab keeps its files, and how several labs at once keep out of each other's way."""
+"""Where the lab keeps its files, and how several labs are kept apart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB = ROOT / ".lab"
-# Tells the containers of one checkout from those of the next.
+# Distinguishes the containers of one checkout from those of another.
 CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]
 CACHE = ROOT / ".cache" / "lab"
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -31,7 +31,7 @@ def script(name: str) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Whole or not at all: Ansible may be reading it."""
+    """Atomically, since Ansible may be reading the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Hosts of an instance: which ones are wanted, which ones run, starting and removing them."""
+"""Hosts of an instance: which ones are wanted, which ones are running, starting and removing them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lab.machine import last_lines
 LABEL = "fleetmfa.lab"
 MAX_COUNT = 500
 READY_SECONDS = 120
-# A port the engine picked can be taken by someone else before it is bound.
+# Another program may take a port between the engine's choice and its use.
 START_TRIES = 3
 # The same for docker and podman, cgroup v1 and v2. Without AUDIT_CONTROL, pam_loginuid fails in an engine that was
 # started from a login session.
@@ -55,14 +55,14 @@ class Container:
 
 
 def parse(specification: str) -> list[Wanted]:
-    """``debian12 debian13:2`` is debian12, debian13-1 and debian13-2."""
+    """``debian12 debian13:2`` means debian12, debian13-1 and debian13-2."""
     wanted: list[Wanted] = []
     for word in re.split(r"[\s,]+", specification.strip()):
         name, colon, count = word.partition(":")
         if name not in DISTRIBUTIONS:
             raise LabError(f"--hosts: unknown host {word!r}; known are {', '.join(sorted(DISTRIBUTIONS))}")
         if colon and not (count.isdecimal() and 1 <= int(count) <= MAX_COUNT):
-            raise LabError(f"--hosts: {word!r} wants a number from 1 to {MAX_COUNT} after the colon")
+            raise LabError(f"--hosts: {word!r} needs a number from 1 to {MAX_COUNT} after the colon")
         names = [f"{name}-{number}" for number in range(1, int(count) + 1)] if colon else [name]
         wanted += [Wanted(host, DISTRIBUTIONS[name]) for host in names]
     names = [host.name for host in wanted]
@@ -111,23 +111,23 @@ def start(engine: Engine, container: Container) -> None:
 
 
 def require_port(host: str, port: int) -> None:
-    """Name the host and the port, before anything is started, where a fixed port cannot be had."""
+    """If a fixed port is unavailable, report the host and the port before anything is started."""
     if port > 65535:
         raise LabError(f"{host}: there is no port {port}. Choose a smaller --port-base.")
     with socket.socket() as probe:
-        # As engines do: connections of an earlier host that are still closing do not count.
+        # Like the engines: connections of an earlier host that are still closing do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
         except OSError as error:
             raise LabError(
                 f"{host}: port {port} on {ADDRESS} is taken ({error.strerror}). "
-                "Choose another --port-base, or leave it out for free ports."
+                "Choose another --port-base, or omit it to use free ports."
             ) from error
 
 
 def prepare(engine: Engine, container: Container, public_key: str, users: list[str]) -> LabHost:
-    """Wait until the host serves logins, make its accounts, read its host key."""
+    """Wait until the host accepts logins, create its accounts, read its host key."""
     arguments = ["exec", "-i", container.name, "sh", "-s", "--", public_key, MANAGER, *users]
     try:
         result = engine.run(*arguments, stdin=files.script("prepare.sh"), timeout=READY_SECONDS)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The hosts' images: built once, kept in the engine under a tag made of the recipe."""
+"""The hosts' images: built once, and kept in the engine with a tag derived from the recipe."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from lab.engine import LIMITS, Engine
 
 REPOSITORY = "localhost/fleetmfa-lab"
 PARALLEL_BUILDS = 2
-# Answering "quickly": without another way to an image, patience.
+# Seconds for an answer: short, but long if there is no other way to get an image.
 PULL_SECONDS, PATIENT_PULL_SECONDS = 30, 600
 IMAGE_BYTES = 700 << 20
-# German stays: a login has to work in a language that is not English.
+# German is kept: a login must also work in a language other than English.
 NOT_WANTED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*")
 BOOTSTRAP = (
     "--variant=minbase",
@@ -46,7 +46,7 @@ def ensure(engine: Engine, distributions: list[Distribution]) -> None:
     if not _missing(engine, distributions):
         return
     with files.locked("build"):
-        # Another instance may have built them meanwhile.
+        # Another instance may have built them in the meantime.
         missing = _missing(engine, distributions)
         if missing:
             _build_all(engine, missing)
@@ -64,7 +64,7 @@ def _build_all(engine: Engine, missing: list[Distribution]) -> None:
             for build in builds:
                 build.result()
         finally:
-            # After a failure or an interrupt, those still waiting would be started all the same.
+            # After a failure or an interrupt, the waiting builds would be started anyway.
             for build in builds:
                 build.cancel()
 
@@ -82,7 +82,7 @@ def _build(engine: Engine, distribution: Distribution) -> None:
 
 
 def _pull(engine: Engine, distribution: Distribution) -> bool:
-    """Whether the base image is here: from before, or from a registry that answers quickly."""
+    """Whether the base image is available: already present, or from a registry that answers quickly."""
     if engine.has_image(distribution.base):
         return True
     patience = PULL_SECONDS if _can_bootstrap() else PATIENT_PULL_SECONDS
@@ -93,7 +93,8 @@ def _pull(engine: Engine, distribution: Distribution) -> bool:
 
 
 def _build_on_base(engine: Engine, distribution: Distribution) -> None:
-    """Packages into a container of the base image, then an image of the container: needs no builder of the engine."""
+    """Installs packages in a container of the base image and makes an image of it, without using the engine's
+    builder."""
     name = f"fleetmfa-build-{distribution.name}-{os.getpid()}"
     options = ["-i", "--name", name, "--network=host", "--pull=never", *LIMITS]
     script = "\n".join(
@@ -149,7 +150,7 @@ def _can_bootstrap() -> bool:
 def _require_bootstrap(distribution: Distribution) -> None:
     if not _can_bootstrap():
         raise LabError(
-            f"{distribution.name}: no registry has answered with {distribution.base}, and without mmdebstrap there is "
+            f"{distribution.name}: no registry provided {distribution.base}, and without mmdebstrap there is "
             "no other way to an image. Install mmdebstrap, or pull that image yourself."
         )
     if shutil.which("mmdebstrap") is None:
@@ -159,7 +160,7 @@ def _require_bootstrap(distribution: Distribution) -> None:
 
 
 def _sources(distribution: Distribution) -> list[str]:
-    """Source lines on the mirrors that this machine's apt uses; none: mmdebstrap's own default."""
+    """Source lines with the mirrors that this machine's apt uses; if none, mmdebstrap uses its own default."""
     fields = "$(LABEL)\t$(REPO_URI)"
     try:
         output = subprocess.run(
@@ -170,14 +171,14 @@ def _sources(distribution: Distribution) -> list[str]:
         ).stdout
     except FileNotFoundError:
         return []
-    # The first of several mirrors, as apt prefers it.
+    # The first of several mirrors, which apt prefers.
     mirrors = dict(line.split("\t") for line in reversed(output.splitlines()))
     suites = {distribution.label: distribution.suite, distribution.security_label: f"{distribution.suite}-security"}
     return [f"deb {mirrors[label]} {suite} main" for label, suite in suites.items() if label in mirrors]
 
 
 def remove(engine: Engine) -> None:
-    """Remove the images, those of earlier recipes too."""
+    """Remove the images, including those of earlier recipes."""
     for image in engine.images(f"{REPOSITORY}/"):
         engine.check("rmi", image)
         say(f"removed {image}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""One instance of the lab: its files, its containers, and what the verbs do with them."""
+"""One instance of the lab: its files, its containers, and the actions on them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Instance:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise LabError(f"--instance: {self.name!r} is not a name of small letters, digits and hyphens")
+            raise LabError(f"--instance: {self.name!r} is not a valid name (lower-case letters, digits and hyphens)")
 
     @property
     def folder(self) -> Path:
@@ -45,11 +45,11 @@ class Instance:
 
     @property
     def inventory(self) -> Path:
-        """The default instance's is where a person looks for it."""
+        """The default instance's is at the place where people look for it."""
         return (LAB if self.name == DEFAULT else self.folder) / "inventory.yml"
 
     def containers(self, engine: Engine) -> list[hosts.Container]:
-        """Those of this checkout: another one may have an instance of the same name."""
+        """Those of this checkout: another checkout may have an instance of the same name."""
         return [one for one in hosts.containers(engine) if (one.root, one.instance) == (str(ROOT), self.name)]
 
     def container(self, engine: Engine, host: str) -> hosts.Container:
@@ -59,7 +59,7 @@ class Instance:
         return running[host]
 
     def up(self, engine: Engine, wanted: list[hosts.Wanted], users: list[str], target: Path, port_base: int) -> int:
-        """Start what is missing, prepare all and write the inventory; the number of hosts in it."""
+        """Start missing hosts, prepare all and write the inventory. Returns the number of hosts in it."""
         with locked(f"instance-{self.name}"):
             self._make_key()
             running = self._start_missing(engine, wanted, port_base)
@@ -72,7 +72,8 @@ class Instance:
         return len(ready)
 
     def _start_missing(self, engine: Engine, wanted: list[hosts.Wanted], port_base: int) -> list[hosts.Container]:
-        """All running hosts of the instance, those not asked for this time included: the inventory tells the truth."""
+        """All running hosts of the instance, including those not requested this time, so that the inventory is
+        complete."""
         existing = self.containers(engine)
         hosts.remove(engine, [container.name for container in existing if not container.running])
         running = [container for container in existing if container.running]
@@ -112,13 +113,13 @@ class Instance:
         subprocess.run([*command, str(self.private_key)], check=True)
 
     def down(self, engine: Engine) -> int:
-        """Remove what the instance has; the number of hosts that were."""
+        """Remove everything that belongs to the instance. Returns the number of hosts it had."""
         with locked(f"instance-{self.name}"):
             names = [container.name for container in self.containers(engine)]
             hosts.remove(engine, names)
             if self.folder.exists():
                 shutil.rmtree(self.folder)
             self.inventory.unlink(missing_ok=True)
-        with suppress(OSError):  # other instances live there
+        with suppress(OSError):  # other instances use this folder
             LAB.rmdir()
         return len(names)

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-MANAGER = "ansible"  # the account Ansible logs in with
+MANAGER = "ansible"  # the account that Ansible logs in with
 ADDRESS = "127.0.0.1"
 
 
@@ -26,8 +26,8 @@ def known_hosts(hosts: list[LabHost]) -> str:
 
 
 def render(hosts: list[LabHost], engine: tuple[str, ...], private_key: Path, known: Path) -> str:
-    # Host keys were read through the engine, so checking them stays on. The inner quotes are for ssh, which takes
-    # a list of files; IdentitiesOnly keeps an agent's keys from using up the host's MaxAuthTries.
+    # Host keys were read through the engine, so they are checked. The inner quotes are for ssh, which accepts a list
+    # of files; IdentitiesOnly prevents an agent's keys from using up the host's MaxAuthTries.
     ssh_arguments = f"-o 'UserKnownHostsFile=\"{known}\"' -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
     common = {
         "ansible_host": ADDRESS,
@@ -53,7 +53,7 @@ def render(hosts: list[LabHost], engine: tuple[str, ...], private_key: Path, kno
 
 
 def ssh_config(hosts: list[LabHost], private_key: Path, known: Path) -> str:
-    """For a person who looks round: ssh -F FILE alice@debian12."""
+    """For interactive use: ssh -F FILE alice@debian12."""
     blocks = [
         f"Host {host.name}\n"
         f"    HostName {ADDRESS}\n"

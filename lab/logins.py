@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Real SSH logins, by paramiko and by the OpenSSH client, that tell what was asked and who got in.
+"""Real SSH logins, with paramiko and with the OpenSSH client, that report which prompts were shown and who got in.
 
-For the demonstration and the tests. Nothing here knows the server's configuration: the login is the judge.
+For the demonstration and the tests. Nothing here depends on the server's configuration: only the login counts.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Callable, Iterator, Sequence
 import paramiko
 import yaml
 
-# Generous: a busy machine is slow, and a login that hangs is seen all the same.
+# Generous, since a busy machine is slow; a login that hangs is still noticed.
 TIMEOUT = 120
-# Given to ssh as SSH_ASKPASS: notes each prompt, answers it with the next line of the answers, else gives up.
+# Used by ssh as SSH_ASKPASS: records each prompt and answers it with the next line of the answers, if there is one.
 _ASKPASS = """#!/bin/sh
 printf '%s\\n' "$1" >> "$LOGIN_FOLDER/prompts"
 number=$(wc -l < "$LOGIN_FOLDER/prompts")
@@ -35,7 +35,7 @@ printf '%s\\n' "$answer"
 
 @dataclass(frozen=True)
 class Server:
-    """One SSH server of an inventory, with the key that its accounts trust."""
+    """One SSH server in an inventory, with the key that its accounts trust."""
 
     name: str
     address: str
@@ -46,7 +46,7 @@ class Server:
 
 @dataclass(frozen=True)
 class LoginResult:
-    """How a login went: was it let in, which prompts were shown, and what the command (or the client) printed."""
+    """Whether a login was let in, which prompts were shown, and what the command (or the client) printed."""
 
     allowed: bool
     prompts: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ class LoginResult:
 
 
 def servers(inventory: str | Path) -> list[Server]:
-    """The servers of an inventory that `lab up` wrote."""
+    """The servers in an inventory written by `lab up`."""
     group = yaml.safe_load(Path(inventory).read_text())["all"]
     common = group.get("vars", {})
     found = []
@@ -78,7 +78,7 @@ def servers(inventory: str | Path) -> list[Server]:
 
 @contextmanager
 def transport_to(server: Server) -> Iterator[paramiko.Transport]:
-    """A connection to the server before any authentication; as patient in each step as a busy machine needs it."""
+    """A connection to the server before authentication, with time limits suitable for a busy machine."""
     transport = paramiko.Transport((server.address, server.port))
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = TIMEOUT
     try:
@@ -91,7 +91,7 @@ def transport_to(server: Server) -> Iterator[paramiko.Transport]:
 def login(
     server: Server, user: str, answers: Sequence[str] = (), key: bool = True, command: str = "id -un"
 ) -> LoginResult:
-    """Log in with paramiko: the key first (unless `key` is false), then the answers to whatever is asked."""
+    """Log in with paramiko: first with the key (unless `key` is false), then with the answers to all prompts."""
     prompts: list[str] = []
     left = list(answers)
 
@@ -118,7 +118,8 @@ def login(
 
 
 def client_options(server: Server, key: bool = True) -> list[str]:
-    """Options for ssh, sftp and scp that reach the server and check its host key; no configuration of the machine counts."""
+    """Options for ssh, sftp and scp that reach the server and check its host key; the machine's configuration is
+    ignored."""
     options = [
         *("-F", "none", "-o", f"Port={server.port}", "-o", f"UserKnownHostsFile={server.known_hosts}"),
         *("-o", "GlobalKnownHostsFile=none", "-o", "IdentitiesOnly=yes", "-o", f"ConnectTimeout={TIMEOUT}"),
@@ -127,7 +128,7 @@ def client_options(server: Server, key: bool = True) -> list[str]:
 
 
 def run_client(argv: Sequence[str], answers: Sequence[str] = (), stdin: str = "") -> LoginResult:
-    """Run ssh, sftp, scp, rsync or git with an askpass program that gives the answers and notes the prompts."""
+    """Run ssh, sftp, scp, rsync or git with an askpass program that gives the answers and records the prompts."""
     with _askpass(answers) as (environment, prompts):
         done = subprocess.run(
             argv, env=environment, input=stdin, capture_output=True, text=True, timeout=2 * TIMEOUT, check=False
@@ -154,7 +155,7 @@ def _askpass(answers: Sequence[str]) -> Iterator[tuple[dict[str, str], Callable[
 
 
 def through_forwarding(server: Server, user: str) -> bytes:
-    """The first bytes that `ssh -L` brings from the server's own port 22; none where forwarding is refused."""
+    """The first bytes received by `ssh -L` from the server's own port 22; empty if forwarding is refused."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What this machine is like, and what the lab has to do about it."""
+"""Properties of this machine, and what the lab does about them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CAP_SYS_RESOURCE = 24
 GIB = 1 << 30
 # A build needs the file system and its archive at the same time, and two builds run in parallel.
 BUILD_BYTES = 2 * GIB
-# Only folders: the names of the files in them are tempfile's and mmdebstrap's.
+# Only folders: tempfile and mmdebstrap choose the names of the files in them.
 SHARED_MEMORY, SHARED_TEMPORARY = Path("/dev/shm"), Path("/var/tmp")  # noqa: S108
 INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 
@@ -27,7 +27,7 @@ def is_root() -> bool:
 
 
 def is_debian() -> bool:
-    """Debian or one of its children: apt is the way to an engine."""
+    """Debian or a derivative: an engine can be installed with apt."""
     try:
         release = Path("/etc/os-release").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -37,7 +37,7 @@ def is_debian() -> bool:
 
 
 def has_hybrid_cgroups() -> bool:
-    """cgroup v1 with a v2 tree beside it; crun refuses to work there."""
+    """cgroup v1 with an additional v2 hierarchy; crun refuses to work there."""
     return Path("/sys/fs/cgroup/unified/cgroup.procs").exists()
 
 
@@ -50,19 +50,19 @@ def has_capability(number: int) -> bool:
 
 
 def available_memory() -> int:
-    """Bytes; 0 where the machine does not say."""
+    """Bytes; 0 if the machine does not report it."""
     table = Path("/proc/meminfo")
     lines = table.read_text(encoding="ascii").splitlines() if table.exists() else []
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
 
 
 def podman_configuration() -> str:
-    """A containers.conf with what this machine needs podman to be told; empty where it needs nothing."""
+    """A containers.conf with the settings that podman needs on this machine; empty if it needs none."""
     if not is_root():
         return ""
     lines: list[str] = []
     if not has_capability(CAP_SYS_RESOURCE):
-        # podman raises both limits to its own idea of a maximum, which only that capability allows.
+        # podman raises both limits to its own maximum, which requires that capability.
         lines += ["[containers]", 'default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]']
     if has_hybrid_cgroups():
         lines += ["[engine]", 'runtime = "runc"']
@@ -70,7 +70,7 @@ def podman_configuration() -> str:
 
 
 def install(packages: list[str]) -> None:
-    """Install Debian packages, with an update of apt's lists only where they turn out to be needed."""
+    """Install Debian packages, updating apt's lists only if necessary."""
     say(f"installing {' '.join(packages)}")
     command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "-y", "--no-install-recommends", "install", *packages]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -83,7 +83,7 @@ def install(packages: list[str]) -> None:
 
 
 def build_directory() -> Path:
-    """A folder with room in which a root file system can be unpacked and run, best one in memory."""
+    """A folder with enough space in which a root file system can be unpacked and run, preferably in memory."""
     folders = [Path(tempfile.gettempdir()), SHARED_TEMPORARY]
     if available_memory() >= 2 * BUILD_BYTES:
         folders.insert(0, SHARED_MEMORY)
@@ -105,7 +105,7 @@ def first_with_room(folders: list[Path]) -> Path:
 
 
 def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Refuse early instead of half-way; a folder of another machine (an engine in a VM) cannot be looked into."""
+    """Refuse early instead of halfway; a folder on another machine (an engine in a VM) cannot be checked."""
     if not folder.is_dir():
         return
     free = shutil.disk_usage(folder).free
@@ -117,7 +117,7 @@ def require_space(folder: Path, needed: int, purpose: str) -> None:
 
 
 def require_inotify_instances(hosts: int) -> None:
-    """systemd takes about four a host; when they run out hosts hang in the boot without a word."""
+    """systemd needs about four per host; if there are not enough, hosts silently hang during boot."""
     if not INOTIFY_INSTANCES.exists():
         return
     needed, allowed = 5 * hosts, int(INOTIFY_INSTANCES.read_text(encoding="ascii"))

@@ -54,7 +54,7 @@ def test_an_image_in_the_engine_is_not_built(commands):
 def test_no_registry_and_no_mmdebstrap(commands, monkeypatch, cache, tmp_path):
     monkeypatch.setattr(machine, "is_root", lambda: False)
     commands(fake=f'[ "$1" = info ] && echo {tmp_path}')
-    with pytest.raises(LabError, match="debian12: no registry has answered with debian:12, and without mmdebstrap"):
+    with pytest.raises(LabError, match="debian12: no registry provided debian:12, and without mmdebstrap"):
         images.ensure(FAKE, [DEBIAN12])
 
 

@@ -50,7 +50,7 @@ def engine(monkeypatch):
 
 @pytest.mark.parametrize("name", ["", "A", "a_b", "../x", "a/b", "-a", "a" * 33, "a b"])
 def test_a_name_that_could_leave_the_folder_is_refused(name):
-    with pytest.raises(LabError, match="--instance: .* is not a name"):
+    with pytest.raises(LabError, match="--instance: .* is not a valid name"):
         instance.Instance(name)
 
 
