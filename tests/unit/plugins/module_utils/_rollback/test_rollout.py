@@ -8,131 +8,23 @@ import concurrent.futures
 import fcntl
 import json
 import os
-import resource
 import signal
 import stat
 import subprocess
 import sys
-import time
-from pathlib import Path
-from typing import Iterator
 
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback import program
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
-from ansible_collections.fleetmfa.ssh.tests.support.file_access import ACL, extended, one_user_writes, writers
-
-ROLLOUT_ID = "0123456789abcdef"
-# So long that no timer ends by itself in a test, however slow the machine; `time_is_up` lets it end.
-A_LONG_TIME = 3600
-RUN = Path(__file__).parents[4] / "support/rollout_run.py"
-ROOT = os.geteuid() == 0
-FOREIGN_UID = 4242 if ROOT else os.geteuid()
-
-
-@pytest.fixture(autouse=True)
-def _no_systemd(monkeypatch):
-    monkeypatch.setattr(systemd, "is_running", lambda: False)
-
-
-class FolderHost:
-    """A folder that stands for a host: state directory and the files that a roll-out changes."""
-
-    def __init__(self, root: Path, state: Path | None = None):
-        self.state, self.etc = state or root / "state", root / "etc"
-        (self.etc / "pam.d").mkdir(parents=True)
-        (self.etc / "ssh").mkdir()
-        self._write(
-            "pam.d/sshd", b"old \xff content\n", 0o664, FOREIGN_UID, {ACL: one_user_writes(4444)} if ROOT else {}
-        )
-        self._write("ssh/99-removed.conf", b"", 0o604, os.geteuid(), {"user.origin": b"etckeeper"})
-        self._write("ssh/.00-made.conf.swp", b"an editor's", 0o600, os.geteuid())
-        self.before = self.files()
-        self.rollout = Rollout(str(self.state))
-
-    def _write(
-        self, name: str, content: bytes, mode: int, uid: int, attributes: dict[str, bytes] | None = None
-    ) -> None:
-        path = self.etc / name
-        path.write_bytes(content)
-        os.chown(path, uid, -1)
-        path.chmod(mode)
-        for attribute, value in (attributes or {}).items():
-            os.setxattr(path, attribute, value)
-        os.utime(path, ns=(1, 1_500_000_000_123_456_789))
-
-    def files(self) -> dict:
-        found = {}
-        for path in sorted(self.etc.rglob("*")):
-            if path.is_file():
-                status = path.stat()
-                facts = (path.read_bytes(), status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns)
-                found[str(path.relative_to(self.etc))] = (*facts, extended(path))
-        return found
-
-    @property
-    def is_as_before(self) -> bool:
-        return self.files() == self.before
-
-    @property
-    def is_applied(self) -> bool:
-        return (self.etc / "ssh/00-made.conf").exists() and not (self.etc / "ssh/99-removed.conf").exists()
-
-    def run(self, timeout: int = A_LONG_TIME, kill_at: int = 0) -> subprocess.CompletedProcess:
-        command = [sys.executable, str(RUN), str(self.state), str(self.etc), ROLLOUT_ID, str(timeout), str(kill_at)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    def timers(self) -> dict[int, list[str]]:
-        """The timers that run: process id and command line."""
-        program = str(self.rollout.folder.program)
-        found = {}
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                arguments = (process / "cmdline").read_bytes().decode().split("\0")[:-1]
-            except OSError:
-                continue
-            if program in arguments and "--after" in arguments:
-                found[int(process.name)] = arguments
-        return found
-
-    def time_is_up(self) -> None:
-        """The timer that the roll-out has started comes to its end: the same command, with a second left to wait."""
-        deadline = time.monotonic() + 60
-        # A process that has just been started shows no command line for a moment.
-        while self.rollout.folder.armed.exists() and not self.timers():
-            assert time.monotonic() < deadline, "armed without a timer"
-            time.sleep(0.05)
-        for process, arguments in self.timers().items():
-            os.kill(process, signal.SIGKILL)
-            place = arguments.index("--after") + 1
-            subprocess.run([*arguments[:place], "1", *arguments[place + 1 :]], check=True, env={})
-
-    def wait_for_timer(self, seconds: float = 120) -> None:
-        deadline = time.monotonic() + seconds
-        while self.timers():
-            assert time.monotonic() < deadline, "the timer did not end"
-            time.sleep(0.1)
-
-    def start_boot(self) -> subprocess.Popen:
-        """What the boot unit runs."""
-        folder = self.rollout.folder
-        command = [sys.executable, "-I", "-S", "-B", str(folder.program), str(folder.path), ROLLOUT_ID, "boot"]
-        return subprocess.Popen(command, env={})
-
-    def boot(self) -> int:
-        return self.start_boot().wait()
-
-
-@pytest.fixture
-def host(tmp_path):
-    host = FolderHost(tmp_path)
-    yield host
-    for process in host.timers():
-        os.kill(process, signal.SIGKILL)
+from ansible_collections.fleetmfa.ssh.tests.support.file_access import writers
+from ansible_collections.fleetmfa.ssh.tests.support.folder_host import (
+    FOREIGN_UID,
+    ROLLOUT_ID,
+    FolderHost,
+)
 
 
 def test_applies_and_waits(host):
@@ -319,12 +211,6 @@ def test_applied_files_keep_what_is_not_content(host):
     assert host.files()["pam.d/sshd"][1:4] + host.files()["pam.d/sshd"][5:] == before[1:4] + before[5:]
 
 
-@pytest.fixture
-def other_disk(tmp_path):
-    """A file system for the state directory that has no user attributes."""
-    yield from _mounted(tmp_path / "var", "mount -t ramfs ramfs {0}")
-
-
 def test_attributes_come_back_from_a_disk_that_cannot_hold_them(other_disk, tmp_path):
     with pytest.raises(OSError, match="not supported"):
         os.setxattr(other_disk, "user.x", b"x")
@@ -405,74 +291,3 @@ def test_nothing_is_changed_where_the_roll_back_program_does_not_start(host, mon
         host.rollout.start(ROLLOUT_ID, [FileChange(str(host.etc / "pam.d/sshd"), b"new\n")], 60, sshd=None)
     assert host.is_as_before
     assert host.rollout.earlier() is None
-
-
-@pytest.fixture
-def tiny_disk(tmp_path):
-    yield from _mounted(tmp_path / "disk", "mount -t tmpfs -o size=96k tmpfs {0}")
-
-
-def _mounted(disk: Path, command: str) -> Iterator[Path]:
-    disk.mkdir()
-    if not ROOT or subprocess.run(command.format(disk).split(), check=False).returncode:
-        pytest.skip("cannot mount a file system here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def fill(disk: Path) -> None:
-    """Not a byte is left."""
-    with (disk / "filler").open("ab", buffering=0) as filler:
-        for size in (4096, 1):
-            try:
-                while filler.write(b"x" * size):
-                    pass
-            except OSError:
-                continue
-
-
-def test_disk_full_from_the_start(tiny_disk):
-    host = FolderHost(tiny_disk)
-    fill(tiny_disk)
-    with pytest.raises((FleetMfaError, OSError)), host.rollout.lock():
-        host.rollout.start(ROLLOUT_ID, [FileChange(str(host.etc / "pam.d/sshd"), b"new\n")], 60, sshd=None)
-    assert host.is_as_before
-    assert not host.rollout.folder.armed.exists()
-
-
-def test_disk_full_after_half_of_the_changes(tiny_disk):
-    host = FolderHost(tiny_disk)
-    changes = [
-        FileChange(str(host.etc / "pam.d/sshd"), b"new\n"),
-        FileChange(str(host.etc / "ssh/00.conf"), b"x" * 200_000),
-    ]
-    with host.rollout.lock(), pytest.raises(FleetMfaError, match="No space left.*the old configuration is restored"):
-        host.rollout.start(ROLLOUT_ID, changes, 60, sshd=None)
-    assert host.is_as_before
-
-
-def test_disk_full_when_the_time_is_up(tiny_disk):
-    host = FolderHost(tiny_disk)
-    assert host.run().returncode == 0
-    fill(tiny_disk)
-    assert host.is_applied
-    host.time_is_up()
-    assert host.is_as_before
-    assert host.rollout.earlier()["outcome"] == "rolled_back"
-
-
-def test_file_size_limit_leaves_the_old_files(host):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    changes = [
-        FileChange(str(host.etc / "pam.d/sshd"), b"new\n"),
-        FileChange(str(host.etc / "ssh/00.conf"), b"x" * 2_000_000),
-    ]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
-    try:
-        with host.rollout.lock(), pytest.raises(FleetMfaError, match="too large.*the old configuration is restored"):
-            host.rollout.start(ROLLOUT_ID, changes, 60, sshd=None)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
-    assert host.is_as_before
