@@ -23,10 +23,10 @@ def own_cache(cache):
     ("arguments", "message"),
     [
         (["up", "--hosts", "ubuntu"], "lab: error: --hosts: unknown host 'ubuntu'"),
-        (["up", "--instance", "../x"], "lab: error: --instance: '../x' is not a name"),
+        (["up", "--instance", "../x"], "lab: error: --instance: '../x' is not a valid name"),
         (["up", "--users", "alice b;c"], "lab: error: --users: 'b;c' is not a user name"),
-        (["exec", "debian12"], "lab: error: a command after '--' is what 'exec' needs"),
-        (["list", "--", "true"], "lab: error: a command after '--' is what 'exec' needs, and no other verb takes one"),
+        (["exec", "debian12"], "lab: error: 'exec' requires a command after '--'"),
+        (["list", "--", "true"], "lab: error: 'exec' requires a command after '--', and no other verb accepts one"),
         (["list"], "lab: error: no container engine works (docker: not installed; podman: not installed)"),
     ],
 )
