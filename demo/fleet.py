@@ -30,7 +30,7 @@ class Fleet:
 
     @classmethod
     def start(cls, hosts: str) -> Fleet:
-        """Hosts as the distribution ships them (those of an earlier run are removed) and new keys for their users."""
+        """Hosts as shipped by the distribution (those of an earlier run are removed), and new keys for their users."""
         lab = [sys.executable, "-m", "lab"]
         if INVENTORY.exists():
             _run([*lab, "down", "--instance", "demo"])
@@ -47,14 +47,15 @@ class Fleet:
         _run(["ansible-playbook", "-i", str(INVENTORY), "-e", f"@{KEYS}", *arguments, name])
 
     def validate(self, user: str) -> None:
-        """Two tokens, of the step before this one and of this one, as a user would read them off the phone."""
+        """With two tokens, of the previous time step and of the current one, as a user would read them from the
+        phone."""
         now = time.time()
         answers = {
             "mfa_validate_user": user,
             "mfa_validate_first": self.token(user, now - 30),
             "mfa_validate_second": self.token(user, now),
         }
-        # In a file: what stands in the arguments of a process, everybody on the machine can read.
+        # In a file, since everybody on the machine can read the arguments of a process.
         _write_private(ANSWERS, answers)
         try:
             self.playbook("fleetmfa.ssh.validate", "-e", f"@{ANSWERS}")
@@ -65,7 +66,7 @@ class Fleet:
         return pyotp.TOTP(self.secrets[user]).at(int(when))
 
     def fresh_token(self, user: str) -> str:
-        """The token of the step to come: the host takes it already, and no earlier login can have used it."""
+        """The token of the next time step: the host already accepts it, and no earlier login can have used it."""
         return self.token(user, time.time() + 30)
 
 

@@ -27,5 +27,5 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.how,
         f"yes: {row.login.prompts[0].strip()}" if row.login.asked else "no",
         "in" if row.login.allowed else "denied",
-        "" if row.as_expected else "NOT AS IT SHOULD BE",
+        "" if row.as_expected else "WRONG RESULT",
     )

@@ -25,7 +25,7 @@ class Row:
 
 
 def tour(fleet: Fleet) -> list[Row]:
-    """All hosts at the same time, the logins of one host one after another."""
+    """All hosts in parallel, the logins of one host one after another."""
     with ThreadPoolExecutor() as pool:
         return [row for rows in pool.map(lambda server: _tour(fleet, server), fleet.servers) for row in rows]
 

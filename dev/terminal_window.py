@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A terminal window without a screen: runs a program in it, types, reads what stands there, and photographs it.
-
-For tests of what people see, and for the pictures in docs/screens. A picture is what a window of that size shows, so a
-QR code in it can be given to a real decoder.
-"""
+"""A terminal window without a screen: runs a program in it, types, reads its content, and takes pictures of it."""
 
 from __future__ import annotations
 
@@ -38,7 +34,7 @@ LIGHT = Theme("ffffff", "333333")
 
 
 class _Screen(pyte.Screen):
-    """With the alternate screen, which pyte leaves out: what was there comes back when a program leaves it."""
+    """With the alternate screen, which pyte does not support: the previous content returns when a program leaves it."""
 
     _ALTERNATE = 1049
 
@@ -57,7 +53,7 @@ class _Screen(pyte.Screen):
 
 
 class Window:
-    """The program runs in a window of this size from the start; what it wrote so far stands in `received`."""
+    """The program runs in a window of this size from the start; its output so far is in `received`."""
 
     def __init__(self, command: Sequence[str], columns: int = 80, rows: int = 24, environment: Mapping | None = None):
         self.screen = _Screen(columns, rows)
@@ -86,7 +82,8 @@ class Window:
         self.screen.resize(rows, columns)
 
     def read(self, seconds: float = 0.2) -> bool:
-        """Take in what comes within the time; False when the program is over and all is read."""
+        """Read the output that arrives within the time. Returns False once the program has ended and everything is
+        read."""
         try:
             part = self.process.read_nonblocking(65536, timeout=seconds)
         except pexpect.TIMEOUT:
@@ -98,7 +95,7 @@ class Window:
         return True
 
     def wait_for(self, pattern: str, seconds: float = 60) -> str:
-        """The text of the window as soon as the pattern stands in it."""
+        """The text of the window as soon as the pattern appears in it."""
         deadline = time.monotonic() + seconds
         while not re.search(pattern, self.text):
             if not self.read() or time.monotonic() > deadline:
@@ -106,7 +103,7 @@ class Window:
         return self.text
 
     def wait_for_end(self, seconds: float = 60) -> int:
-        """The exit status of the program; what it left on the window can be read then."""
+        """The exit status of the program; afterwards the final content of the window can be read."""
         deadline = time.monotonic() + seconds
         while self.read():
             if time.monotonic() > deadline:
@@ -115,7 +112,7 @@ class Window:
         return self.process.exitstatus if self.process.exitstatus is not None else -self.process.signalstatus
 
     def settle(self, seconds: float = 0.6) -> None:
-        """Read until nothing has come for a while."""
+        """Read until there has been no output for a while."""
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < seconds:
             before = len(self.received)
@@ -135,7 +132,7 @@ class Window:
         return image
 
     def qr_text(self, theme: Theme = DARK) -> str:
-        """What a QR code in the window says, read by zbarimg; empty if there is none."""
+        """The content of a QR code in the window, read by zbarimg; empty if there is none."""
         with tempfile.NamedTemporaryFile(suffix=".png") as file:
             self.picture(theme).save(file.name)
             done = subprocess.run(["zbarimg", "-q", "--raw", file.name], capture_output=True, text=True, check=False)
@@ -148,7 +145,7 @@ def _draw_cell(draw: ImageDraw.ImageDraw, cell, x: int, y: int, font: ImageFont.
     if cell.reverse:
         ground, text = text, ground
     draw.rectangle([x, y, x + width - 1, y + height - 1], fill=ground)
-    # Block characters fill their part of the cell exactly, as terminals draw them.
+    # Block characters fill their part of the cell exactly, as in terminals.
     half = {
         "\u2580": (y, y + height // 2 - 1),
         "\u2584": (y + height // 2, y + height - 1),

@@ -12,7 +12,7 @@ version_added: 0.1.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Asks the installed sshd, with C(sshd -T -C), which settings apply to every account with a shell. It is called once for each class
+  - Asks the installed sshd, with C(sshd -T -C), which settings apply to every account with a login shell. It is called once for each class
     of users and connections that Match lines can tell apart, not once for each user.
   - Checks the answers. Enforced users (members of O(group)) must be asked for a token and must be able to log in; for all others
     nothing may change. Each problem is returned as a finding, with the file and line that cause it.

@@ -362,7 +362,7 @@ def manage(module: ConnectedSecretModule) -> dict[str, Any]:
             apply(plans, host, joining.join, gone)
     denied = denied_users(plans, host)
     for user, why in denied.items():
-        module.warn(f"user {user}: every login is denied, because the validated key is not sound: {why}")
+        module.warn(f"user {user}: every login is denied, because the validated key is not usable: {why}")
     words = {one.user: one.differences(host.group.name) for one in plans if one.changed}
     diff = "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words.items())
     diff += "".join(f"{one}\n" for one in gone)

@@ -354,7 +354,7 @@ def main() -> None:
     module = ConnectedModule(argument_spec=TOTP_ROLLOUT_SPEC, supports_check_mode=True)
     try:
         require_root()
-        if module.params["phase"] == "apply":  # to confirm or put back needs no policy, which may be broken
+        if module.params["phase"] == "apply":  # confirming and rolling back need no policy, which may be broken
             module.params.update(with_host_policy(module.params))
         result = run_phase(Call(module.params, module.connection, module.warn), module.check_mode)
     except FleetMfaError as error:
