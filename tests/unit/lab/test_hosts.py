@@ -164,7 +164,7 @@ def test_a_host_that_is_not_ready_shows_its_log(commands):
         hosts.prepare(Engine("podman", ("fake",)), container(1), "key", [])
 
 
-def test_a_boot_that_hangs_is_given_up(commands, monkeypatch):
+def test_the_lab_gives_up_on_a_boot_that_hangs(commands, monkeypatch):
     monkeypatch.setattr(hosts, "READY_SECONDS", 0.2)
     commands(fake='[ "$1" = logs ] || exec sleep 5')
     with pytest.raises(LabError, match="debian12 is not ready: the boot has not finished after 0.2 s"):

@@ -58,7 +58,7 @@ def test_no_registry_and_no_mmdebstrap(commands, monkeypatch, cache, tmp_path):
         images.ensure(FAKE, [DEBIAN12])
 
 
-def test_a_registry_that_does_not_answer_is_given_up(commands, monkeypatch):
+def test_the_lab_gives_up_on_a_registry_that_does_not_answer(commands, monkeypatch):
     monkeypatch.setattr(images, "PULL_SECONDS", 0.2)
     commands(fake='[ "$1" = pull ] && exec sleep 5; exit 1', mmdebstrap="")
     assert images._pull(FAKE, DEBIAN12) is False

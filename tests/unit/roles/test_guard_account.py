@@ -79,7 +79,7 @@ def test_an_exempt_name_of_the_user_id_passes(enforced, record):
     assert not passes(enforced)
 
 
-def test_another_name_of_root_is_not_shut_out(enforced):
+def test_another_name_of_root_is_not_locked_out(enforced):
     enforced.write_program("id", "case $3 in root | toor) echo 0 ;; *) exit 1 ;; esac")
     enforced.record.with_name("0").write_text("root\n")
     for user in ("root", "toor"):

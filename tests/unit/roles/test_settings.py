@@ -104,7 +104,7 @@ def run(tmp_path):
 @pytest.mark.parametrize(
     ("inventory", "extra"), [(INI, ()), (YAML, ()), ("[all]\nhost\n", EXTRA)], ids=["ini", "yaml", "-e"]
 )
-def test_each_source_is_taken_as_meant(run, inventory, extra):
+def test_each_source_is_converted(run, inventory, extra):
     assert run(READ, inventory, *extra) == MEANT
 
 

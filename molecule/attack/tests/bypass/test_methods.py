@@ -53,7 +53,7 @@ def test_right_token_without_the_key(mark):
         assert not attempt.password(mark.name, mark.password)
 
 
-def test_key_twice(mark):
+def test_key_given_twice(mark):
     with handshake(mark.server) as attempt:
         assert not attempt.publickey(mark.name)
         assert not attempt.publickey(mark.name)

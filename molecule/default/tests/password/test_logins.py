@@ -27,7 +27,7 @@ def test_password_alone(server, keys):
     assert not attempt.allowed
 
 
-def test_password_method_is_shut(server):
+def test_password_method_is_disabled(server):
     with transport_to(server) as transport, pytest.raises(paramiko.BadAuthenticationType) as refused:
         transport.auth_password("passwd", PASSWORD, fallback=False)
     assert refused.value.allowed_types == ["keyboard-interactive"]

@@ -101,7 +101,7 @@ def test_enrolling_opens_the_host(server, open_session, root, state_of):
     assert attempt.asked and attempt.allowed and attempt.output == "late"
 
 
-def test_a_door_that_is_shut_lets_nobody_in(server, root, batch):
+def test_a_closed_door_lets_nobody_in(server, root, batch):
     root.run("systemctl stop fleetmfa-enroll.socket")
     try:
         attempt = run_client(["ssh", *batch, "-tt", f"dodger@{server.address}"])

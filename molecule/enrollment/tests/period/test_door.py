@@ -146,7 +146,7 @@ def test_the_flood_of_one_user_keeps_nobody_from_enrolling(root, talk):
     assert root.run("systemctl is-active fleetmfa-enroll.socket").stdout.strip() == "active"
 
 
-def test_many_who_knock_do_not_shut_the_door(root, talk):
+def test_many_connections_do_not_block_the_door(root, talk):
     code = (
         "import socket; [socket.socket(socket.AF_UNIX).connect('/run/fleetmfa/enroll.sock') for _round in range(400)]"
     )

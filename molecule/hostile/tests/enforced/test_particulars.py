@@ -34,7 +34,7 @@ def test_hours_that_name_the_service_still_hold(server, keys, gets_in_with_a_tok
 
 
 @pytest.mark.comes_with("pam_access")
-def test_who_is_shut_out_by_name_stays_out(server, keys):
+def test_user_denied_by_name_stays_denied(server, keys):
     attempt = login(server, "outcast", [keys["outcast"].token()])
     assert attempt.asked and not attempt.allowed
     assert not login(server, "stray").allowed

@@ -41,7 +41,7 @@ def rule(root, reload_sshd):
     reload_sshd()
 
 
-def test_who_is_shut_out_stays_out(rule, server, keys, site, is_as_before):
+def test_denied_user_stays_denied(rule, server, keys, site, is_as_before):
     def gets_in(user, *tokens, key=True):
         attempt = login(server, user, [*tokens, PASSWORD], key=key)
         assert len(attempt.prompts) == len(tokens) + 1, attempt

@@ -38,7 +38,7 @@ def members(group):
     return set(grp.getgrnam(group).gr_mem)
 
 
-def test_each_module_of_the_group_is_told(play, tmp_path):
+def test_each_module_of_the_group_gets_the_default(play, tmp_path):
     """By what it says of a folder that nobody may use: others can write there."""
     folder = tmp_path / "open"
     folder.mkdir(mode=0o777)

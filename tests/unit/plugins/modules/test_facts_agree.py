@@ -68,7 +68,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_both_reports_tell_it(host, change):
+def test_both_reports_have_it(host, change):
     make, exempt, wanted = CHANGES[change]
     host.totp_key({"user": "alice", "secret": SECRET, "state": "validated"})
     make(host)

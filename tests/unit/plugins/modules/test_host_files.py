@@ -47,7 +47,7 @@ def test_check_run_check_run(host_files, tmp_path):
         assert not host_files(files, check_mode=check)["changed"]
 
 
-def test_permissions_are_put_right(host_files, tmp_path):
+def test_permissions_are_corrected(host_files, tmp_path):
     files = [{"path": "one", "content": "text\n"}]
     host_files(files)
     (tmp_path / "one").chmod(0o666)

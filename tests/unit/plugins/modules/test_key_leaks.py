@@ -129,7 +129,7 @@ def test_tokens(host, tokens):
     assert MARKER not in text
 
 
-def test_generated_secrets_are_told_nowhere(host):
+def test_generated_secrets_are_shown_nowhere(host):
     told = said(host, "totp_key", keys=[{"user": "alice"}, {"user": "bob"}])
     told += said(host, "totp_key", keys=[{"user": "alice", "state": "validated"}, {"user": "bob", "state": "rotated"}])
     told += said(host, "totp_key_info")

@@ -27,7 +27,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("folder", ["keys", "pending"])
-def test_both_reports_tell_it(host, folder, fault):
+def test_both_reports_have_it(host, folder, fault):
     make, name, severity = FAULTS[fault]
     host.totp_key({"user": "alice", "secret": SECRET, "state": "validated" if folder == "keys" else "present"})
     make(host.path / folder / "alice")

@@ -154,7 +154,7 @@ def test_an_end_that_keeps_credentials_from_everybody_is_refused(run_module, deb
     refused(run_module, debian, "pam_setcred would no longer reach pam_permit.so", content=content)
 
 
-def test_counterexample_is_told_line_by_line(run_module, debian):
+def test_counterexample_is_shown_line_by_line(run_module, debian):
     message = refused(run_module, debian, "without a token", content="auth sufficient pam_permit.so\n" + CONTENT)
     assert "sshd:2: pam_permit.so returned success" in message
 
@@ -188,7 +188,7 @@ class TestHostThatAsksEverybody:
         service.write_text(f"{GUIDE}{request.param}\n{service.read_text()}")
         return debian
 
-    def test_goes_on_to_do_so_and_is_told(self, run_module, guide):
+    def test_continues_to_do_so_and_is_reported(self, run_module, guide):
         result = run_module("pam_totp", service="sshd", confdir=str(guide), content=CONTENT)
         assert result["changed"] and result["ways_in"] == [["token"]], result
         assert len(result["notes"]) == 1
@@ -219,7 +219,7 @@ class TestOwnService:
         assert run_module("pam_totp", service="sshd-mfa", confdir=str(confdir), state="absent")["changed"]
         assert not (confdir / "sshd-mfa").exists()
 
-    def test_a_gate_in_it_would_be_a_way_round(self, run_module, debian):
+    def test_a_gate_in_it_would_be_a_bypass(self, run_module, debian):
         content = GATE.format(jump=2) + self.CONTENT
         refused(run_module, debian, "without a token", service="sshd-mfa", own_service=True, content=content)
 

@@ -105,7 +105,7 @@ def test_what_0_1_0_left_under_a_spelling_protects_the_account_again(host, keys)
     )
 
 
-def test_a_second_key_under_a_spelling_is_put_away(host):
+def test_a_second_key_under_another_spelling_is_moved_aside(host):
     host.totp_key({"user": "bob", "secret": NEW, "state": "validated"})
     provision_as_0_1_0(host)
     content = Path(host.path, "keys", "BOB").read_bytes()

@@ -97,7 +97,7 @@ def test_main_file_behind_a_symlink_is_read(host, run):
 
 
 @pytest.mark.skipif(os.path.isdir("/run/systemd/system"), reason="systemd would reload the machine's own sshd")
-def test_reload_that_fails_puts_the_old_files_back(host, run):
+def test_reload_that_fails_restores_the_old_files(host, run):
     """sshd takes the staged configuration but, asked once more before the reload, not the real one."""
     host.write()
     real = host.sshd.read_text().split("exec ", 1)[1]

@@ -37,7 +37,7 @@ def test_totp_key_refuses_before_anything_is_changed(host, uid, check, given):
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_totp_validate_refuses_before_a_token_is_judged(host, uid, check):
+def test_totp_validate_refuses_before_a_token_is_checked(host, uid, check):
     provision(host)
     before = host.snapshot()
     now = time.time()
@@ -48,7 +48,7 @@ def test_totp_validate_refuses_before_a_token_is_judged(host, uid, check):
     assert host.snapshot() == before
 
 
-def test_an_exemption_that_is_taken_back_is_refused(host, uid):
+def test_ending_an_exemption_is_refused(host, uid):
     host.totp_key(VALIDATED, exempt_users=["alice"])
     result = host.run("totp_key", users=["alice"], _connection={"uid": uid})
     assert result["failed"] and host.members() == set()

@@ -67,7 +67,7 @@ def test_a_member_who_lost_the_key_stays_one_and_is_an_error(member, loss, run):
 
 @pytest.mark.parametrize("run", ["not named", "of people"])
 @pytest.mark.parametrize("spoil", [lambda path: path.chmod(0o644), lambda path: os.chown(path, 1, 1)])
-def test_owner_and_mode_are_put_right_for_whom_a_run_decides(member, spoil, run):
+def test_owner_and_mode_are_corrected_for_managed_users(member, spoil, run):
     spoil(member.path / "keys" / "alice")
     result = member.run("totp_key", **RUNS[run])
     if run == "not named":
@@ -87,7 +87,7 @@ def test_a_renamed_account(member):
         assert member.members() == {"alicia"}
 
 
-def test_one_run_names_all_and_one_run_can_put_all_right(host):
+def test_one_run_names_all_and_one_run_can_repair_all(host):
     users = ("alice", "bob", "carol")
     host.totp_key(*({"user": user, "secret": OLD, "state": "validated"} for user in users))
     for user in users:
@@ -102,7 +102,7 @@ def test_one_run_names_all_and_one_run_can_put_all_right(host):
     assert [host.keys(user) for user in users] == ["v", "p", ""]
 
 
-def test_one_of_several_can_be_put_right_alone(member):
+def test_one_of_several_can_be_repaired_alone(member):
     member.totp_key({"user": "bob", "secret": OLD, "state": "validated"})
     for user in ("alice", "bob"):
         member.path.joinpath("keys", user).unlink()

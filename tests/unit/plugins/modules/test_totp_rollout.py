@@ -97,7 +97,7 @@ def test_a_confirmation_may_be_repeated(run):
     assert run(phase="confirm") == run(phase="confirm")
 
 
-def test_next_run_tells_and_starts_from_the_old_files(run, warnings):
+def test_next_run_reports_and_starts_from_the_old_files(run, warnings):
     run()
     waiting = run(check=True, rollout_id=SECOND)
     assert waiting["earlier_rollout"]["outcome"] == "waiting"

@@ -44,7 +44,7 @@ def test_two_tokens_validate_and_enforce(host, tokens, pam_login):
     assert pam_login("alice", tokens(first=0, second=1)[1])
 
 
-def test_again_changes_nothing_and_judges_nothing(host, tokens):
+def test_again_changes_nothing_and_checks_nothing(host, tokens):
     host.totp_key({"user": "alice", "secret": OLD})
     two = tokens()
     validate(host, ("alice", two))
@@ -110,7 +110,7 @@ def test_wrong_tries_are_limited_over_calls(host, tokens):
     assert info["validation_refused_until"]
 
 
-def test_check_mode_judges_no_token(host, tokens):
+def test_check_mode_checks_no_token(host, tokens):
     host.totp_key({"user": "alice", "secret": OLD})
     before = host.snapshot()
     right, wrong = tokens(), ["000000", "111111"]

@@ -122,7 +122,7 @@ def test_a_member_with_a_key_of_another_user_id_stays_denied(host):
     assert host.state_dir.validated("bob").uid == 25000
 
 
-def test_the_keys_of_leavers_are_put_away(host):
+def test_the_keys_of_leavers_are_moved_aside(host):
     host.totp_key(VALIDATED, {"user": "carol"})
     leave(host)
     leave(host, "carol")

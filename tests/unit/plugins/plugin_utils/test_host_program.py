@@ -88,7 +88,7 @@ def test_it_starts_isolated(install, name, tmp_path):
     assert "evil" not in done.stdout + done.stderr
 
 
-def test_no_terminal_is_told(install):
+def test_a_missing_terminal_is_reported(install):
     done = subprocess.run(
         [install("mfa-enroll"), "show"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

@@ -88,7 +88,7 @@ def test_users(value, meant):
 
 
 @pytest.mark.parametrize("value", ["All", ["all"], "all,alice", "alice bob", 7, True, {}])
-def test_users_that_are_not_meant(value):
+def test_invalid_users(value):
     refused("mfa_users", value)
 
 
@@ -171,7 +171,7 @@ def test_keys(value, told):
         ("mfa_gaurd", "mfa_guard"),
     ],
 )
-def test_misspelt_variables_are_named(name, alike):
+def test_misspelled_variables_are_named(name, alike):
     assert f"has no such variable; did you mean {alike}?" in refused(name, SECRET)
 
 

@@ -63,7 +63,7 @@ def test_merging_keeps_state_and_what_it_does_not_know():
     assert merged("\n".join(lines), KeySettings(3, 5, 60))[2] == '" RATE_LIMIT 5 60 100 110'
 
 
-def test_merging_puts_managed_lines_right():
+def test_merging_corrects_managed_lines():
     lines = merged(
         '" HOTP_COUNTER 1\n"TOTP_AUTH\n" WINDOW_SIZE 17\n" RATE_LIMIT x 30 5\n" DISALLOW_REUSE 5 x 6\n10000001'
     )

@@ -42,13 +42,13 @@ def test_the_log_says_that_it_was_called_and_nothing_more(run, codes):
 
 
 @pytest.mark.parametrize("options", [{"kodes": [SECRET]}, {"codes": {SECRET: 1}}, {SECRET[:4]: {"a": SECRET}}])
-def test_bad_options_are_not_told(run, options):
+def test_bad_options_are_not_shown(run, options):
     _logged, told = run(unreached, **options)
     assert told["failed"] and told["msg"]
     assert SECRET not in json.dumps(told)
 
 
-def test_a_failure_later_does_not_tell_them(run):
+def test_a_later_failure_does_not_reveal_them(run):
     _logged, told = run(lambda module: module.fail_json(msg="no", user="alice"), user="alice", codes=f"{SECRET},1")
     assert (told["msg"], told["user"]) == ("no", "alice")
     assert told["invocation"] == {"module_args": {}}

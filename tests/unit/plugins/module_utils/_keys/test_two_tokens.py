@@ -157,7 +157,7 @@ def test_a_malformed_pending_key_is_said_not_crashed_on(state_dir):
         validate(state_dir, "alice", token(-1), token(0), NOW)
 
 
-def test_five_wrong_tries_then_none_is_judged_for_ten_minutes(state_dir):
+def test_after_five_wrong_tries_none_is_checked_for_ten_minutes(state_dir):
     for number in range(5):
         assert refused(state_dir, wrong(number), wrong(9), NOW + number).reason == "wrong"
     for right in (token(-1), wrong()):

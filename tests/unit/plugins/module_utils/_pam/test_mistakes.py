@@ -44,7 +44,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("stack", GOOD.values(), ids=GOOD.keys())
-def test_a_sound_stack_is_not_accused(stack):
+def test_a_correct_stack_has_no_verdict_against_it(stack):
     verdict = pam_mistakes.verdict_of({"stack": stack, "who": {"member_of": ["mfa"], "has_key": True}})
     assert pam_mistakes.name_of(verdict) == "sound", verdict.explain()
     assert verdict.token_asked_when_it_succeeds == "always"

@@ -83,13 +83,13 @@ def test_verdicts_of_a_sound_host(host):
     assert report["openssh_version"] == list(Sshd(str(host.sshd)).version)
 
 
-def test_baseline_is_without_us(host):
+def test_baseline_excludes_our_policy(host):
     block = "# BEGIN fleetmfa.ssh\nInclude DROPINS/00-fleetmfa.conf\n# END fleetmfa.ssh\n"
     host.write(block + DEBIAN, {"00-fleetmfa.conf": "MaxAuthTries 2\nPasswordAuthentication no\n" + POLICY})
     assert audit(host)["baseline"]["passwordauthentication"] == "yes"
 
 
-def test_baseline_is_what_holds_where_no_match_does(host):
+def test_baseline_has_the_global_settings(host):
     host.write(DEBIAN + "Match LocalPort 22\n PasswordAuthentication no\nMatch User *\n PubkeyAuthentication no\n")
     baseline = audit(host)["baseline"]
     assert (baseline["passwordauthentication"], baseline["pubkeyauthentication"]) == ("yes", "yes")
@@ -110,7 +110,7 @@ def test_broken_configuration_is_a_finding(host):
     assert report["classes"] == [] and report["baseline"] == {}
 
 
-def test_assumed_member_is_judged_as_one(host):
+def test_assumed_member_is_checked_as_one(host):
     host.write(DEBIAN + "PermitRootLogin prohibit-password\n", {"00-fleetmfa.conf": POLICY})
     assert "sshd_root_cannot_pass" not in ids(audit(host))
     report = audit(host, assume_enforced=["root"])
@@ -119,7 +119,7 @@ def test_assumed_member_is_judged_as_one(host):
     assert [text.partition(":")[0] for text in keys] == ["alice"]
 
 
-def test_future_member_is_judged_though_nobody_is_one(host):
+def test_future_member_is_checked_though_nobody_is_one(host):
     host.write(DEBIAN, {"00-fleetmfa.conf": POLICY.replace("    Kbd", "    # Kbd")})
     report = audit(host, [BOB])
     found = {finding["id"]: finding for finding in report["findings"]}
@@ -190,7 +190,7 @@ def test_second_daemon_with_options(host):
     assert "sshd_second_daemon" in ids(audit(host, running=[Daemon("process 8", str(host.config), ("-p", "2222"))]))
 
 
-def test_second_daemon_that_cannot_be_judged(host):
+def test_second_daemon_that_cannot_be_checked(host):
     host.write(DEBIAN, {"00-fleetmfa.conf": POLICY})
     report = audit(
         host, running=[Daemon("process 1", str(host.config), ()), Daemon("process 9", "/nonexistent/sshd_config", ())]

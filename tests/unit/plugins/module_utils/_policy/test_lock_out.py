@@ -67,7 +67,7 @@ def test_root_is_somebody_only_if_sshd_lets_it_in(host, check):
         check(ALICE, ROOT)
 
 
-def test_others_are_shut_out_by_name(host, check):
+def test_others_are_denied_by_name(host, check):
     host.config.write_text(f"AllowGroups {GROUP}\n" + host.config.read_text())
     with pytest.raises(FleetMfaError, match="nobody could log in"):
         check(ALICE, BOB)

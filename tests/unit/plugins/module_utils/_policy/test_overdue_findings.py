@@ -89,7 +89,7 @@ def test_deny_says_who_is_never_offered_enrollment(overdue):
 
 
 @pytest.mark.parametrize("mode, finding", [("deny", NOT_OFFERED), ("enroll_only", CANNOT)])
-def test_who_is_overdue_already_is_judged_by_what_held_before(host, overdue, monkeypatch, mode, finding):
+def test_overdue_user_is_checked_as_if_not_overdue(host, overdue, monkeypatch, mode, finding):
     monkeypatch.setitem(globals(), "BOXED", BOXED.joined("mfa-overdue"))
     policy = "Match Group mfa-overdue\n DenyGroups mfa-overdue\n ForceCommand /usr/local/bin/mfa-enroll overdue\n"
     assert set(overdue(mode, policy + SFTP_ONLY)) == {finding}
@@ -100,7 +100,7 @@ def test_a_forced_command_gives_way_to_enrollment_at_the_deadline(overdue):
     assert set(found) == {NOT_OFFERED} and found[NOT_OFFERED].startswith("boxed: ")
 
 
-def test_allow_shuts_nobody_out(overdue):
+def test_allow_locks_nobody_out(overdue):
     assert overdue("allow", SFTP_ONLY) == {}
 
 
@@ -151,7 +151,7 @@ def test_one_key_with_a_terminal_is_enough(overdue, tmp_path):
 
 
 @pytest.mark.parametrize("what", ["fifo", "folder", "link to a device"])
-def test_a_key_file_that_is_none_holds_nothing_up(overdue, tmp_path, what):
+def test_an_invalid_key_file_blocks_nothing(overdue, tmp_path, what):
     path = tmp_path / ".ssh" / "authorized_keys"
     path.parent.mkdir()
     {"fifo": os.mkfifo, "folder": os.mkdir, "link to a device": lambda name: os.symlink("/dev/zero", name)}[what](path)

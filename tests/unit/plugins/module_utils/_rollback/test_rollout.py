@@ -46,7 +46,7 @@ def test_confirmed_stays_and_leaves_no_old_files(host):
     assert host.is_applied
 
 
-def test_not_confirmed_comes_back_by_itself_and_is_told(host):
+def test_unconfirmed_change_is_rolled_back_and_reported(host):
     host.run()
     assert host.is_applied
     host.time_is_up()
@@ -83,7 +83,7 @@ def test_rolled_back_on_request(host):
     host.wait_for_timer()
 
 
-def test_next_run_puts_back_what_still_waits(host):
+def test_next_run_rolls_back_what_still_waits(host):
     host.run()
     host.rollout.settle()
     assert host.is_as_before
@@ -197,7 +197,7 @@ def test_second_run_at_the_same_time_is_refused(host, monkeypatch):
         pass
 
 
-def test_failure_in_the_middle_puts_everything_back_at_once(host):
+def test_failure_in_the_middle_restores_everything_at_once(host):
     changes = [FileChange(str(host.etc / "pam.d/sshd"), b"new\n"), FileChange(str(host.etc / "gone/x.conf"), b"x\n")]
     with host.rollout.lock(), pytest.raises(FleetMfaError, match="gone/x.conf.*the old configuration is restored"):
         host.rollout.start(ROLLOUT_ID, changes, 60, sshd=None)
@@ -236,7 +236,7 @@ def test_content_comes_back_where_an_attribute_cannot_and_nobody_writes_more(hos
     assert not writers(restored)
 
 
-def test_a_snapshot_of_the_first_version_is_put_back(host):
+def test_a_snapshot_of_the_first_version_is_restored(host):
     """It kept no record of attributes beside the copies."""
     host.run()
     path = host.state / "rollout/armed/manifest.json"

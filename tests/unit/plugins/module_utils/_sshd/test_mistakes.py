@@ -40,7 +40,7 @@ def test_published_mistake_is_found(tmp_path, mistake):
     assert not [key for key in found if key.startswith("sshd_nobody")]
 
 
-def test_docs_tell_every_mistake():
+def test_docs_describe_every_mistake():
     text = (DOCS / "sshd_mistakes.md").read_text(encoding="utf-8")
     assert len(MISTAKES) >= 12
     for mistake in MISTAKES:
@@ -54,7 +54,7 @@ def test_docs_tell_every_mistake():
     assert text.count("\n## ") == len(MISTAKES)
 
 
-def test_docs_tell_every_finding():
+def test_docs_describe_every_finding():
     rows = {}
     for line in (DOCS / "findings_sshd.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("| `"):

@@ -178,7 +178,7 @@ def test_configuration_that_is_broken_already(host):
     assert "even without our change" in refusal(host)["sshd_config_invalid"]
 
 
-def test_own_broken_dropin_is_mended(host):
+def test_own_broken_dropin_is_fixed(host):
     host.write(DEBIAN, {"00-fleetmfa.conf": "Nonsense yes\n"})
     enforce(host)
     assert methods(host, ALICE) == ASKED

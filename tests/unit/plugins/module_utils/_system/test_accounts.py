@@ -118,7 +118,7 @@ def test_group_names_that_are_refused(name):
         EnforcedGroup(name)
 
 
-def test_a_failing_tool_is_told(accounts):
+def test_a_failing_tool_is_reported(accounts):
     group = EnforcedGroup("mfa-enforced")
     with pytest.raises(FleetMfaError, match="gpasswd failed for group mfa-enforced"):
         group.update(join=["alice"])

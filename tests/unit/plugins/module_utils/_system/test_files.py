@@ -221,7 +221,7 @@ class TestImmutable:
         with pytest.raises(FleetMfaError, match="immutable"):
             FileChange(str(path), None)
 
-    def test_no_hindrance_where_nothing_changes(self, chattr):
+    def test_nothing_is_refused_if_nothing_changes(self, chattr):
         assert not FileChange(str(chattr("+i")), b"old\n").changed
 
     def test_a_folder_is_an_error_that_names_the_file_and_chattr(self, chattr, tmp_path):

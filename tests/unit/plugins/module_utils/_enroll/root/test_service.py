@@ -108,7 +108,7 @@ def test_who_goes_before_the_answer_does_no_harm(door):
     assert as_user(uid("alice"), lambda: Door(door).status())["user"] == "alice"
 
 
-def test_a_policy_that_cannot_be_read_is_told_without_a_secret(tmp_path, accounts):
+def test_an_unreadable_policy_is_reported_without_a_secret(tmp_path, accounts):
     path = str(tmp_path / "other")
     opened = OpenDoor(path, lambda connection: serve(connection, str(tmp_path / "none")))
     with pytest.raises(FleetMfaError, match="none is missing; run the role"):

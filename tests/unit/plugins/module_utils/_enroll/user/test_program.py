@@ -266,7 +266,7 @@ def test_who_has_no_reason_to_enroll_is_told_why(window):
     assert "nobody is not supposed to have a key on this host" in one.text
 
 
-def test_no_service_is_told(door, window):
+def test_a_missing_service_is_reported(door, window):
     os.rename(door, f"{door}.gone")
     one = window()
     assert one.wait_for_end() == 1

@@ -36,7 +36,7 @@ def seen(lines, theme, tmp_path, columns=110, rows=60):
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
 @pytest.mark.parametrize("colours", [PALETTE_256, PALETTE_8], ids=["256", "8"])
 @pytest.mark.parametrize("draw", [half_block_lines, ascii_lines])
-def test_it_can_be_read_on_any_ground(draw, colours, theme, tmp_path):
+def test_it_can_be_scanned_on_any_background(draw, colours, theme, tmp_path):
     assert seen(draw(qr_modules(URI), colours), theme, tmp_path) == URI
 
 
