@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What the tests of all scenarios share: the hosts, root on them, the keys of their users, tokens nobody has used yet."""
+"""Shared by the tests of all scenarios: the hosts, root access, the keys of their users, unused tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERVERS = servers(INVENTORY)
 
 
 class ByHost(LoadScopeScheduling):
-    """Where a scenario has `n` workers: the hosts beside each other, the tests of one host one after another."""
+    """If a scenario has `n` workers: the hosts in parallel, the tests of one host one after another."""
 
     def _split_scope(self, nodeid):
         words = re.split(r"[\[\]-]", nodeid)
@@ -54,7 +54,8 @@ def attributes(root):
 
 @pytest.fixture
 def root(server):
-    """testinfra's view of the server, as root and through the container engine, so that it never depends on a login."""
+    """testinfra's access to the server, as root and through the container engine, so that it never depends on a
+    login."""
     return _root(server.name)
 
 
@@ -74,7 +75,7 @@ _RELOAD_SECONDS = 120
 
 @pytest.fixture
 def reload_sshd(root):
-    """Reload sshd and wait until the new configuration counts: `systemctl reload` returns before that."""
+    """Reload sshd and wait until the new configuration is in effect: `systemctl reload` returns before that."""
 
     def reload():
         before = set(root.check_output(_LISTENING).split())
@@ -88,7 +89,7 @@ def reload_sshd(root):
 
 
 class Key:
-    """A user's key as the user's authenticator has it; every token it gives belongs to a step not used before."""
+    """A user's key as stored in the authenticator; every token it gives is from a step not used before."""
 
     def __init__(self, secret: str, recovery_codes: list[str]):
         self.totp = pyotp.TOTP(secret)
@@ -96,10 +97,7 @@ class Key:
         self.used = set()
 
     def token(self) -> str:
-        """A token that the host takes now (the step to come, the present one or the one before), waiting for one if need be.
-
-        Not the one before when it is about to expire: a slow login would be refused for that alone.
-        """
+        """A token that the host accepts now (of the next, current or previous step), waiting for one if necessary."""
         while True:
             now, elapsed = divmod(time.time(), 30)
             now = int(now)
@@ -110,7 +108,7 @@ class Key:
             time.sleep(1)
 
     def wrong_token(self) -> str:
-        """Six digits that are the token of no step near now."""
+        """Six digits that are not the token of any step near now."""
         now = int(time.time() // 30)
         near = {self.totp.at(step * 30) for step in range(now - 30, now + 30)}
         return next(code for code in (f"{number:06d}" for number in range(100)) if code not in near)
@@ -118,14 +116,14 @@ class Key:
 
 @pytest.fixture(scope="session")
 def keys(server):
-    """The keys of the scenario's users on this server, by user name; steps are used up on each host on its own."""
+    """The keys of the scenario's users on this server, by user name; steps are used up separately on each host."""
     found = yaml.safe_load((SCENARIO / "keys.yml").read_text())
     entries = [*found["mfa_keys"], *found.get("left_behind", [])]
     return {entry["user"]: Key(entry["secret"], entry.get("recovery_codes", [])) for entry in entries}
 
 
 def run_playbook(playbook: str | Path, *arguments: str) -> str:
-    """Run a playbook against the scenario's hosts; what it printed, or a failure with that."""
+    """Run a playbook against the scenario's hosts. Returns its output, or fails with it."""
     command = ["ansible-playbook", "-i", str(INVENTORY), *arguments, str(playbook)]
     # Molecule asks for colours, which would stand between the words that tests look for.
     environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}

@@ -27,7 +27,8 @@ class Session(Window):
         super().__init__(argv, columns, rows, variables)
 
     def to_the_qr_code(self):
-        """From the offer, or from the command mfa-enroll, to the QR code; the authenticator that has scanned it."""
+        """From the offer, or from the command mfa-enroll, to the QR code. Returns the authenticator that has scanned
+        it."""
         self.wait_for(f"{OFFER}|Press Enter to begin")
         if "Press Enter" not in self.text:
             self.enter("y")
@@ -42,7 +43,7 @@ class Session(Window):
         return pyotp.parse_uri(self.qr_text())
 
     def two_tokens(self, totp):
-        """Type the token before the present one, then the present one, which needs no waiting; the recovery codes."""
+        """Type the previous token, then the current one, which needs no waiting. Returns the recovery codes."""
         now = time.time()
         self.wait_for("First token:")
         self.enter(totp.at(now - 30))
@@ -54,7 +55,8 @@ class Session(Window):
 
     @staticmethod
     def wrong_tokens(totp, count):
-        """Tokens of no time step that may be judged now, or soon; a fixed one belongs to some step about once in 25,000 runs."""
+        """Tokens of no step that may be accepted now or soon; a fixed one would belong to some step about once in
+        25,000 runs."""
         near = {totp.at(time.time() + 30 * step) for step in range(-30, 30)}
         return [token for token in map("{:06d}".format, range(100)) if token not in near][:count]
 
@@ -65,7 +67,7 @@ class Session(Window):
         self.wait_for("is validated on")
 
     def run(self, command):
-        """What a command prints in the shell."""
+        """The output of a command in the shell."""
         marker = f"end-{time.monotonic_ns()}"
         self.enter(f"clear; {command}; echo {marker[:4]}''{marker[4:]}")
         return self.wait_for(marker).partition(marker)[0].strip()
@@ -73,7 +75,7 @@ class Session(Window):
 
 @pytest.fixture
 def open_session(server):
-    """open_session("alice", ["status"], columns=100, LC_ALL="C"); what is open at the end is closed."""
+    """open_session("alice", ["status"], columns=100, LC_ALL="C"); sessions still open at the end are closed."""
     opened = []
 
     def open_(user, command=(), **options):
@@ -87,7 +89,7 @@ def open_session(server):
 
 @pytest.fixture
 def state_of(root):
-    """state_of("alice"): which keys the host has of her."""
+    """state_of("alice"): which keys of hers the host has."""
 
     def of(user):
         folders = {"pending": "pending", "keys": "validated"}

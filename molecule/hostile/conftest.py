@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Which tests are for which hosts, how users get in, and runs of `site` against one host that may fail."""
+"""Which tests are for which hosts, how users get in, and runs of `site` on one host that may fail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def server(request):
 
 @pytest.fixture
 def gets_in_by_key(server):
-    """Whether a user gets in by key and nothing else, as scripts do: gets_in_by_key("bob")."""
+    """Whether a user gets in by key alone, as scripts do: gets_in_by_key("bob")."""
 
     def attempt(user, to=server):
         batch = ["ssh", *client_options(to), "-o", "BatchMode=yes", f"{user}@{to.address}", "id -un"]
@@ -64,7 +64,7 @@ def gets_in_with_a_token(server, keys):
 
 @pytest.fixture
 def is_as_before(root, attributes):
-    """Whether everything that decides who gets in is what it was when the host was met, byte for byte and with all attributes."""
+    """Whether everything that decides who gets in is as on the original host, byte for byte and with all attributes."""
 
     def compare():
         done = root.run("diff -r /root/ssh /etc/ssh && diff -r --no-dereference /root/pam.d /etc/pam.d")
@@ -79,7 +79,7 @@ def is_as_before(root, attributes):
 
 @pytest.fixture
 def site(server):
-    """Runs `site` against this server: whether it went well, and what it printed."""
+    """Runs `site` against this server. Returns whether it succeeded, and its output."""
 
     def run(*arguments):
         command = ["ansible-playbook", "-i", str(INVENTORY), "-e", f"target={server.name}", *arguments, "converge.yml"]
@@ -91,7 +91,7 @@ def site(server):
 
 @pytest.fixture
 def policy(server):
-    """What sshd_policy_info tells of this server."""
+    """The result of sshd_policy_info for this server."""
 
     def ask():
         command = ["ansible", "-i", str(INVENTORY), server.name, "-m", "fleetmfa.ssh.sshd_policy_info", "--become"]
@@ -104,13 +104,13 @@ def policy(server):
 
 @pytest.fixture
 def policy_findings(policy):
-    """The ids of what it holds against this server."""
+    """The ids of the findings for this server."""
     return lambda: {finding["id"] for finding in policy()["findings"]}
 
 
 @pytest.fixture
 def run_nameless(server, tmp_path):
-    """Runs a playbook that has to fail, from an inventory that names no user: what it printed."""
+    """Runs a playbook that must fail, with an inventory that names no user. Returns its output."""
 
     def run(playbook, ssh_arguments, environment, *arguments, **variables):
         values = yaml.safe_load(INVENTORY.read_text())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Calls of every module, right and wrong ones, with a marker wherever a secret can stand; and the playbook of them."""
+"""Calls of every module, valid and invalid, with a marker wherever a secret can be; and the playbook with them."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def bad_sheet_cases(markers: Markers, sheets: str) -> Iterator[Case]:
 
 
 def other_cases() -> Iterator[Case]:
-    """Modules that are given no secret but read files that hold some, or run beside them."""
+    """Modules that receive no secret but read files containing some, or run together with them."""
     yield Case("reading sshd", "sshd_policy_info", {"assume_enforced": ["leak1"]}, GOES_WELL)
     yield Case("no sshd there", "sshd_policy_info", {"binary": "/nowhere/sshd"})
     yield Case("reading PAM", "pam_stack_info", {"service": "sshd"}, GOES_WELL)
@@ -148,7 +148,7 @@ def other_cases() -> Iterator[Case]:
 
 
 def _misshapen(markers: Markers, what: str) -> Iterator[tuple[str, Any]]:
-    """What somebody writes who takes the option for something else than a text."""
+    """Values of people who expect the option to be something else than a string."""
     yield "as a list", [markers.secret(f"{what} as a list")]
     yield "as a dict", {"value": markers.secret(f"{what} as a dict")}
     yield "as a key of a dict", {markers.secret(f"{what} as a key of a dict"): True}
@@ -167,7 +167,7 @@ def _misshapen_lists(markers: Markers, make: Callable[[str], str], what: str) ->
 
 
 def playbook(cases: list[Case]) -> list[dict]:
-    """Each case as a task; then all results shown in full, and whether each went as it should."""
+    """Each case as a task; then all results shown in full, and whether each was as expected."""
     tasks: list[dict] = []
     for number, case in enumerate(cases):
         options = {option: f"{{{{ cases[{number}]['{option}'] }}}}" for option in case.options}

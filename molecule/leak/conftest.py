@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The whole story is told once; the tests look at what it left."""
+"""The whole story runs once; the tests examine what it left behind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Told:
     after_removal: dict[str, HostFile]
 
     def found(self, markers: Markers, places: dict[str, bytes]) -> dict[str, set[str]]:
-        """Which markers are found where."""
+        """Which markers were found where."""
         found = {place: markers.found_in(content) for place, content in places.items()}
         return {place: names for place, names in found.items() if names}
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Runs playbooks with every kind of output on, and keeps whatever anybody could read of them afterwards."""
+"""Runs playbooks with every kind of output enabled, and keeps everything that anybody could read afterwards."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HostFile(NamedTuple):
 
 
 class ContainerHost:
-    """The host of the scenario, looked at through the container engine, so that nothing of it depends on a login."""
+    """The host of the scenario, accessed through the container engine, so that nothing depends on a login."""
 
     def __init__(self, inventory: Path, server: Server):
         values = yaml.safe_load(inventory.read_text())["all"]
@@ -69,7 +69,7 @@ class Run(NamedTuple):
 
 
 class Controller:
-    """Where playbooks are run from. Variables with secrets stand in `inputs`; all else is evidence."""
+    """Where playbooks are run. Variables with secrets are in `inputs`; everything else is evidence."""
 
     def __init__(self, folder: Path, inventory: Path, host: ContainerHost):
         self.inputs, self.evidence = folder / "inputs", folder / "evidence"
@@ -131,7 +131,7 @@ class Controller:
 
     @contextmanager
     def watched(self, name: str) -> Iterator[None]:
-        """What accounts without rights see meanwhile, on the host and on the controller."""
+        """What unprivileged accounts see in the meantime, on the host and on the controller."""
         source = (HERE / "watch.py").read_text()
         python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
         nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}

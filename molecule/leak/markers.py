@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Secrets made for one run of the test, and the search for them in every form in which they could get out."""
+"""Secrets generated for one run of the test, and the search for them in every form in which they could leak."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HALF = 16
 
 
 class Markers:
-    """The secrets that are to be found nowhere, each with a name that tells where it came from."""
+    """The secrets that must not be found anywhere, each with a name that tells where it came from."""
 
     def __init__(self):
         self._searches: list[tuple[str, Callable[[Haystack], bool]]] = []
@@ -32,7 +32,7 @@ class Markers:
         return secret
 
     def text(self, name: str, text: str) -> str:
-        """A secret that is none of base32, because it is a wrong one."""
+        """A secret that is not base32, since it is an invalid one."""
         self._add(f"text {name}", lambda hay: hay.has_letters([text.upper().encode()]))
         return text
 
@@ -45,7 +45,7 @@ class Markers:
         return code
 
     def token(self, name: str) -> str:
-        """Six digits; the leading 0 tells them from process numbers and the like."""
+        """Six digits; the leading 0 distinguishes them from process ids and the like."""
         return self.known_token(name, f"0{secrets.randbelow(100_000):05}")
 
     def known_token(self, name: str, token: str) -> str:
@@ -80,7 +80,7 @@ class Haystack:
 
 
 def _base64(data: bytes) -> set[bytes]:
-    """Wherever it begins in a longer text, in both alphabets."""
+    """At any position in a longer text, in both alphabets."""
     shifted = [base64.b64encode(bytes(shift) + data) for shift in range(3)]
     inner = [text[(8 * shift + 5) // 6 : 8 * (shift + len(data)) // 6] for shift, text in enumerate(shifted)]
     return {*inner, *(text.replace(b"+", b"-").replace(b"/", b"_") for text in inner)}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Loaded by every Python of the test: notes each program it starts, so that none lives too short to be seen."""
+"""Loaded by every Python of the test: records each program it starts, so that none is too short-lived to be seen."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What a fleet goes through, in order: modules, the playbooks with bad and with good input, an enrollment, logins."""
+"""What a fleet experiences, in order: modules, the playbooks with bad and with good input, an enrollment, logins."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Story:
         assert not login(server, "leak1", [self.markers.token("of a refused login")]).allowed
 
     def enrollment(self) -> None:
-        """Through the terminal, up to the recovery code that shows they are kept."""
+        """On the terminal, up to the recovery code typed to show that the codes are saved."""
         ssh = [
             "ssh",
             *client_options(self.controller.host.server),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Run by an account without rights: prints what it could see of processes and of the folders named, until stdin ends."""
+"""Run by an unprivileged account: prints what it could see of processes and of the given folders, until stdin is
+closed."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def content(path: str) -> bytes:
 
 
 def _not_waiting(path: str, flags: int) -> int:
-    """A pipe among the files must not stop the watch."""
+    """A pipe among the files must not block the watch."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

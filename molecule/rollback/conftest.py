@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A fleet that roll-outs are tried on, all hosts at the same time, looked at through the container engine."""
+"""A fleet on which roll-outs are tried, all hosts at the same time, accessed through the container engine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RollbackHost:
         return done.stdout
 
     def restart(self) -> None:
-        """Like a reset button: nothing is shut down in order."""
+        """Like a reset button: nothing is shut down properly."""
         subprocess.run([*self.engine, "kill", self.container], capture_output=True, check=True)
         subprocess.run([*self.engine, "start", self.container], capture_output=True, check=True)
         ports = subprocess.run(
@@ -48,7 +48,8 @@ class RollbackHost:
 
     @property
     def differences(self) -> str:
-        """What is not as it was before the first roll-out: contents, files too many or too few, and all that a file is beside."""
+        """What differs from the state before the first roll-out: contents, extra or missing files, and all
+        attributes."""
         script = "".join(
             f"cd {above}; python3 - list pam.d ssh > /tmp/{when} <<'END'\n{ATTRIBUTES}\nEND\n"
             for above, when in (("/root", "before"), ("/etc", "now"))
@@ -59,7 +60,7 @@ class RollbackHost:
 
     @property
     def lets_in(self) -> bool:
-        """Ansible's account, with its key, as root in the end: what the next run needs."""
+        """Whether Ansible's account gets in with its key and becomes root, as the next run needs."""
         attempt = login(self.server, "ansible", command="sudo -n id -un")
         return attempt.allowed and not attempt.asked and attempt.output == "root"
 
@@ -81,7 +82,7 @@ class Fleet:
         self.hosts = [RollbackHost(server, engine, own[server.name]["lab_container"]) for server in servers(INVENTORY)]
 
     def each(self, do: Callable[[RollbackHost], object]) -> list:
-        """What `do` answers for each host, all of them at the same time."""
+        """The result of `do` for each host, run for all of them at the same time."""
         with ThreadPoolExecutor(len(self.hosts)) as pool:
             return list(pool.map(do, self.hosts))
 
@@ -95,7 +96,7 @@ class Fleet:
         self.each(lambda host: host.wait_until_as_before(seconds))
 
     def roll_out(self, folder: Path, *arguments: str, playbook: str = "rollout.yml", **variables) -> list[dict]:
-        """What became of it, for each host; nothing if the controller did not live to tell."""
+        """The result for each host; empty if the controller was killed before it could report."""
         with tempfile.TemporaryDirectory(dir=folder) as results:
             variables = json.dumps({**variables, "results": results})
             command = ["ansible-playbook", "-i", str(INVENTORY), "-e", variables, *arguments, playbook]
@@ -111,7 +112,8 @@ def fleet():
 
 @pytest.fixture
 def roll_out(fleet, tmp_path):
-    """roll_out(further_pam=..., ...) -> the results, one a host; each host is as before when the test begins."""
+    """roll_out(further_pam=..., ...) -> the results, one per host; each host is in its original state when the test
+    begins."""
     fleet.assert_as_before()
 
     def roll_out(*arguments, **variables):

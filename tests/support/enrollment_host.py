@@ -64,7 +64,7 @@ def provision(tmp_path, *users: str, **key) -> StateDir:
 
 
 class OpenDoor:
-    """The service at a socket, in a process of its own, as systemd runs it; what it tells the log is in `log`."""
+    """The service at a socket, in a separate process, as run by systemd; its log messages are in `log`."""
 
     def __init__(self, path: str, answer):
         self._socket = socket.socket(socket.AF_UNIX)
@@ -93,7 +93,7 @@ class OpenDoor:
 
 
 def as_user(uid: int, function):
-    """What `function` returns when a process of that user runs it; the value has to be JSON."""
+    """The result of `function` in a process of that user; it must be JSON."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Not a test: POSIX ACLs made and read, and who may write to a file by mode and ACL together."""
+"""Not a test: creates and reads POSIX ACLs, and determines who may write to a file by mode and ACL together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CAPABILITY = struct.pack("<5I", 0x02000000, 1 << 10, 0, 0, 0)
 
 
 def acl(*entries: tuple[int, int, int | None]) -> bytes:
-    """(tag, permissions, id) of each entry, as the kernel keeps it (acl(5))."""
+    """(tag, permissions, id) of each entry, as stored by the kernel (acl(5))."""
     ids = [(tag, rights, _NOBODY_IN_PARTICULAR if whose is None else whose) for tag, rights, whose in entries]
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in ids)
 
@@ -28,7 +28,7 @@ def one_user_writes(uid: int) -> bytes:
 
 
 def writers(path: Path) -> set[tuple[int, int | None]]:
-    """Whom mode and ACL let write, besides the owner."""
+    """Who may write according to mode and ACL, besides the owner."""
     mode = path.stat().st_mode
     try:
         packed = os.getxattr(path, ACL)

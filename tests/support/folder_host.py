@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A folder that stands for a host: state directory, and the files that a roll-out changes."""
+"""A folder that represents a host: state directory, and the files that a roll-out changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOREIGN_UID = 4242 if ROOT else os.geteuid()
 
 
 class FolderHost:
-    """A folder that stands for a host: state directory and the files that a roll-out changes."""
+    """A folder that represents a host: state directory and the files that a roll-out changes."""
 
     def __init__(self, root: Path, state: Path | None = None):
         self.state, self.etc = state or root / "state", root / "etc"
@@ -70,7 +70,7 @@ class FolderHost:
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     def timers(self) -> dict[int, list[str]]:
-        """The timers that run: process id and command line."""
+        """The running timers: process id and command line."""
         program = str(self.rollout.folder.program)
         found = {}
         for process in Path("/proc").glob("[0-9]*"):
@@ -83,7 +83,7 @@ class FolderHost:
         return found
 
     def time_is_up(self) -> None:
-        """The timer that the roll-out has started comes to its end: the same command, with a second left to wait."""
+        """Run the timer that the roll-out has started to its end: the same command, with one second left to wait."""
         deadline = time.monotonic() + 60
         # A process that has just been started shows no command line for a moment.
         while self.rollout.folder.armed.exists() and not self.timers():

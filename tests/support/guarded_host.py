@@ -24,7 +24,7 @@ ANY_SPELLING = """printf '%s:x:20001:20001::/:/bin/sh\\n' "$(printf %s "$3" | tr
 
 
 class GuardedHost:
-    """One user, "alice", behind the guard as the role puts it into PAM."""
+    """One user, "alice", behind the guard as installed in PAM by the role."""
 
     user = "alice"
 
@@ -45,7 +45,7 @@ class GuardedHost:
         self.write_service()
 
     def _program(self, name: str) -> Path:
-        """The program as it is installed, but run by this shell as its /bin/sh, and asking a directory of our own."""
+        """The program as installed, but run by this shell instead of /bin/sh, and with its own directory."""
         program = self.folder / name
         text = installed_program(name).replace("#!/bin/sh", f"#!{self.folder}/sh", 1)
         program.write_text(text.replace("PATH=/", f"PATH={self.directory.parent}:/", 1))
@@ -53,11 +53,11 @@ class GuardedHost:
         return program
 
     def write_directory(self, answer: str) -> None:
-        """What `getent passwd -- NAME` does; $3 is the name."""
+        """The result of `getent passwd -- NAME`; $3 is the name."""
         self.write_program("getent", answer)
 
     def write_program(self, name: str, script: str) -> None:
-        """What the guard runs by that name."""
+        """The program that the guard runs under that name."""
         program = self.directory.with_name(name)
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
@@ -72,7 +72,7 @@ class GuardedHost:
         (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines if guarded else lines[1::2]) + "\n")
 
     def write_key(self, **values) -> None:
-        """As a key is written that replaces another one: the guard forgets the old one's attempts."""
+        """As when a key is replaced by another one: the guard forgets the old one's attempts."""
         self.write_key_without_forgetting(**values)
         self.state.unlink(missing_ok=True)
 
@@ -90,13 +90,13 @@ class GuardedHost:
         return PamLogin(self.folder / "pam.d", name or self.user, environment)
 
     def asked(self, count: int, names: tuple[str, ...] = ()) -> list[PamLogin]:
-        """So many logins, started together, that wait at their prompts; by these names in turn."""
+        """This many logins, started together, that wait at their prompts; with these names in turn."""
         names = names or (self.user,)
         logins = [self.login(name=names[number % len(names)]) for number in range(count)]
         return [login for login in logins if login.has_prompt()]
 
     def answer(self, text: str, name: str | None = None) -> bool:
-        """A whole login on its own."""
+        """A complete separate login."""
         login = self.login(name=name)
         if login.has_prompt():
             login.answer(text)
@@ -106,7 +106,7 @@ class GuardedHost:
         return token_at(self.secret, self.step + offset)
 
     def run(self, action: str, **environment: str) -> subprocess.CompletedProcess:
-        """The guard as pam_exec starts it; this process stands for the one that authenticates."""
+        """The guard as started by pam_exec; this process represents the one that authenticates."""
         variables = {"PAM_USER": self.user, "PAM_TYPE": "auth", **environment}
         return subprocess.run(
             [str(self.guard), action, str(self.folder)], env=variables, capture_output=True, text=True, check=False
@@ -120,7 +120,7 @@ def installed_program(name: str) -> str:
 
 
 def _step_with_time_left() -> int:
-    """The present time step; at its very end the next one, so that no test sees its tokens run out."""
+    """The current time step, or the next one shortly before its end, so that no test's tokens expire."""
     left = PERIOD - time.time() % PERIOD
     if left < SPARE_SECONDS:
         time.sleep(left)

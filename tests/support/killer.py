@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A process that SIGKILLs itself before a chosen step: wherever a program can die, without a clock.
-
-A step is a call that changes something outside of the process.
-"""
+"""A process that kills itself with SIGKILL before a chosen step: wherever a program can die, without relying on a
+clock."""
 
 from __future__ import annotations
 

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The real libpam, by ctypes. It needs no root: pam_start_confdir() reads services from any folder.
-
-What may take long or log goes into a process of its own: `python libpam.py` reads `CALL FOLDER SERVICE` lines, prints results.
-"""
+"""The real libpam, through ctypes. It needs no root: pam_start_confdir() reads services from any folder."""
 
 from __future__ import annotations
 
@@ -67,10 +64,7 @@ def call(
     answer: Callable[[], str] | None = None,
     environment: Sequence[str] = (),
 ) -> int:
-    """The code that this function of libpam returned, or pam_start_confdir() where it failed.
-
-    `answer` is called at each prompt; without it a prompt is an error of the conversation.
-    """
+    """The code that this function of libpam returned, or pam_start_confdir() if that failed."""
     library = _library()
     handle = ctypes.c_void_p()
     conversation = Conversation(CONVERSATION(_converse(answer)), None)

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Logins through the real libpam and the real pam_google_authenticator, each in a process of its own, without an sshd.
-
-A login stops at its prompt until it is answered, so a test decides what happens at the same time.
-"""
+"""Logins through the real libpam and the real pam_google_authenticator, each in a separate process, without an sshd."""
 
 from __future__ import annotations
 

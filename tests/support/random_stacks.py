@@ -16,7 +16,8 @@ _COMMON_RESULTS = ("success", "success", "success", "auth_err", "ignore", "user_
 
 
 class RandomFolder:
-    """Texts of one folder by file name. A file includes only files of a higher number, `loop` only itself."""
+    """Texts of one folder by file name. A file only includes files with a higher number; `loop` only includes
+    itself."""
 
     def __init__(self, dice: random.Random, folder: str):
         self._dice = dice

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""An sshd configuration in a folder of the test, that the machine's real sshd reads."""
+"""An sshd configuration in a folder of the test, read by the machine's real sshd."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 
 
 class SshdHost:
-    """DROPINS in a text stands for the folder of drop-ins."""
+    """DROPINS in a text represents the folder of drop-ins."""
 
     def __init__(self, folder: Path):
         self.dropins = folder / "sshd_config.d"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Secrets are in the key files, and nowhere else."""
+"""Secrets are in the key files and nowhere else."""
 
 from __future__ import annotations
 

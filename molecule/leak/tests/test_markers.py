@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The search finds a secret in every form, and takes nothing else for one."""
+"""The search finds a secret in every form, and does not mistake anything else for one."""
 
 from __future__ import annotations
 

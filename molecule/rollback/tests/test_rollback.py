@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whatever goes wrong in a roll-out, and whoever dies in it: the hosts come back to what they were, by themselves."""
+"""Whatever goes wrong in a roll-out, and whatever is killed: the hosts return to their original state by themselves."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_login_hangs(fleet, roll_out):
 
 
 def test_login_works_but_become_does_not(fleet, roll_out):
-    """Nor does it on the old connection, so that only the host itself can help."""
+    """It does not work on the old connection either, so only the host itself can help."""
     results = roll_out(window=20, become_pam="account requisite pam_deny.so")
     assert all(one["failed"] and one["rolled_back"] is False for one in results)
     assert all(f"by itself at {one['rollback_at']}" in one["msg"] for one in results)
@@ -146,7 +146,7 @@ def test_reload_ends_sshd(fleet, roll_out, sshd_unit):
 
 
 def test_disk_full_while_writing(fleet, roll_out):
-    """PAM is written already when sshd's drop-in does not fit any more."""
+    """PAM is already written when there is no space for sshd's drop-in."""
     fleet.run("mount -t tmpfs -o size=16k,mode=755 tmpfs /etc/ssh/sshd_config.d")
     fleet.run(
         "cp -a /root/ssh/sshd_config.d/. /etc/ssh/sshd_config.d; cat /dev/zero > /etc/ssh/sshd_config.d/filler || true"
@@ -173,7 +173,8 @@ def test_controller_is_killed_between_apply_and_confirm(fleet, roll_out, roll_ou
 
 
 def test_controller_is_killed_and_another_runs_before_the_time_is_up(fleet, roll_out, roll_out_and_die):
-    """The dead one is given the time that a new login has, 15 seconds and half of its window, and then put back."""
+    """The killed one gets the time that a new login may take, 15 seconds and half of its window, and is then rolled
+    back."""
     roll_out_and_die(window=40)
     for one in roll_out():
         assert one["changed"] and one["confirmed"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Ansible on the host itself, connection local, as ansible-pull runs it: nothing logs in, and logins are the judge all the same."""
+"""Ansible on the host itself, connection local, as with ansible-pull: nothing logs in, but the tests check logins
+anyway."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ def host(fleet):
 
 @pytest.fixture
 def run(host):
-    """run("site", ...) -> whether it went well, and what it printed."""
+    """run("site", ...) -> whether it succeeded, and its output."""
 
     def run(playbook, **variables):
         host.run(f"cat > /tmp/variables.json <<'END'\n{json.dumps({**VARIABLES, **variables})}\nEND")
@@ -70,7 +71,7 @@ def test_it_is_refused_before_anything_is_changed_and_names_the_variable(host, r
 
 
 def test_with_the_variable_in_an_image_without_host_keys(host, run):
-    """No sshd runs, and `sshd -t` itself refuses to say anything."""
+    """No sshd is running, and `sshd -t` itself refuses to answer."""
     host.run("mkdir /root/keys; mv /etc/ssh/ssh_host_* /root/keys; systemctl stop ssh")
     try:
         went_well, printed = run("site", mfa_confirm_without_login=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Who is attacked: an enforced user whose key, password and home the attacker has, and whose phone the attacker has not."""
+"""The target: an enforced user whose key, password and home the attacker has, but not the phone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Mark:
         return f"/home/{self.name}"
 
     def run(self, script: str) -> str:
-        """As the user, without a login: what the attacker could do in a session that was stolen earlier."""
+        """As the user, without a login: what the attacker could do in a session stolen earlier."""
         return self.root.check_output(f"runuser -u {self.name} -- sh -ec {quote(script)}")
 
     def write(self, path: str, content: str, mode: str = "600") -> None:
@@ -39,7 +39,8 @@ class Mark:
         self.run(f"cd; mkdir -p $(dirname {path}); echo {encoded} | base64 -d > {path}; chmod {mode} {path}")
 
     def key_alone(self, *options: str) -> LoginResult:
-        """The key is taken, and what is still missing is said: anything else is no refusal but a broken attempt."""
+        """The key is accepted, and sshd says what is still required: anything else is not a refusal but a broken
+        attempt."""
         batch = ["ssh", *client_options(self.server), "-o", "BatchMode=yes", *options]
         attempt = run_client([*batch, f"{self.name}@{self.server.address}", "id -un"])
         assert attempt.allowed or "Permission denied (keyboard-interactive)" in attempt.output, attempt.output
@@ -52,7 +53,7 @@ class Mark:
 
 @pytest.fixture
 def mark(server, root, keys):
-    """After each attempt the rightful user logs in, so that a refusal is more than a login that is broken."""
+    """After each attempt the real user logs in, so that a refusal is not just a broken login."""
     name = next(NAMES)
     mark = Mark(name, server, root, keys[name])
     root.run_expect([0], f"rm -rf /root/home && cp -a {mark.home} /root/home")
@@ -65,6 +66,6 @@ def mark(server, root, keys):
 
 @pytest.fixture
 def another(server, root, keys, mark):
-    """A second enforced user, whose phone is the attacker's own."""
+    """A second enforced user, whose phone belongs to the attacker."""
     name = next(NAMES)
     return Mark(name, server, root, keys[name])

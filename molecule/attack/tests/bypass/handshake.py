@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""SSH authentication step by step, in an order that no proper client would take."""
+"""SSH authentication step by step, in an order that no normal client uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.logins import Server, transport_to
 
 
 class Handshake:
-    """One connection. Each step says whether the server has let it in by now; a step that is refused is no error."""
+    """One connection. Each step returns whether the server has let it in so far; a refused step is no error."""
 
     def __init__(self, transport: paramiko.Transport, key: str):
         self._transport = transport
@@ -27,7 +27,7 @@ class Handshake:
         return self._try(lambda: self._transport.auth_password(user, password, fallback=False))
 
     def interactive(self, user: str, answers: Sequence[str], devices: str = "") -> bool:
-        """Whatever is asked gets these answers, as many as they are."""
+        """Every prompt gets the next of these answers."""
 
         def answer(_title, _instructions, fields):
             self.prompts += [prompt for prompt, _echo in fields]

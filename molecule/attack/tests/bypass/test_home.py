@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whatever stands in the user's home, or does not, has no say in whether the token is asked and which one is right."""
+"""Nothing in the user's home, present or missing, decides whether the token is asked for or which token is right."""
 
 from __future__ import annotations
 

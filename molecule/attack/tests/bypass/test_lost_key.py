@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""An enforced user's key is lost on the host: no run of `site` lets the user, or a thief with the SSH key, in for that."""
+"""An enforced user's key is lost on the host: no run of `site` lets the user, or a thief with the SSH key, in because
+of that."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ EXEMPT = {"mfa_exempt_users": ["ansible"], "mfa_enrollment": False, "mfa_rate_li
 
 @pytest.fixture
 def site(server):
-    """`site` as an inventory has it that does not name the user: whether it went well, and what it printed."""
+    """`site` with an inventory that does not name the user. Returns whether it succeeded, and its output."""
 
     def run(*arguments, **variables):
         given = json.dumps({**EXEMPT, "target": server.name, "mfa_keys": [], **variables})
@@ -34,7 +35,7 @@ def site(server):
 
 @pytest.fixture
 def put(server):
-    """Puts one user right, as docs/lost_keys.md says."""
+    """Repairs one user as described in docs/lost_keys.md."""
 
     def run(**key):
         arguments = json.dumps({"keys": [key], "rate_limit_attempts": 100})
@@ -56,7 +57,7 @@ LOST = {
 
 @pytest.fixture
 def lost(server, root, keys):
-    """A user for each way to lose a key; what the host knows of them comes back afterwards."""
+    """One user for each way to lose a key; the host's data about them is restored afterwards."""
     users = dict(zip(LOST, ("racer1", "racer2", "racer3", "racer4", "racer5")))
     root.run_expect([0], f"cp -a {KEYS} /root/keys.kept")
     for way, user in users.items():
@@ -76,7 +77,7 @@ def test_site_lets_nobody_in_for_a_lost_key(server, root, lost, site):
 
 
 def test_the_way_out_is_one_command(mark, put):
-    """A new key denies until it is validated; released is who is released on purpose."""
+    """A new key denies until it is validated; only an explicit release releases the user."""
     lose = f"rm {KEYS}/{mark.name}"
     secret = mark.key.totp.secret
     mark.root.run_expect([0], lose)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Other methods, other orders, other answers, other spellings of the name: none of them does without the token."""
+"""Other methods, other orders, other answers, other spellings of the name: none of them gets in without the token."""
 
 from __future__ import annotations
 

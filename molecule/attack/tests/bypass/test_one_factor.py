@@ -50,7 +50,7 @@ true
 
 
 def loot(server):
-    """All that could be a secret in what the thief sees on a host, and what the door has answered."""
+    """Everything that could be a secret in what the thief sees on a host, and the door's answers."""
     attempt = login(server, USER, command=THIEF)
     assert attempt.allowed and not attempt.asked
     answers = [json.loads(line) for line in attempt.output.splitlines()[: len(QUESTIONS)]]
@@ -58,7 +58,7 @@ def loot(server):
 
 
 def gets_home(secret):
-    """Whether a token made of the secret lets in where the user is enforced; one of them may have been used."""
+    """Whether a token made from the secret lets in where the user is enforced; one of them may have been used."""
     now = time.time()
     return any(login(HOME, USER, [pyotp.TOTP(secret).at(now + away)]).allowed for away in (0, 30, -30))
 
@@ -72,7 +72,7 @@ class TestAway:
         assert answers[0] == {"refused": "key_given", "seconds": 0}
 
     def test_nor_where_0_1_0_has_provisioned_the_key(self, server, root, keys):
-        """It recorded no origin; the door gives the user a key of this host's own instead."""
+        """0.1.0 recorded no origin; the door replaces the key with one made by this host."""
         root.check_output(f"""cp -p {PENDING} /root/pending; sed -i -E 's/"origin": "[a-z]+", //' {PENDING}""")
         try:
             secrets, answers = loot(server)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What somebody can do who is in already: an enforced user's session, and one of a user whose key is pending."""
+"""What somebody can do inside a session: that of an enforced user, and that of a user whose key is pending."""
 
 from __future__ import annotations
 
@@ -78,16 +78,16 @@ def test_enforced_user_cannot_leave_or_rewrite_anything(mark):
 
 
 def _without_own_key(state, mark):
-    """PAM writes the user's used steps at each login."""
+    """PAM records the user's used steps at each login."""
     assert f"{KEYS}/{mark.name}\n" in f"{state}\n"
     return [line for line in state.splitlines() if not line.endswith(f"{KEYS}/{mark.name}")]
 
 
 class TestPendingUser:
-    """nosy has a key that is pending, and is after those of others."""
+    """nosy has a pending key, and wants those of others."""
 
     def ask(self, root, *questions):
-        """What the enrollment service answers to nosy."""
+        """The enrollment service's answer to nosy."""
         lines = "\n".join(map(json.dumps, questions))
         talk = f"runuser -u nosy -- python3 -c '{ASK}' <<'END'\n{lines}\nEND\n"
         return [json.loads(answer) for answer in root.check_output(talk).splitlines()]

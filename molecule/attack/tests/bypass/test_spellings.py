@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A directory answers to any spelling of a name: none of them is a way past the token, and none shuts its user out."""
+"""A directory accepts any spelling of a name: none of them bypasses the token, and none locks its user out."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A name that is used again, and a second name for a user id: neither is a way to somebody else's token or past one."""
+"""A reused name, and a second name for a user id: neither gives access to somebody else's token or bypasses one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def again(server, playbook):
 
 
 def test_a_name_that_is_used_again(server, root, keys, again):
-    """The newcomer is asked for nothing, as anybody new; and never for the token of whoever had the name before."""
+    """The new account is asked for nothing, like any new one, and never for the token of the old account."""
     assert not key_alone(server, "leaver").allowed
     root.check_output("userdel leaver && useradd --uid 4242 --shell /bin/bash leaver && chown -R leaver: /home/leaver")
     assert key_alone(server, "leaver").allowed
@@ -37,7 +37,7 @@ def test_a_name_that_is_used_again(server, root, keys, again):
 
 
 def test_a_second_name_for_an_enforced_user_id(server, root, again):
-    """Refused from the moment it is made, until it is enforced itself, or exempt by an explicit word."""
+    """Denied from its creation until it is enforced itself or explicitly exempt."""
     root.check_output("useradd --non-unique --uid $(id -u speller) --no-create-home --home-dir /home/speller second")
     try:
         assert not key_alone(server, "second").allowed

@@ -36,7 +36,7 @@ RESTORE = "rm -rf /etc/ssh /etc/pam.d /etc/fleetmfa /var/lib/fleetmfa /usr/local
 
 @pytest.fixture
 def losing(root, reload_sshd):
-    """losing(script) loses something, and gives it back at the end of the test or with the next call."""
+    """losing(script) removes something, and restores it at the end of the test or at the next call."""
     root.run_expect([0], f"tar -cpf /root/saved.tar {SAVED}")
 
     def restore():
@@ -87,7 +87,7 @@ def test_no_loss_opens(losses, server, losing):
 
 
 def test_the_attack_is_real(server, losing):
-    """Without the account check each of these opens, so that the test above compares something."""
+    """Without the account check each of these succeeds, so the test above compares something."""
     for lost, way in {"drop-in": "key", "membership": "key", "PAM lines": "key and password"}.items():
         losing(f"{LOSSES[lost]}; {CHECK['account lines']}")
         assert way in ways_in(server), lost

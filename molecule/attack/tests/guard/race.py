@@ -36,7 +36,7 @@ class HeldLogin(threading.Thread):
 
     @staticmethod
     def _can_work(transport: paramiko.Transport) -> bool:
-        """In is who can run a command: sshd may still throw out a login that it has accepted."""
+        """A login counts if it can run a command: sshd may still end a login that it has accepted."""
         channel = transport.open_session(timeout=TIMEOUT)
         channel.exec_command("true")
         return channel.recv_exit_status() == 0
@@ -51,7 +51,7 @@ class HeldLogin(threading.Thread):
 
 
 class Race:
-    """`connections` logins of one user at once. Nobody answers before all have a prompt or were turned away."""
+    """`connections` logins of one user at once. Nobody answers before all have a prompt or were refused."""
 
     def __init__(self, server: Server, user: str, connections: int):
         self._start = threading.Event()
@@ -66,7 +66,8 @@ class Race:
         return sum(login.asked for login in self.logins)
 
     def answer(self, answers: Sequence[str]) -> int:
-        """Answer each prompt with the answer in its place (the last one for the rest); how many logins got in."""
+        """Answer each prompt with the answer at its position (the last one for the rest). Returns how many logins got
+        in."""
         for place, login in enumerate(login for login in self.logins if login.asked):
             login.answer = answers[min(place, len(answers) - 1)]
         self._start.set()

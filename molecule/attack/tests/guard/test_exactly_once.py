@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Over real SSH: one token lets one login in, and open prompts do not bypass the limit.
-
-ATTACK_ROUNDS says how often each race is run. A race that lets nobody in is no breach, but must stay the exception.
-"""
+"""Over real SSH: one token lets in one login, and open prompts do not bypass the limit."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ def test_wrong_answers_in_the_same_moment_do_not_bring_a_recovery_code_back(serv
 
 
 def test_two_honest_logins_at_once(server, keys):
-    """A token and a recovery code: one gets in, the other at the latest when it tries again."""
+    """With a token and a recovery code: one gets in, the other at the latest when it tries again."""
     token, code = keys["pair"].token(), keys["pair"].recovery_codes[0]
     assert 1 <= Race(server, "pair", 2).answer([token, code]) <= 2
     assert Race(server, "pair", 1).answer([keys["pair"].token()]) == 1

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""either: key and token, or password and token; never one thing alone, and never the key taken for the password."""
+"""either: key and token, or password and token; never one factor alone, and never with the key mistaken for the
+password."""
 
 from __future__ import annotations
 

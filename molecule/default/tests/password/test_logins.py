@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""password+totp: both together, neither alone, in whatever way they are sent."""
+"""password+totp: both together, neither alone, regardless of how they are sent."""
 
 from __future__ import annotations
 

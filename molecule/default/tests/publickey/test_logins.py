@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""publickey+totp: who is asked, who is not, who gets in. The login is the judge."""
+"""publickey+totp: who is asked, who is not, who gets in. Only the login counts."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_one_token_serves_a_control_master(server, keys, tmp_path):
 
 @pytest.mark.parametrize("user", ["bob", "carol", "ops"], ids=["pending", "no key", "exempt"])
 class TestNotAsked:
-    """Pending, without any key, or exempt though validated: nothing has changed for them."""
+    """Pending, without any key, or exempt although validated: nothing has changed for them."""
 
     def test_key_alone(self, server, user):
         attempt = login(server, user)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The folder of keys is gone: nobody gets in without a token for that, and nobody else notices."""
+"""The folder of keys is missing: nobody gets in without a token because of that, and nobody else notices."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""`remove`: sshd and PAM configuration byte for byte as before, nothing of ours left, everybody in by key."""
+"""`remove`: sshd and PAM configuration byte for byte as before, nothing of ours left, everybody gets in by key."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def transfer(server, tmp_path):
 
 
 def test_an_exempt_user_goes_on_transferring_files(root, transfer):
-    """Denied in the step before this one, and let in again by the exemption."""
+    """Denied in the previous step, and let in again by the exemption."""
     assert "boxed" not in root.group("mfa-overdue").members
     assert transfer()
 
@@ -48,7 +48,7 @@ def test_without_the_exemption_the_run_is_refused_before_it_changes_anything(
 
 
 def test_what_it_is_refused_for_would_have_come(server, root, transfer):
-    """A user in this box who is overdue gets neither files nor a way to enroll."""
+    """An overdue user confined like this gets neither files nor a way to enroll."""
     if "OpenSSH_8.4" in root.run("ssh -V 2>&1").stdout:
         pytest.skip("denied here")
     root.run("gpasswd -a boxed mfa-overdue")

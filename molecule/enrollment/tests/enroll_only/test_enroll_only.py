@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""mfa_enrollment_overdue: enroll_only. The session is the enrollment and nothing else, whatever the user has prepared."""
+"""mfa_enrollment_overdue: enroll_only. The session is only for enrollment, whatever the user has prepared."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_others_notice_nothing(server):
 
 
 def test_the_way_out_is_real(server, root, batch, reload_sshd):
-    """Without the SetEnv line of the drop-in, what was prepared is run: the attack above can succeed."""
+    """Without the SetEnv line of the drop-in the prepared code runs: the attack above can succeed."""
     root.run("usermod -s /bin/bash dodger; rm -f /home/dodger/escaped")
     root.run(f"cp -p {DROP_IN} /root/drop-in; sed -i '/SetEnv/d' {DROP_IN}")
     try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Where sshd cannot confine users, the role says so instead of pretending."""
+"""If sshd cannot confine users, the role reports that instead of pretending."""
 
 from __future__ import annotations
 

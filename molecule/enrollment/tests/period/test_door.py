@@ -32,7 +32,7 @@ for text, times in json.loads(sys.stdin.read()):
 
 @pytest.fixture
 def talk(root):
-    """talk([text or (text, times), ...], user): what the door answers to each of them."""
+    """talk([text or (text, times), ...], user): the door's answer to each of them."""
     root.run("cat > /tmp/talk.py <<'END'\n" + TALK + "END")
 
     def talk_(lines, user="door"):
@@ -173,7 +173,8 @@ EVIL = "import os; open('/home/door/evil-was-here', 'a').write(str(os.getuid()))
 
 
 def test_the_users_environment_and_folder_reach_nobody(root):
-    """The program is the user's own; what matters is that the service, and a root who runs it, load nothing of the user's."""
+    """The program runs as the user; what matters is that the service, and a root who runs it, load nothing of the
+    user's."""
     root.run("rm -rf /home/door/evil /home/door/evil-was-here; mkdir /home/door/evil; chmod 777 /home/door/evil")
     for name in ("json", "socket", "syslog", "sitecustomize", "usercustomize", "ansible_collections", "encodings"):
         root.run(f'echo "{EVIL}" > /home/door/evil/{name}.py')

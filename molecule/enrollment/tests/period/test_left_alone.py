@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""In the period, what is not an interactive login is as it was: no output, no question, no delay for an answer."""
+"""During the period, logins that are not interactive are unchanged: no output, no question, no delay for an answer."""
 
 from __future__ import annotations
 

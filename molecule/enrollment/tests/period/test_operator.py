@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The operator's way: playbook fleetmfa.ssh.validate, with two tokens that the user reads out."""
+"""Validation by an operator: playbook fleetmfa.ssh.validate, with two tokens that the user reads out."""
 
 from __future__ import annotations
 

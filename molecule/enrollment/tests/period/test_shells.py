@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The offer comes in every shell that a user may have, and the shell comes after it."""
+"""The offer appears in every shell that a user may have, and the shell starts after it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Terminals and locales: what cannot show the picture gets the same in text, and what is no terminal is told so."""
+"""Terminals and locales: without support for the picture the key is shown as text, and without a terminal there is an
+error."""
 
 from __future__ import annotations
 

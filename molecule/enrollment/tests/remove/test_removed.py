@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""`remove` takes the enrollment away without a trace."""
+"""`remove` removes enrollment completely."""
 
 from __future__ import annotations
 

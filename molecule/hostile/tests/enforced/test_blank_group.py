@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Groups with a blank in the name: what sshd says of their members, sshd_policy_info says too, and a login shows it."""
+"""Groups with a blank in the name: sshd_policy_info reports the same about their members as sshd, and a login confirms
+it."""
 
 from __future__ import annotations
 

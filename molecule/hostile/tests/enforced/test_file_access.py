@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Who may write to the files that decide about logins is the same with the token as it was without."""
+"""Who may write to the files that decide about logins is the same with the token as without."""
 
 from __future__ import annotations
 

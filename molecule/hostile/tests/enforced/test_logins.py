@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Whatever the host came with, `site` has put it right: enforced users are asked, and nobody else notices."""
+"""Whatever the host's original configuration, after `site` enforced users are asked, and nobody else notices."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A host with a PAM service of its own (PAMServiceName): every rule of it goes on holding for enforced users."""
+"""A host with its own PAM service (PAMServiceName): all its rules still apply to enforced users."""
 
 from __future__ import annotations
 

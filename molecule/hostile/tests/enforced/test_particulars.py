@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What a host came with goes on working beside the token."""
+"""The host's original features still work together with the token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_groups_that_pam_gives_at_login(server, keys):
 
 @pytest.mark.comes_with("pam_time")
 def test_hours_that_name_the_service_still_hold(server, keys, gets_in_with_a_token):
-    """On every OpenSSH: where a rule names sshd, enforced users stay in the service of that name."""
+    """On every OpenSSH: if a rule names sshd, enforced users stay in the service of that name."""
     attempt = login(server, "late", [keys["late"].token()])
     assert attempt.asked and not attempt.allowed
     assert gets_in_with_a_token("alice")
@@ -42,7 +42,7 @@ def test_user_denied_by_name_stays_denied(server, keys):
 
 @pytest.mark.comes_with("several_groups")
 def test_groups_with_rules_of_their_own(server, keys, gets_in_by_key):
-    """Enforced in spite of a group's rule; the rule still holds for who is not; exempt by a group."""
+    """Enforced despite a group's rule; the rule still applies to others; exempt by a group."""
     assert not gets_in_by_key("dave")
     offered = run_client(
         [
@@ -56,7 +56,7 @@ def test_groups_with_rules_of_their_own(server, keys, gets_in_by_key):
 
 @pytest.mark.comes_with("socket_activated")
 def test_sshd_is_still_started_by_its_socket(root, gets_in_with_a_token):
-    """A reload ends such an sshd. It was restarted, and serves what `site` has written."""
+    """Such an sshd exits on a reload. It was restarted, and uses what `site` has written."""
     assert gets_in_with_a_token("alice")
     assert root.run("systemctl is-active ssh.socket ssh.service").stdout.split() == ["active", "active"]
     assert "Address already in use" not in root.run("journalctl -u ssh -o cat").stdout

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A host after a popular guide, whose own lines ask everybody for a token: what a run says of the users' apps comes true."""
+"""A host set up with a popular guide, whose own lines ask everybody for a token: what a run predicts about the users'
+apps is true."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ DAVES = {"user": "dave", "secret": GUIDES.secret, "state": "validated"}
 
 @pytest.fixture
 def guide(root):
-    """Made so, and that is what files are compared with."""
+    """The host is set up like that, and files are compared with this state."""
     root.run_expect([0], "mkdir /root/met && cp -a /root/ssh /root/pam.d /root/met/")
     root.run_expect([0], GUIDE.replace("{secret}", GUIDES.secret))
     root.run_expect([0], "rm -rf /root/ssh /root/pam.d && cp -a /etc/ssh /etc/pam.d /root/")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A rule about who may log in that stands among the auth lines, which every login ran so far: key and token would not run it."""
+"""A rule about who may log in among the auth lines, which every login ran so far: a login with key and token would not
+run it."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ rmdir /root/met
 
 @pytest.fixture
 def rule(root, reload_sshd):
-    """Made so, and that is what files are compared with."""
+    """The host is set up like that, and files are compared with this state."""
     root.run_expect([0], "mkdir /root/met && cp -a /root/ssh /root/pam.d /etc/security/access.conf /root/met/")
     root.run_expect([0], RULE)
     reload_sshd()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The PAM service of the house is missing, lies elsewhere, or becomes another: on the host as it was met."""
+"""The host's own PAM service is missing, is in another folder, or changes to another one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def as_met(root):
 
 @pytest.fixture
 def gets_in(server, keys):
-    """Whether an enforced user gets in with a token; whoever is let in without one fails the test."""
+    """Whether an enforced user gets in with a token; the test fails if one gets in without."""
 
     def attempt(user):
         done = login(server, user, [keys[user].token()])

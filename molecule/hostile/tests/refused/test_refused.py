@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What `site` cannot put right it refuses, by the name of the finding, and leaves files and logins as they were."""
+"""What `site` cannot handle it refuses, with the id of the finding, and leaves files and logins unchanged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ systemctl daemon-reload
 
 @pytest.fixture
 def host(root, request, reload_sshd):
-    """The host is made to be like that, and that is what files are compared with."""
+    """The host is set up like that, and files are compared with this state."""
     make, wanted = REFUSED[request.param]
     root.run_expect([0], "mkdir /root/met && cp -a /root/ssh /root/pam.d /root/met/")
     root.run_expect([0], make)
@@ -67,7 +67,7 @@ def test_site_refuses_and_changes_nothing(host, site, is_as_before, gets_in_by_k
 
 @pytest.mark.parametrize("option", ["mfa_keys", "mfa_users"])
 def test_the_account_that_ansible_connects_with_is_not_enforced(option, root, site, is_as_before, gets_in_by_key):
-    """With a validated key it is refused; with a pending one it stays as it is, and may not enforce itself."""
+    """With a validated key it is refused; with a pending one it stays as it is, and may not enroll itself."""
     key = {"user": "ansible", "secret": "V2CWBV6WRH7X3SVQGO5ZEHFGGJ7KXQ5T", "state": "validated"}
     given = {"mfa_keys": {"mfa_keys": [key]}, "mfa_users": {"mfa_keys": [], "mfa_users": ["ansible"]}}[option]
     try:
@@ -91,7 +91,8 @@ NAMED_BY_SSH = {"ssh_config": ("-F {config}", {"USER": None}), "-o User=": ("-o 
 
 @pytest.mark.parametrize("named_by", NAMED_BY_SSH)
 def test_the_account_is_what_the_host_says(named_by, root, run_nameless, site, gets_in_by_key, tmp_path):
-    """A host that enforces already: a new member changes neither PAM nor sshd, and all the same it is not the account."""
+    """On a host that already enforces, a new member changes neither PAM nor sshd, but still must not be the connected
+    account."""
     config = tmp_path / "ssh_config"
     config.write_text("Host *\n  User ansible\n")
     arguments, environment = NAMED_BY_SSH[named_by]

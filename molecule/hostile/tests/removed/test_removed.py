@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""`remove` leaves each host exactly as it was met."""
+"""`remove` leaves each host exactly as it was originally."""
 
 from __future__ import annotations
 

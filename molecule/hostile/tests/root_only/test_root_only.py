@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A host on which nobody but root can log in, Ansible included, and root can pass no prompt: it is never shut."""
+"""A host on which only root can log in, including Ansible, and root cannot answer a prompt: it is never locked."""
 
 from __future__ import annotations
 
