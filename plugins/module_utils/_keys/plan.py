@@ -23,6 +23,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     SharedUids,
     account_name,
+    is_root,
     shared_uid_text,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
@@ -267,7 +268,7 @@ def _shared_uids(plans: list[UserPlan], host: MfaHost, members: set[str]) -> Ite
     uids = SharedUids()
     for one in plans:
         unasked = [name for name in uids.other_names(one.user) if name not in settled and name not in host.exempt]
-        if one.enforced and unasked and not uids.is_root(one.user):
+        if one.enforced and unasked and not is_root(one.user):
             yield f"user {one.user!r}: {shared_uid_text(unasked)}"
 
 

@@ -19,6 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     SharedUids,
     account_exists,
+    is_root,
     known_as,
     shared_uid_text,
 )
@@ -162,7 +163,7 @@ class Validations:
         uids, settled = SharedUids(), members | {other.user for other in self.of_users}
         unasked = [name for name in uids.other_names(one.user) if name not in settled | {one.user}]
         unasked = [name for name in unasked if name not in self._host.exempt]
-        if unasked and one.user not in self._host.exempt and not uids.is_root(one.user):
+        if unasked and one.user not in self._host.exempt and not is_root(one.user):
             raise FleetMfaError(shared_uid_text(unasked))
 
     def _unless_settled(self, step: Callable[[UserValidation], None], one: UserValidation) -> None:

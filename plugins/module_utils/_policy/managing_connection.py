@@ -20,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import NOBODY, Caller
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import is_root
 
 _SSHD_CONFIG = "/etc/ssh/sshd_config"
 _WAYS_OUT = (
@@ -67,12 +68,12 @@ def refuse_to_ask(users: Iterable[str], connection: ManagingConnection, group: s
             f"{group}: its next login would be asked for a token that nothing can answer. Nothing was changed; "
             f"{_WAYS_OUT}"
         )
-    if "root" in asked and not _root_may_answer():
+    roots = " and ".join(sorted(user for user in asked if is_root(user) and not _may_answer(user)))
+    if roots:
         raise FleetMfaError(
-            f"root has a validated key and would become a member of {group}, but sshd lets root answer a token "
-            "prompt only with PermitRootLogin yes: root would be locked out. Nothing was changed; add root to "
-            "mfa_exempt_users (option "
-            "exempt_users), or set PermitRootLogin yes"
+            f"{roots} has a validated key and would become a member of {group}, but sshd lets an account with user id 0 "
+            f"answer a token prompt only with PermitRootLogin yes: {roots} would be locked out. Nothing was changed; add "
+            f"{roots} to mfa_exempt_users (option exempt_users), or set PermitRootLogin yes"
         )
 
 
@@ -98,6 +99,6 @@ def _is_member(account: str, group: str) -> bool:
         return False
 
 
-def _root_may_answer() -> bool:
-    """With any other value sshd passes junk to PAM instead of root's answer."""
-    return Sshd().effective(_SSHD_CONFIG, "root", Connection()).get("permitrootlogin") == ["yes"]
+def _may_answer(root: str) -> bool:
+    """With any other value sshd passes junk to PAM instead of what an account with user id 0 answers."""
+    return Sshd().effective(_SSHD_CONFIG, root, Connection()).get("permitrootlogin") == ["yes"]

@@ -85,9 +85,10 @@ class SharedUids:
         uid = account_uid(user)
         return [name for name in self._names.get(uid, ()) if name != user] if uid is not None else []
 
-    @staticmethod
-    def is_root(user: str) -> bool:
-        return account_uid(user) == 0
+
+def is_root(user: str) -> bool:
+    """By user id: to sshd every account with user id 0 is root (PermitRootLogin), whatever its name."""
+    return account_uid(user) == 0
 
 
 def shared_uid_text(names: list[str]) -> str:
@@ -161,10 +162,6 @@ class Exemptions:
         except KeyError:
             return False
         return not self._group_ids.isdisjoint(own_groups)
-
-
-def is_exempt(user: str, exempt_users: Iterable[str], exempt_groups: Iterable[str]) -> bool:
-    return user in Exemptions(exempt_users, exempt_groups)
 
 
 def misspelled(names: Iterable[str]) -> dict[str, str]:

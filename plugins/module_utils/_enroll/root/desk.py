@@ -9,7 +9,6 @@ pending key and nothing else. Every step is logged in the system log (authpriv),
 from __future__ import annotations
 
 import datetime
-import pwd
 import time
 from typing import Any
 
@@ -45,9 +44,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import gen
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import check_first, validate
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
-    Exemptions,
     human_accounts,
     is_named,
+    is_root,
     local_uid,
 )
 
@@ -69,13 +68,12 @@ class Desk:
         self._policy, self._user = policy, user
         self._now = time.time() if now is None else now
         self._state = StateDir(policy.state_dir)
-        exempt = Exemptions(policy.users_left_alone, policy.exempt_groups)
-        self._host = MfaHost(self._state, EnforcedGroup(policy.group), exempt)
+        self._host = MfaHost(self._state, EnforcedGroup(policy.group), policy.left_alone)
 
     def answer(self, question: Any) -> Answer:
         """The answer to one request; a refusal is an answer too."""
         request, values = _checked(question)
-        if request in ROOT_LEAVES_TO_OPERATORS and pwd.getpwnam(self._user).pw_uid == 0:
+        if request in ROOT_LEAVES_TO_OPERATORS and is_root(self._user):
             raise FleetMfaError(
                 "root cannot enroll here, since sshd may not let root answer a token prompt; use playbook "
                 "fleetmfa.ssh.validate, which checks this"

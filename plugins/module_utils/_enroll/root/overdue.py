@@ -13,7 +13,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
     account_exists,
-    is_exempt,
+    is_root,
 )
 
 
@@ -22,7 +22,7 @@ def is_overdue(policy: Policy, state: StateDir, user: str, today: datetime.date)
     pending = state.pending(user)
     if policy.enrollment_overdue == "allow" or pending is None or state.validated(user) is not None:
         return False
-    if user == "root" or is_exempt(user, policy.users_left_alone, policy.exempt_groups):
+    if is_root(user) or user in policy.left_alone:
         return False
     period = policy.period_of(user, pending.since)
     return bool(period and period.is_over(today))

@@ -51,6 +51,10 @@ class Policy(NamedTuple):
         prompt."""
         return [*self.exempt_users, *self.connecting_users]
 
+    @property
+    def left_alone(self) -> Exemptions:
+        return Exemptions(self.users_left_alone, self.exempt_groups)
+
     def period_of(self, user: str, provisioned: float | None) -> Period | None:
         """The user's period; if several extensions apply, the longest is used."""
         extensions = [0, *(days for name, days in self.user_extensions.items() if is_named(user, [name]))]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pwd
 import time
+from pathlib import Path
 
 import pytest
 
@@ -70,13 +71,19 @@ def test_every_name_of_the_uid_is_the_account(host, uid, monkeypatch):
     assert managing_connection.ManagingConnection(uid=uid).cannot_answer == ["alice", "alice2"]
 
 
-def test_root_is_refused_unless_sshd_lets_it_answer(host, monkeypatch):
-    key = {**VALIDATED, "user": "root"}
-    monkeypatch.setattr(managing_connection, "_root_may_answer", lambda: False)
+@pytest.mark.parametrize("name", ["root", "toor"])
+def test_root_is_refused_unless_sshd_lets_it_answer(host, monkeypatch, name):
+    """By user id, as sshd counts it."""
+    if name != "root":
+        with Path("/etc/passwd").open("a", encoding="utf-8") as handle:
+            handle.write(f"{name}:x:0:0::/root:/bin/bash\n")
+    key = {**VALIDATED, "user": name}
+    monkeypatch.setattr(managing_connection, "_may_answer", lambda _user: False)
     refused = host.totp_key(key)
-    assert refused["failed"] and "PermitRootLogin yes" in refused["msg"] and host.members() in (None, set())
-    monkeypatch.setattr(managing_connection, "_root_may_answer", lambda: True)
-    assert host.totp_key(key)["changed"] and host.members() == {"root"}
+    assert refused["failed"] and f"{name} has a validated key" in refused["msg"] and host.members() in (None, set())
+    assert "PermitRootLogin yes" in refused["msg"]
+    monkeypatch.setattr(managing_connection, "_may_answer", lambda _user: True)
+    assert host.totp_key(key)["changed"] and host.members() == {name}
 
 
 class TestConfirmed:

@@ -17,7 +17,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
     Exemptions,
     account_exists,
     human_accounts,
-    is_exempt,
 )
 
 
@@ -52,8 +51,8 @@ def test_exemptions(accounts):
         True,
         False,
     ]
-    assert is_exempt("alice", [], ["alice"]), "the primary group counts"
-    assert not is_exempt("alice", [], [])
+    assert "alice" in Exemptions(groups=["alice"]), "the primary group counts"
+    assert "alice" not in Exemptions()
 
 
 def test_group_is_made_and_filled(accounts):

@@ -214,8 +214,12 @@ class TestOverdue:
         assert self.settle(tmp_path) == {"bob"}
         assert self.settle(tmp_path, mode="allow") == set()
 
-    def test_never_root(self, tmp_path, host):
-        provision(tmp_path, "root", since=self.LONG_AGO)
+    @pytest.mark.parametrize("name", ["root", "toor"])
+    def test_never_root(self, tmp_path, host, name):
+        if name != "root":
+            with Path("/etc/passwd").open("a", encoding="utf-8") as handle:
+                handle.write(f"{name}:x:0:0::/root:/bin/bash\n")
+        provision(tmp_path, name, since=self.LONG_AGO)
         assert self.settle(tmp_path) == set()
 
     def test_never_who_is_validated(self, tmp_path, late, desk):
