@@ -78,7 +78,7 @@ docs-test: deps ## Docs against specs
 lint: deps ## ruff, mypy, ansible-lint (production profile), antsibull-docs and -changelog, reuse, shellcheck
 	@ruff check . && ruff format --check .
 	@dev/types
-	@reuse lint --quiet
+	@reuse lint --lines
 	@antsibull-changelog lint
 	@cd $(LINK)/ && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=all --skip-rstcheck .
 	@ansible-lint --offline
