@@ -20,6 +20,16 @@ options:
         members immediately.
     type: int
     default: 120
+  unknown_first_factor:
+    description:
+      - Nobody becomes a member of O(group) who could not log in any more, because the factor that goes with the token is missing;
+        for instance no SSH key that sshd would take. Such users are an error that names them and the remedy.
+      - This option is about users of whom the host cannot tell, because they may have a certificate (C(TrustedUserCAKeys)), a
+        password in a directory, or keys that C(AuthorizedKeysCommand) did not print when it was asked. With V(error) they are an
+        error too, with V(accept) they become members. If they have no such factor, V(accept) locks them out.
+      - Without it, the value in the host's enrollment policy (C(/etc/fleetmfa/policy.conf)), V(error) if the host has no policy.
+    type: str
+    choices: [error, accept]
 attributes:
   action:
     support: full

@@ -109,6 +109,15 @@ CATALOGUE = {
         "Tell these users: the entry that their app has works until their new key is validated, from then on only the new key "
         "does. To spare them a new QR code, give the same secret in mfa_keys; see docs/host_tokens.md.",
     ),
+    "overdue_first_factor": (
+        "critical",
+        "Give these users the factor that an enforced user needs (an SSH key, a password) before the deadline, allow another "
+        "(mfa_factors), or exempt them: mfa-enroll does not let them enroll without it.",
+    ),
+    "first_factor_missing": (
+        "high",
+        "Give the user the factor that goes with the token (an SSH key, a password), or allow another (mfa_factors).",
+    ),
     "uid_shared": (
         "critical",
         "Give the other name its own validated key, add it to exempt_users if it may log in without a token, or give it a "

@@ -108,6 +108,18 @@ options:
         type: list
         elements: str
         default: []
+      factors:
+        description:
+          - The factors that an enforced user will need, as C(mfa_factors) of role P(fleetmfa.ssh.mfa#role). By default what sshd
+            demands of members of O(group) now.
+        type: str
+        choices: [publickey+totp, password+totp, either]
+      unknown_first_factor:
+        description:
+          - With V(error), users of whom this host cannot tell whether they have the first factor are reported like those who lack it.
+        type: str
+        choices: [error, accept]
+        default: error
 notes:
   - A second sshd is searched for, on a best-effort basis, among the processes and socket units of the host. An sshd in a container and
     other SSH servers are not detected.
@@ -227,6 +239,7 @@ from typing import Any
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     OVERDUE_MODES,
     POLICY_PATH,
+    UNKNOWN_FIRST_FACTOR,
     read_policy,
     with_host_policy,
 )
@@ -234,6 +247,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, GivenHostOptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit, AuditWish
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
@@ -244,11 +258,13 @@ ENROLLMENT_OPTIONS = {
     "users": {"type": "list", "elements": "str"},
     "exempt_users": {"type": "list", "elements": "str", "default": []},
     "exempt_groups": {"type": "list", "elements": "str", "default": []},
+    "factors": {"type": "str", "choices": list(FACTORS)},
+    "unknown_first_factor": {"type": "str", "choices": list(UNKNOWN_FIRST_FACTOR), "default": "error"},
 }
 
 
 # What no plan is refused for, so that a run has to say it.
-TOLD = ("sshd_overdue_not_offered", "host_tokens")
+TOLD = ("sshd_overdue_not_offered", "overdue_first_factor", "first_factor_missing", "host_tokens")
 
 
 ARGUMENTS = {
@@ -272,6 +288,7 @@ def enrollment_of_host() -> Enrollment:
         exempt_users=policy.users_left_alone,
         exempt_groups=policy.exempt_groups,
         overdue_group=policy.overdue_group,
+        unknown_first_factor=policy.unknown_first_factor,
     )
 
 

@@ -99,6 +99,13 @@ options:
         C(/etc/login.defs), with a login shell) that is neither named in O(keys) or O(users) nor exempt.
     type: bool
     default: false
+  factors:
+    description:
+      - The factors that an enforced user will need, as C(mfa_factors) of role P(fleetmfa.ssh.mfa#role), for a policy that is put
+        in force after this call. Without it, what sshd demands of members of O(group) now.
+      - A user who is about to become a member and lacks the first factor is an error, see O(unknown_first_factor).
+    type: str
+    choices: [publickey+totp, password+totp, either]
   other_members:
     description:
       - What to do about a member of the enforced group who is not named in this call and has no usable validated key,
@@ -290,15 +297,19 @@ denied_users:
 import time
 from typing import Any
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
+    with_host_first_factor,
+    with_host_policy,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KEPT, STATES, CallSettings, KeyEntry
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, denied_users, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedSecretModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
@@ -321,6 +332,7 @@ ARGUMENTS = {
     },
     "users": {"type": "list", "elements": "str", "default": []},
     "unknown_users": {"type": "str", "choices": ["error", "skip"], "default": "error"},
+    "factors": {"type": "str", "choices": list(FACTORS)},
     "human_accounts": {"type": "bool", "default": False},
     "other_members": {"type": "str", "choices": ["error", "report"], "default": "error"},
     "issuer": {"type": "str"},
@@ -349,8 +361,9 @@ def manage(module: ConnectedSecretModule) -> dict[str, Any]:
     entries = [entry for entry in entries if entry not in unknown]
     refuse_others = module.params["other_members"] == "error"
     plans = plan(entries, host, refuse_others)
+    module.params["unknown_first_factor"] = with_host_first_factor(module.params["unknown_first_factor"])
     joining = Joining(host, module.params, module.connection, module.warn)
-    joining.refuse(one.user for one in plans if one.enforced)
+    refuse(joining, plans, module.params["factors"])
     named = {entry.user for entry in entries}
     gone = [one for one in leavers(host.state_dir) if one.name not in named]
     changed = bool(gone) or any(one.changed for one in plans)
@@ -358,7 +371,7 @@ def manage(module: ConnectedSecretModule) -> dict[str, Any]:
     if changed and not module.check_mode:
         with joining.turn(), host.state_dir.lock():
             plans = plan(entries, host, refuse_others)  # once more, now that nobody else changes keys
-            joining.refuse(one.user for one in plans if one.enforced)
+            refuse(joining, plans, module.params["factors"])
             apply(plans, host, joining.join, gone)
     denied = denied_users(plans, host)
     for user, why in denied.items():
@@ -375,6 +388,12 @@ def manage(module: ConnectedSecretModule) -> dict[str, Any]:
         "diff": {"prepared": diff},
         **joining.result,
     }
+
+
+def refuse(joining: Joining, plans: list[UserPlan], factors: str | None) -> None:
+    enforced = [one.user for one in plans if one.enforced]
+    joining.refuse(enforced)
+    joining.refuse_shut_out(enforced, factors)
 
 
 def wanted_entries(module: ConnectedSecretModule, host: MfaHost) -> list[KeyEntry]:

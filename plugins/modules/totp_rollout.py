@@ -185,6 +185,16 @@ options:
       - This is also how long a host may stay unreachable after a change that locks everybody out.
     type: int
     default: 120
+  unknown_first_factor:
+    description:
+      - A change is refused if a user who is enforced could no longer log in after it, because the factor that goes with the token
+        is another one now, which the user lacks. The error names these users. Users who lack it already are only a finding of
+        M(fleetmfa.ssh.sshd_policy_info).
+      - With V(error) a change is refused too if the host cannot tell any more whether the user has the factor (a certificate, a
+        password in a directory). With V(accept) it is made. If they have no such factor, V(accept) locks them out.
+      - Without it, the value in the host's enrollment policy (C(/etc/fleetmfa/policy.conf)), V(error) if the host has no policy.
+    type: str
+    choices: [error, accept]
   confirm_without_login:
     description:
       - Whether a change may be confirmed over a connection that is not a login (C(local), C(docker), C(podman), C(chroot)).
@@ -343,7 +353,10 @@ earlier_rollout:
       type: str
 """
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
+    with_host_first_factor,
+    with_host_policy,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.rollout import TOTP_ROLLOUT_SPEC, Call, run_phase
@@ -356,6 +369,7 @@ def main() -> None:
         require_root()
         if module.params["phase"] == "apply":  # confirming and rolling back need no policy, which may be broken
             module.params.update(with_host_policy(module.params))
+            module.params["unknown_first_factor"] = with_host_first_factor(module.params["unknown_first_factor"])
         result = run_phase(Call(module.params, module.connection, module.warn), module.check_mode)
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)

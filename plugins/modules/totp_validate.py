@@ -113,6 +113,7 @@ users:
         - V(malformed) not six digits; V(same_step) the same token twice; V(wrong) at least one token is wrong;
           V(order) the second token is older than the first; V(too_far_apart) more than 5 minutes between them;
           V(clock_off) the device's clock is off by RV(users[].drift_seconds); V(already_used) a token was used before;
+          V(no_first_factor) the user could not log in any more, since there is no SSH key or password to go with the token;
           V(too_many_tries) tokens are not checked for RV(users[].wait_seconds); V(no_pending_key) there is no pending key;
           V(error) anything else, see the message.
       type: str
@@ -124,7 +125,10 @@ users:
 
 import time
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
+    with_host_first_factor,
+    with_host_policy,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.validations import Validations
@@ -154,8 +158,9 @@ def main() -> None:
     try:
         require_root()
         host = MfaHost.from_options(with_host_policy(module.params), given=module.params)
-        validations = Validations(host, module.params["validations"], time.time())
+        module.params["unknown_first_factor"] = with_host_first_factor(module.params["unknown_first_factor"])
         joining = Joining(host, module.params, module.connection, module.warn)
+        validations = Validations(host, module.params["validations"], time.time(), joining.shut_out)
         joining.refuse(validations.to_be_enforced)
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=False)

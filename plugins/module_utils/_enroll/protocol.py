@@ -20,6 +20,7 @@ LONGEST_REQUEST, LONGEST_ANSWER = 1024, 65536  # bytes
 # Each request and its values.
 REQUESTS: Mapping[str, tuple[str, ...]] = {
     "status": (),
+    "ready": (),
     "key": (),
     "new_key": ("token",),
     "first": ("token",),
@@ -75,7 +76,7 @@ class Validated(NewCodes):
 
 
 class Nothing(TypedDict):
-    """Answer to `first`: the token is right."""
+    """Answer to `first`: the token is right. Answer to `ready`: this user could still log in as an enforced one."""
 
 
 class Refusal(TypedDict):

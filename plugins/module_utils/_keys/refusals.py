@@ -21,6 +21,7 @@ Reason = Literal[
     "no_validated_key",
     "key_given",
     "token_needed",
+    "no_first_factor",
 ]
 
 

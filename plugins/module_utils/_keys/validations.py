@@ -86,8 +86,17 @@ class UserValidation:
 
 
 class Validations:
-    def __init__(self, host: MfaHost, wishes: list[ValidationWish], now: float):
+    """`shut_out` says which of the users it is given could not log in any more as enforced users, and why."""
+
+    def __init__(
+        self,
+        host: MfaHost,
+        wishes: list[ValidationWish],
+        now: float,
+        shut_out: Callable[[list[str]], dict[str, str]] = lambda users: {},
+    ):
         self._host = host
+        self._shut_out = shut_out
         self._now = now
         self._lacked_folders_or_group = not (host.group.exists and host.state_dir.is_prepared)
         self.of_users = [UserValidation(known_as(wish["user"]), wish["tokens"]) for wish in wishes]
@@ -146,11 +155,13 @@ class Validations:
         self._each(self._foresee)
 
     def _each(self, step: Callable[[UserValidation], None]) -> bool:
-        members = self._host.group.members
+        members, shut_out = self._host.group.members, self._shut_out(self.to_be_enforced)
         for one in self.of_users:
             try:
                 _check(one)
                 self._refuse_shared_uid(one, members)
+                if one.user in shut_out:
+                    raise TokenRefused("no_first_factor", shut_out[one.user])
                 one.was_enforced = one.enforced = one.user in members
                 one.exempt = one.user in self._host.exempt
                 self._unless_settled(step, one)

@@ -20,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import without_us
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FirstFactors
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.host_tokens import host_token_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import Enforcement, key_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import (
@@ -185,6 +186,7 @@ class Audit:
         if self._is_in_force(reader.config, enforced):
             findings += self._class(reader, [ANY_USER.joined(self.group)], connections).findings
             findings += self._of_the_host(reader, [account for account in accounts if self._is_enforced(account)])
+        findings += self._without_first_factor(reader, enforced)
         real_members = {account.name for account in accounts if self._is_enforced(account)} - self.assumed
         group = EnforcedGroup(self.group)
         findings += key_findings(self.state_dir, Enforcement(group, real_members, self.exempt, self.assumed))
@@ -197,6 +199,12 @@ class Audit:
             others = [user for user in others if user not in self.exempt]
             findings += host_token_findings(self._config_of_pam, self._bare, services, others)
         return [one.report for one in judged], findings
+
+    def _without_first_factor(self, reader: PolicyReader, users: set[str]) -> Iterator[Finding]:
+        judged = FirstFactors(reader, self.group, pam=self._config_of_pam)
+        for user, answer in judged.answers(users).items():
+            if answer.state == "cannot":
+                yield Finding("first_factor_missing", (f"{user}: {answer.reason}; {answer.remedy}",))
 
     def _as_assumed(self, account: Account) -> Account:
         return account.joined(self.group) if account.name in self.assumed else account

@@ -10,23 +10,32 @@ from typing import Callable, Iterable, Iterator, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HostOptions, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_ranges
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import (
+    judge,
+    refuse,
+    refused,
+    text_for_operator,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
     ManagingConnection,
     refuse_to_ask,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import Members
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout, tell
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.key_sources import Answer
 
 # Documented in doc fragment `confirmed`.
 CONFIRMED_ARGUMENTS = {
     "confirm_timeout": {"type": "int", "default": RANGES["confirm_timeout"].default},
+    "unknown_first_factor": {"type": "str", "choices": ["error", "accept"]},
 }
 
 
 class ConfirmedOptions(HostOptions):
-    """The options above and those of the host, as Ansible passes them."""
+    """The options above and those of the host, as Ansible passes them; what was not given is settled."""
 
     confirm_timeout: int
+    unknown_first_factor: str  # error or accept
 
 
 class JoinResult(TypedDict, total=False):
@@ -59,6 +68,7 @@ class Joining:
         self._connection = connection
         self._timeout = options["confirm_timeout"]
         self._rollout = Rollout(options["state_dir"])
+        self._unknown = options["unknown_first_factor"]
         self._warn = warn
         self.result: JoinResult = {}
 
@@ -66,6 +76,19 @@ class Joining:
         """Refuse the call if `users`, who will be members after it, include somebody who could not answer the
         prompt."""
         refuse_to_ask(users, self._connection, self._host.group.name)
+
+    def shut_out(self, users: Iterable[str]) -> dict[str, str]:
+        """Those of the users who cannot pass the first factor, and why."""
+        return {user: text_for_operator(one) for user, one in self._shut_out(users, None).items()}
+
+    def refuse_shut_out(self, users: Iterable[str], factors: str | None) -> None:
+        """Those who are to be members; `factors` is what a policy will ask of them that is not in force yet."""
+        refuse(self._shut_out(users, factors))
+
+    def _shut_out(self, users: Iterable[str], factors: str | None) -> dict[str, Answer]:
+        # Who is enforced already may be broken by now, and must not stop a run that is about others: a finding.
+        enforced = self._host.group.members | self._host.state_dir.records.users()
+        return refused(judge(set(users) - enforced, self._host.group.name, factors), self._unknown)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:

@@ -14,6 +14,11 @@ from typing import Iterable, Iterator, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import (
+    FirstFactors,
+    refused,
+    text_for_operator,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import named_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.confinement import (
@@ -38,6 +43,8 @@ class Enrollment(NamedTuple):
     exempt_users: Sequence[str] = ()
     exempt_groups: Sequence[str] = ()
     connecting_users: Sequence[str] = ()
+    factors: str | None = None  # None: what sshd demands of the group now
+    unknown_first_factor: str = "error"
     overdue_group: str = "mfa-overdue"  # mfa__overdue_group of the role
 
 
@@ -60,7 +67,7 @@ def overdue_findings(reader: PolicyReader, enrollment: Enrollment, found: list[C
     by_account = {candidate.account.left(enrollment.overdue_group): candidate for candidate in found}
     classes = user_classes(reader.config, list(by_account), group)
     connections = reader.connections()
-    findings = list(_needed(enrollment, found))
+    findings = [*_needed(enrollment, found), *_without_first_factor(reader, enrollment, found, group)]
     for members in classes:
         for shell_works in (True, False):
             alike = [
@@ -76,6 +83,19 @@ def _needed(enrollment: Enrollment, found: list[Candidate]) -> Iterator[Finding]
     for candidate in found:
         if candidate.account.name in enrollment.connecting_users:
             yield Finding("sshd_overdue_needed", (f"{candidate.account.name} would be locked out at the deadline",))
+
+
+def _without_first_factor(
+    reader: PolicyReader, enrollment: Enrollment, found: list[Candidate], group: str
+) -> Iterator[Finding]:
+    """Who logs in now, by another way than an enforced user can: mfa-enroll sends them away."""
+    names = [candidate.account.name for candidate in found]
+    judged = FirstFactors(reader, group, enrollment.factors)
+    shut_out = refused(judged.answers(names), enrollment.unknown_first_factor)
+    now = judged.answers(shut_out, enforced=False)
+    for user, one in shut_out.items():
+        if now[user].state != "cannot":
+            yield Finding("overdue_first_factor", (f"{user} {text_for_operator(one)}",))
 
 
 def _of_class(

@@ -24,7 +24,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing imp
     CONFIRMED_ARGUMENTS,
     ConfirmedOptions,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out import refuse_nobody_left
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out import (
+    refuse_first_factor_lost,
+    refuse_nobody_left,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import (
     ManagingConnection,
     refuse_enforced_connection,
@@ -245,7 +248,15 @@ def _refuse_lock_out(call: Call, changes: list[FileChange]) -> None:
     host, sshd = MfaHost.from_options(call.options), call.options["sshd"]
     refuse_enforced_connection(call.connection, host)
     if sshd is not None:
-        refuse_nobody_left(changes, Sshd(sshd["binary"]), sshd["config"], host.state_dir, host.group.name)
+        binary, pam = Sshd(sshd["binary"]), _planned_pam(call.options, changes)
+        refuse_nobody_left(changes, binary, sshd["config"], host.state_dir, host.group.name)
+        unknown = call.options["unknown_first_factor"]
+        refuse_first_factor_lost(changes, binary, sshd["config"], host, pam, unknown)
+
+
+def _planned_pam(options: RolloutOptions, changes: list[FileChange]) -> PamConfig:
+    planned = {change.path: None if change.after is None else _text(change.after) for change in changes}
+    return PamConfig(_confdir(options), planned)
 
 
 def _plan_sshd(options: RolloutOptions, pam: list[FileChange]) -> tuple[list[FileChange], SshdToReload | None]:
@@ -253,8 +264,7 @@ def _plan_sshd(options: RolloutOptions, pam: list[FileChange]) -> tuple[list[Fil
     entry = options["sshd"]
     if entry is None:
         return [], None
-    planned = {change.path: None if change.after is None else _text(change.after) for change in pam}
-    config = PamConfig(_confdir(options), planned)
+    config = _planned_pam(options, pam)
     asked_of = options["group"] if pam else None
 
     def services(bare: PolicyReader) -> PamServices:

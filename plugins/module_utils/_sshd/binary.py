@@ -33,6 +33,7 @@ class Sshd:
         self.options = list(options)
         self.calls = 0
         self._version: tuple[int, int] | None = None
+        self._takes_private_groups: bool | None = None
         self._host_key: list[str] = []
 
     @property
@@ -44,6 +45,17 @@ class Sshd:
                 raise FleetMfaError(f"sshd: {self.binary} -V does not print an OpenSSH version; is it OpenSSH's sshd?")
             self._version = (int(found.group(1)), int(found.group(2)))
         return self._version
+
+    @property
+    def takes_private_groups(self) -> bool:
+        """Whether StrictModes lets the user's own group write to authorized_keys: a patch of Debian, which Ubuntu has too.
+
+        sshd -V does not say whose it is on all versions; ssh, which is built beside it, does.
+        """
+        if self._takes_private_groups is None:
+            said = run("ssh", "-V").said if find_program("ssh") else ""
+            self._takes_private_groups = re.search(r"^OpenSSH_\S+ (Debian|Ubuntu)", said, re.MULTILINE) is not None
+        return self._takes_private_groups
 
     @property
     def has_include(self) -> bool:

@@ -50,6 +50,7 @@ POLICY_VARIABLES = {
     "mfa_enrollment_days": 7,
     "mfa_enrollment_overdue": "allow",
     "mfa_enrollment_extensions": {},
+    "mfa_unknown_first_factor": "error",
 }
 
 

@@ -42,6 +42,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import generate_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import check_first, validate
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import judge, refused, text_for_user
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
     human_accounts,
@@ -58,6 +59,7 @@ _NOT_SHOWN: dict[WayToSee, tuple[Reason, str]] = {
     "given": ("key_given", "a key is shown only by the host that made it, before it is validated"),
     "for_token": ("token_needed", "a key that will replace the validated one is shown only for a token of that one"),
 }
+_TOWARDS_ENFORCEMENT = ("ready", *SHOWS_A_KEY, "first", "validate")
 ROOT_LEAVES_TO_OPERATORS = (*SHOWS_A_KEY, "first", "validate")
 
 
@@ -80,6 +82,8 @@ class Desk:
             )
         if request == "status":
             return self.status()  # without the lock: every login requests this, and must not wait for a run of Ansible
+        if request in _TOWARDS_ENFORCEMENT:
+            self._refuse_shut_out()
         try:
             with self._state.lock(LOCK_SECONDS):
                 answer: Answer = getattr(self, request)(**values)
@@ -115,6 +119,18 @@ class Desk:
             "overdue": overdue,
             "overdue_mode": self._policy.enrollment_overdue,
         }
+
+    def ready(self) -> Nothing:
+        """Every step towards enforcement is refused to who could not log in any more then; this is for before the first."""
+        return {}
+
+    def _refuse_shut_out(self) -> None:
+        if self._exempt() or self._user in self._host.group.members:
+            return
+        answers = judge([self._user], self._policy.group)
+        for one in refused(answers, self._policy.unknown_first_factor).values():
+            audit(self._user, f"not enrolled: whether the first factor is there: {one.state}")
+            raise FleetMfaError(text_for_user(one))
 
     def key(self) -> ShownKey:
         """The pending key, generated now if there is none. A validated key is never shown."""

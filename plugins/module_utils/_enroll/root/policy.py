@@ -20,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 POLICY_PATH = "/etc/fleetmfa/policy.conf"
+UNKNOWN_FIRST_FACTOR = ("error", "accept")
 OVERDUE_MODES = ("allow", "enroll_only", "deny")
 
 
@@ -44,6 +45,7 @@ class Policy(NamedTuple):
     enrollment_overdue: str
     user_extensions: Mapping[str, int]
     group_extensions: Mapping[str, int]
+    unknown_first_factor: str
 
     @property
     def users_left_alone(self) -> list[str]:
@@ -96,6 +98,13 @@ def with_host_policy(given: GivenHostOptions, path: str = POLICY_PATH) -> HostOp
     }
 
 
+def with_host_first_factor(given: str | None, path: str = POLICY_PATH) -> str:
+    """Option unknown_first_factor, by the same rule."""
+    if given is not None:
+        return given
+    return read_policy(path).unknown_first_factor if os.path.exists(path) else "error"
+
+
 def _policy(parser: configparser.ConfigParser) -> Policy:
     host, key, enrollment = parser["host"], parser["key"], parser["enrollment"]
     start = enrollment["start"].strip()
@@ -115,9 +124,13 @@ def _policy(parser: configparser.ConfigParser) -> Policy:
         recovery_codes=_number(key, "recovery_codes"),
         enrollment_start=_date(start) if start else None,
         enrollment_days=_number(enrollment, "days", "enrollment_days"),
-        enrollment_overdue=_overdue_mode(enrollment["overdue"]),
+        enrollment_overdue=_one_of(enrollment["overdue"], "overdue", OVERDUE_MODES),
         user_extensions=_extensions(parser["extended users"]),
         group_extensions=_extensions(parser["extended groups"]),
+        # 0.1.0 did not look.
+        unknown_first_factor=_one_of(
+            host.get("unknown_first_factor", "error"), "unknown_first_factor", UNKNOWN_FIRST_FACTOR
+        ),
     )
 
 
@@ -140,9 +153,9 @@ def _date(text: str) -> datetime.date:
         raise ValueError(f"start is {text!r}; it must be a date such as 2026-03-31") from None
 
 
-def _overdue_mode(text: str) -> str:
-    if text not in OVERDUE_MODES:
-        raise ValueError(f"overdue is {text!r}; it must be one of {', '.join(OVERDUE_MODES)}")
+def _one_of(text: str, option: str, allowed: tuple[str, ...]) -> str:
+    if text not in allowed:
+        raise ValueError(f"{option} is {text!r}; it must be one of {', '.join(allowed)}")
     return text
 
 

@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 # After these the first token can no longer be used.
 _START_AGAIN = ("order", "too_far_apart", "clock_off", "wrong")
 # No other token can fix these.
-_FINAL = ("too_many_tries", "no_pending_key", "no_validated_key", "key_given", "token_needed")
+_FINAL = ("too_many_tries", "no_pending_key", "no_validated_key", "key_given", "token_needed", "no_first_factor")
 _NO_SHEET = "Without the sheet, ask your administrator for it, or for a new key."
 _CODES_IN_TWO_COLUMNS = 20
 
@@ -54,6 +54,7 @@ def refusal_text(refusal: Refused) -> str:
         "key_given": "This host does not show your key: your administrator gave it to you on a sheet, or it is already "
         f"in your app. {_NO_SHEET}",
         "token_needed": "Your key is validated, so you need a token to see a new one. Please run mfa-enroll again.",
+        "no_first_factor": "You could not log in to this host any more after this. Please ask your administrator.",
         "no_validated_key": "You have no validated key on this host, so there are no recovery codes. "
         "Run mfa-enroll to enroll.",
     }

@@ -43,6 +43,10 @@ class Door:
         answer: Status = self._ask("status", timeout)
         return answer
 
+    def ready(self) -> None:
+        """Raises FleetMfaError if the user could not log in any more after enrolling; the message says what to do."""
+        self._ask("ready")
+
     def key(self) -> ShownKey:
         """The pending key, generated now if there is none."""
         answer: ShownKey = self._ask("key")

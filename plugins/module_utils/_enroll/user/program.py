@@ -94,6 +94,7 @@ def _enroll(door: Door, plain: bool) -> int:
     status = door.status()
     if not status["may_enroll"]:
         return _failed(_why_not(status))
+    door.ready()
     host = os.uname().nodename
     with open_terminal(plain) as terminal:
         result, codes_kept = enroll(terminal, door, status, host)
