@@ -66,7 +66,7 @@ def read_as_sshd(path: str, user: pwd.struct_passwd, strict: bool, private_group
 
     def work() -> bytes:
         text = _read(path)
-        problem = _open_to_others(path, user, private_groups) if strict else ""
+        problem = open_to_others(path, user.pw_uid, user.pw_dir, private_groups) if strict else ""
         return f"{problem}\0{text}".encode("utf-8", "surrogateescape")
 
     try:
@@ -93,12 +93,12 @@ def _read(path: str) -> str:
         os.close(descriptor)
 
 
-def _open_to_others(path: str, user: pwd.struct_passwd, private_groups: bool) -> str:
+def open_to_others(path: str, uid: int, home: str, private_groups: bool) -> str:
     """safe_path() of OpenSSH: the file and each folder above it, as far as the home if it lies there."""
-    path, home = os.path.realpath(path), os.path.realpath(user.pw_dir)
+    path, home = os.path.realpath(path), os.path.realpath(home)
     for checked in _upwards(path, home):
         status = os.stat(checked)
-        if status.st_uid not in (0, user.pw_uid):
+        if status.st_uid not in (0, uid):
             return f"{checked} belongs to somebody else (StrictModes)"
         if status.st_mode & 0o002 or (status.st_mode & 0o020 and not (private_groups and _is_private_group(status))):
             return f"others can write to {checked} (StrictModes)"

@@ -18,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.authorized_keys
     authorized_keys_files,
     expanded,
     key_lines,
+    open_to_others,
     read_as_sshd,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.public_keys import Accepted, KeyLine, key_line
@@ -47,7 +48,8 @@ def best(answers: Iterable[Answer]) -> Answer:
     found = list(dict.fromkeys(answers))
     state = min((one.state for one in found), key=_BEST_FIRST.index)
     same = [one for one in found if one.state == state]
-    return Answer(state, *("; ".join(dict.fromkeys(texts)) for texts in zip(*((one[1:]) for one in same))))
+    reasons, remedies = [one.reason for one in same], [one.remedy for one in same]
+    return Answer(state, *("; ".join(filter(None, dict.fromkeys(texts))) for texts in (reasons, remedies)))
 
 
 def worst(answers: Iterable[Answer]) -> Answer:
@@ -137,6 +139,12 @@ class KeySources:
         if not command:
             return None
         words = split_arguments(command)
+        try:
+            problem = open_to_others(words[0], 0, "/", self._private_groups)
+        except OSError as error:
+            problem = str(error.strerror)
+        if problem:
+            return Answer("cannot", f"sshd does not run AuthorizedKeysCommand {words[0]}: {problem}")
         if any(re.search("%[^%huU]", word.replace("%%", "")) for word in words):
             return Answer(
                 "unknown", f"AuthorizedKeysCommand {words[0]} is told the key, so it cannot be asked without one"

@@ -95,6 +95,34 @@ def test_it_is_told_as_sshd_decides(server, keyless, enroll, what):
     assert ("You cannot enroll yet" in said) == (not expected), said
 
 
+@pytest.mark.parametrize(
+    ("folder", "body", "allowed", "told"),
+    [
+        ("/etc/ssh", "cat /etc/ssh/test.$1", True, ""),
+        ("/etc/ssh", "true", False, "no SSH key in what AuthorizedKeysCommand"),
+        ("/etc/ssh", "exit 1", False, "did not answer when it was run"),
+        ("/var/mail", "cat /etc/ssh/test.$1", False, "others can write to /var/mail"),
+    ],
+)
+def test_authorized_keys_command_is_asked(server, root, keyless, enroll, reload_sshd, folder, body, allowed, told):
+    """By systemd and as its user: not with what confines the service, so that it says what sshd would hear."""
+    keyless(f"mv {KEYS} /etc/ssh/test.{USER}; chmod 0644 /etc/ssh/test.{USER}")
+    command, config = f"{folder}/test-keys", "/etc/ssh/sshd_config.d/90-test-keys.conf"
+    root.run_expect(
+        [0], f"printf '%s\\n' '#!/bin/sh' '[ $(id -un) = nobody ] || exit 3' '{body}' > {command}; chmod 0755 {command}"
+    )
+    setting = f"Match User {USER}\\nAuthorizedKeysCommand {command} %%u\\nAuthorizedKeysCommandUser nobody\\n"
+    root.run_expect([0], f"printf '{setting}' > {config}")
+    try:
+        reload_sshd()
+        assert login(server, USER).allowed == allowed
+        said = enroll()
+        assert ("You cannot enroll yet" in said) == (not allowed) and told in said, said
+    finally:
+        root.run_expect([0], f"rm {config} {command} /etc/ssh/test.{USER}")
+        reload_sshd()
+
+
 def test_mfa_enroll_sends_away_who_has_no_key_and_nothing_else_happens(root, keyless, enroll, ask, state_of):
     keyless(f"rm {KEYS}")
     before = root.run(EVERYTHING).stdout

@@ -64,7 +64,8 @@ def test_the_role(play, tmp_path):
         "mfa_exempt_users": ["bob"],
     }
     Path("/etc/ssh").mkdir()
-    Path("/etc/ssh/sshd_config").write_text("UsePAM yes\n")
+    # Some public key: nobody is enforced without one.
+    Path("/etc/ssh/sshd_config").write_text("UsePAM yes\nAuthorizedKeysFile /etc/ssh/ssh_host_ed25519_key.pub\n")
     subprocess.run(["ssh-keygen", "-A"], check=True, capture_output=True)
     role = {"ansible.builtin.import_role": {"name": "fleetmfa.ssh.mfa", "tasks_from": "keys.yml"}}
     play("-e", f"mfa__state_dir={tmp_path}/state", vars=variables, tasks=[role])

@@ -131,7 +131,8 @@ def test_certificates_cannot_be_seen(home):
 def test_a_command_that_wants_the_key_or_does_not_answer(home):
     assert home.answer(authorizedkeyscommand="/usr/bin/no-such %u").state == "can"  # the file has one
     home.write(".ssh/authorized_keys", "")
-    for command in ("/usr/bin/no-such %u", "/usr/bin/true %u %k", "/usr/bin/true %f"):
+    assert home.answer(authorizedkeyscommand="/usr/bin/no-such %u").state == "cannot"
+    for command in ("/usr/bin/false %u", "/usr/bin/true %u %k", "/usr/bin/true %f"):
         assert home.answer(authorizedkeyscommand=command, authorizedkeyscommanduser="nobody").state == "unknown", (
             command
         )
