@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator, NamedTuple
 
 from markers import Markers
+from misplacements import Call
 
-GROUP = "mfa-enforced"
 BAD_LINES = "auth required pam_google_authenticator.so nullok\n"
 
 
@@ -147,6 +147,14 @@ def other_cases() -> Iterator[Case]:
     yield Case("relative path", "host_files", {"files": [{"path": "a", "content": "text"}]})
 
 
+def misplacement(call: Call) -> Case:
+    names = sorted({name for row in call.rows for name in row.names})
+    named = " and ".join([FAILS, "'none belongs' in {told}.msg", *(f"'{name}' in {{told}}.msg" for name in names)])
+    outcome = {"named": named, "refused": FAILS, "taken": GOES_WELL, "either": EITHER}[call.expected]
+    name = f"{call.name}: misplaced, {call.rows[0].what} in {call.rows[0].where}"
+    return Case(name.replace("{}", " name"), call.name, call.options, outcome)
+
+
 def _misshapen(markers: Markers, what: str) -> Iterator[tuple[str, Any]]:
     """Values of people who expect the option to be something else than a string."""
     yield "as a list", [markers.secret(f"{what} as a list")]
@@ -166,12 +174,16 @@ def _misshapen_lists(markers: Markers, make: Callable[[str], str], what: str) ->
     yield "as keys in a list", [{make(f"{what} as keys in a list"): True}]
 
 
-def playbook(cases: list[Case]) -> list[dict]:
+def playbook(cases: list[Case], hosts: str) -> list[dict]:
     """Each case as a task; then all results shown in full, and whether each was as expected."""
     tasks: list[dict] = []
     for number, case in enumerate(cases):
-        options = {option: f"{{{{ cases[{number}]['{option}'] }}}}" for option in case.options}
-        task = {"name": f"{number} {case.name}", f"fleetmfa.ssh.{case.module}": options}
+        # All options as one variable, because the name of one may be a secret.
+        task = {
+            "name": f"{number} {case.name}",
+            f"fleetmfa.ssh.{case.module}": None,
+            "args": f"{{{{ cases[{number}] }}}}",
+        }
         tasks.append({**task, "register": f"told_{number}", "ignore_errors": True})
     results = ", ".join(f"told_{number}" for number in range(len(cases)))
     expected = [case.outcome.format(told=f"told_{number}") for number, case in enumerate(cases)]
@@ -180,5 +192,5 @@ def playbook(cases: list[Case]) -> list[dict]:
         {"name": "Each did what it should", "ansible.builtin.assert": {"that": expected, "quiet": True}},
     ]
     return [
-        {"name": "Every module, right and wrong", "hosts": "all", "become": True, "gather_facts": False, "tasks": tasks}
+        {"name": "Every module, right and wrong", "hosts": hosts, "become": True, "gather_facts": False, "tasks": tasks}
     ]

@@ -9,6 +9,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 from evidence import ContainerHost, Controller, HostFile, Run
@@ -30,6 +31,7 @@ class Told:
     sheets: Path
     journal: bytes
     host_files: dict[str, HostFile]
+    other_hosts: dict[str, bytes]  # their journals and files
     after_removal: dict[str, HostFile]
 
     def found(self, markers: Markers, places: dict[str, bytes]) -> dict[str, set[str]]:
@@ -47,7 +49,8 @@ def told():
     with tempfile.TemporaryDirectory(prefix="fleetmfa-leak-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        host = ContainerHost(INVENTORY, servers(INVENTORY)[0])
+        hosts = {server.name: ContainerHost(INVENTORY, server) for server in servers(INVENTORY)}
+        host = hosts.pop("debian12")
         controller = Controller(folder, INVENTORY, host)
         markers, on_purpose = Markers(), Markers()
         leak_on_purpose(controller, on_purpose)
@@ -62,8 +65,14 @@ def told():
             controller.sheets,
             host.journal(),
             host_files,
+            {f"{name} {place}": data for name, other in hosts.items() for place, data in evidence_of(other)},
             host.changed_files(),
         )
+
+
+def evidence_of(host: ContainerHost) -> Iterator[tuple[str, bytes]]:
+    yield "journal", host.journal()
+    yield from ((path, file.content) for path, file in host.changed_files().items())
 
 
 def leak_on_purpose(controller: Controller, markers: Markers) -> None:

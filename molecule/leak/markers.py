@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from typing import Callable
+from typing import Any, Callable
 
 import pyotp
 
@@ -51,6 +51,26 @@ class Markers:
     def known_token(self, name: str, token: str) -> str:
         self._add(f"token {name}", lambda hay: hay.has_number(token))
         return token
+
+    def misplaced(self, what: str, name: str) -> Any:
+        """A secret of a kind that misplacements.yml names."""
+        name = f"misplaced {name}"
+        if what in ("code", "token"):
+            return getattr(self, what)(name)
+        if what == "number":
+            return int(self.text(name, f"7{secrets.randbelow(10**21):021}"))
+        if what in ("wrong", "small"):
+            letters = pyotp.random_base32()
+            return self.text(name, f"{letters[:30]}71" if what == "wrong" else f"{letters[:15].lower()}7")
+        if what == "short":
+            return self.text(name, f"{pyotp.random_base32()[:15]}7")
+        secret = pyotp.random_base32()
+        while secret.isalpha():  # in lower case that is a name, for all anybody knows
+            secret = pyotp.random_base32()
+        self.known_secret(name, secret)
+        grouped = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
+        uri = f"otpauth://totp/SSH:alice?secret={secret}&issuer=SSH"
+        return {"secret": secret, "lower": secret.lower(), "grouped": grouped, "uri": uri}[what]
 
     def _add(self, name: str, search: Callable[[Haystack], bool]) -> None:
         self._searches.append((name, search))

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import Any, Iterator
 
 import pyotp
-from cases import all_cases, playbook
+from cases import Case, all_cases, misplacement, playbook
 from evidence import Controller
 from markers import Markers
+from misplacements import calls
 
 from dev.terminal_window import Window
 from lab.logins import client_options, login
@@ -27,6 +29,7 @@ class Story:
 
     def tell(self) -> None:
         self.modules()
+        self.misplacements()
         self.site()
         self.logins()
         self.enrollment()
@@ -34,18 +37,26 @@ class Story:
 
     def modules(self) -> None:
         cases = all_cases(self.markers, str(self.controller.sheets))
-        variables = f"@{self.controller.write('cases.json', {'cases': [case.options for case in cases]})}"
-        book = self.controller.write("modules.yml", playbook(cases))
-        self.controller.run("modules-check", book, "-e", variables, "--check")
+        arguments = self._book("modules", cases, "debian12")
+        self.controller.run("modules-check", *arguments, "--check")
         minimal = {"STDOUT_CALLBACK": "ansible.builtin.minimal"}
-        self.controller.run("modules", book, "-e", variables, DEBUG="true", **minimal)
+        self.controller.run("modules", *arguments, DEBUG="true", **minimal)
+
+    def misplacements(self) -> None:
+        """Modules on every host. The role refuses variables on the controller, or on the host when it looks for an account."""
+        of_role, of_modules = [], []
+        for call in calls(self.markers.misplaced):
+            (of_role if call.name == "role" else of_modules).append(call)
+        self.controller.run("misplaced", *self._book("misplaced", list(map(misplacement, of_modules)), "all"))
+        variables = {str(number): call.options for number, call in enumerate(of_role)}
+        self.controller.run("site-misplaced", "fleetmfa.ssh.site", *self._many_hosts("misplaced", variables))
+
+    def _book(self, name: str, cases: list[Case], hosts: str) -> tuple[str | Path, ...]:
+        variables = self.controller.write(f"{name}.json", {"cases": [case.options for case in cases]})
+        return self.controller.write(f"{name}.yml", playbook(cases, hosts)), "-e", f"@{variables}"
 
     def site(self) -> None:
-        bad = self.controller.write(
-            "bad_keys.json", _many_hosts(self.controller, "bad_keys", "mfa_keys", dict(_bad_keys(self.markers)))
-        )
-        self.controller.add_inventory(bad)
-        everywhere = ("-e", "target=bad_keys", "-e", "mfa_serial=100%", "-e", "mfa_max_fail_percentage=100")
+        everywhere = self._many_hosts("bad_keys", {name: {"mfa_keys": keys} for name, keys in _bad_keys(self.markers)})
         oneline = {"STDOUT_CALLBACK": "ansible.builtin.oneline"}
         self.controller.run("site-bad", "fleetmfa.ssh.site", *everywhere, **oneline)
         users = {
@@ -103,20 +114,25 @@ class Story:
             window.wait_for("is validated on")
 
     def validation(self) -> None:
-        wrong = dict(_bad_tokens(self.markers))
-        self.controller.add_inventory(
-            self.controller.write("bad_tokens.json", _many_hosts(self.controller, "bad_tokens", "given_token", wrong))
-        )
+        wrong = {name: {"given_token": token} for name, token in _bad_tokens(self.markers)}
+        everywhere = self._many_hosts("bad_tokens", wrong)
         prompts = {
             "mfa_validate_user": "leak3",
             "mfa_validate_first": "{{ given_token }}",
             "mfa_validate_second": self.markers.token("second at validation"),
             "mfa_exempt_users": ["ansible"],
         }
-        arguments = ("-e", f"@{self.controller.write('prompts.json', prompts)}", "-e", "target=bad_tokens")
+        arguments = ("-e", f"@{self.controller.write('prompts.json', prompts)}", *everywhere)
         self.controller.run("validate-bad", "fleetmfa.ssh.validate", *arguments)
         self.controller.run("validate-check", "fleetmfa.ssh.validate", *self._right(), "--check")
         self.controller.run("validate", "fleetmfa.ssh.validate", *self._right(), DEBUG="true")
+
+    def _many_hosts(self, group: str, variables: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+        """One host under many names, each with other variables: all of them fail in the run that has these arguments."""
+        own = self.controller.host.variables
+        hosts = {f"{group}-{name}": {**own, **variables_} for name, variables_ in variables.items()}
+        self.controller.add_inventory(self.controller.write(f"{group}-hosts.json", {group: {"hosts": hosts}}))
+        return ("-e", f"target={group}", "-e", "mfa_serial=100%", "-e", "mfa_max_fail_percentage=100")
 
     def _right(self) -> tuple[str, ...]:
         totp, now = self.authenticators["validates"], time.time()
@@ -145,12 +161,6 @@ def _bad_keys(markers: Markers) -> Iterator[tuple[str, Any]]:
     yield "unknown-user", [good, {"user": "nobody-of-that-name", "secret": secret("of an unknown user")}]
     yield "bad-code", [good, {"user": "leak2", "recovery_codes": [f"{markers.code('that is bad')} x"]}]
     yield "no-template", [{"user": "leak1", "secret": secret("beside a bad template"), "account": "{{ nowhere }}"}]
-
-
-def _many_hosts(controller: Controller, group: str, variable: str, values: dict[str, Any]) -> dict:
-    """One host under many names, each with another value: all of them fail in one run."""
-    own = controller.host.variables
-    return {group: {"hosts": {f"{group}-{name}": {**own, variable: value} for name, value in values.items()}}}
 
 
 def _bad_tokens(markers: Markers) -> Iterator[tuple[str, Any]]:

@@ -10,13 +10,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import given_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import DEFAULT_ISSUER, RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked, misplaced, refusal
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
@@ -38,15 +39,27 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
-            _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+            arguments = self._arguments()
             sheets = _sheets(arguments)
             changed = [path for path, page in sheets.items() if read_file(path) != page]
             if not self._task.check_mode:
                 _write(arguments["dest"], {path: sheets[path] for path in changed})
         except FleetMfaError as error:
-            raise AnsibleActionFail(str(error), result={"changed": error.changed}) from None
+            told = masked(str(error), self._task.args)
+            raise AnsibleActionFail(told, result={"changed": error.changed}) from None
         result.update(changed=bool(changed), sheets=sorted(sheets))
         return result
+
+    def _arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any]
+        try:
+            _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        except AnsibleError as error:  # it quotes what it does not accept
+            raise FleetMfaError(masked(str(error), self._task.args)) from None
+        places = list(misplaced(self._task.args))
+        if places:
+            raise FleetMfaError(refusal(places))
+        return dict(arguments)
 
 
 def _sheets(arguments: dict[str, Any]) -> dict[str, bytes]:

@@ -30,7 +30,7 @@ class ActionModule(ConfirmedAction):
         return super().act()
 
     def _refuse_without_login(self) -> None:
-        if boolean(self._task.args.get("confirm_without_login", False)):
+        if boolean(self._task.args.get("confirm_without_login", False), strict=False):  # the module says what is wrong
             return
         try:
             require_login(self._connection, "confirm_without_login")

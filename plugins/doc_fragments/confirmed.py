@@ -29,7 +29,6 @@ options:
         error too, with V(accept) they become members. If they have no such factor, V(accept) locks them out.
       - Without it, the value in the host's enrollment policy (C(/etc/fleetmfa/policy.conf)), V(error) if the host has no policy.
     type: str
-    choices: [error, accept]
 attributes:
   action:
     support: full

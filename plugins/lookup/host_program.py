@@ -68,5 +68,5 @@ class LookupModule(LookupBase):
 
     def _entry(self, name: str) -> str:
         if name not in PROGRAMS:
-            raise AnsibleLookupError(f"there is no program {name!r}; choose from {', '.join(sorted(PROGRAMS))}")
+            raise AnsibleLookupError(f"there is no such program; choose from {', '.join(sorted(PROGRAMS))}")
         return PROGRAMS[name]

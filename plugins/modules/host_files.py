@@ -101,9 +101,8 @@ paths:
   sample: [/usr/local/bin/mfa-enroll]
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_set import (
     HOST_FILE,
     apply_host_files,
@@ -114,7 +113,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import r
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         {
             "files": {"type": "list", "elements": "dict", "required": True, "options": HOST_FILE},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -151,16 +151,15 @@ notes:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, plan_pam_totp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import apply_all
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec=PAM_TOTP_SPEC, required_if=[("state", "present", ["content"])], supports_check_mode=True
     )
     try:

@@ -153,10 +153,9 @@ findings:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import FindingsError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import rules_kept
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import (
     SSHD_TOTP_SPEC,
@@ -168,7 +167,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import r
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={**SSHD_TOTP_SPEC, "reload": {"type": "bool", "default": True}},
         required_if=[("state", "present", ["content"])],
         supports_check_mode=True,

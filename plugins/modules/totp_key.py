@@ -48,7 +48,6 @@ options:
             it. A member of the enforced group whose validated key is lost stays denied until then.
           - V(absent) the user has no key and is not enforced. This is the only state that releases a user.
         type: str
-        choices: [present, pending, validated, rotated, absent]
         default: present
       secret:
         description:
@@ -91,7 +90,6 @@ options:
         RV(unknown_users), for a fleet in which not every host has the same accounts.
       - With V(skip) a misspelled name goes unnoticed, and the person it was meant for is not asked for a token.
     type: str
-    choices: [error, skip]
     default: error
   human_accounts:
     description:
@@ -101,11 +99,10 @@ options:
     default: false
   factors:
     description:
-      - The factors that an enforced user will need, as C(mfa_factors) of role P(fleetmfa.ssh.mfa#role), for a policy that is put
-        in force after this call. Without it, what sshd demands of members of O(group) now.
+      - The factors that an enforced user will need, V(publickey+totp), V(password+totp) or V(either), as C(mfa_factors) of role
+        P(fleetmfa.ssh.mfa#role), for a policy that is put in force after this call. Without it, what sshd demands of members of O(group) now.
       - A user who is about to become a member and lacks the first factor is an error, see O(unknown_first_factor).
     type: str
-    choices: [publickey+totp, password+totp, either]
   other_members:
     description:
       - What to do about a member of the enforced group who is not named in this call and has no usable validated key,
@@ -114,7 +111,6 @@ options:
       - With V(error) nothing is changed, and the error names every such user. With V(report) the call continues, warns
         about them and returns them in RV(denied_users); use it to repair one user while others are still broken.
     type: str
-    choices: [error, report]
     default: error
   issuer:
     description:
@@ -302,12 +298,18 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy i
     with_host_policy,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KEPT, STATES, CallSettings, KeyEntry
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import (
+    KEPT,
+    STATES,
+    CallSettings,
+    KeyEntry,
+    KeyWish,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, denied_users, plan
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedSecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_choice
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
@@ -323,7 +325,7 @@ ARGUMENTS = {
         "no_log": False,
         "options": {
             "user": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": list(STATES), "default": "present"},
+            "state": {"type": "str", "default": "present"},
             "secret": {"type": "str", "no_log": True},
             "issuer": {"type": "str"},
             "account": {"type": "str"},
@@ -331,10 +333,10 @@ ARGUMENTS = {
         },
     },
     "users": {"type": "list", "elements": "str", "default": []},
-    "unknown_users": {"type": "str", "choices": ["error", "skip"], "default": "error"},
-    "factors": {"type": "str", "choices": list(FACTORS)},
+    "unknown_users": {"type": "str", "default": "error"},
+    "factors": {"type": "str"},
     "human_accounts": {"type": "bool", "default": False},
-    "other_members": {"type": "str", "choices": ["error", "report"], "default": "error"},
+    "other_members": {"type": "str", "default": "error"},
     "issuer": {"type": "str"},
     "digits": {"type": "int", "default": RANGES["digits"].default},
     "period": {"type": "int"},
@@ -346,7 +348,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    module = ConnectedSecretModule(ARGUMENTS, supports_check_mode=True)
+    module = ConnectedModule(ARGUMENTS, supports_check_mode=True)
     try:
         require_root()
         module.exit_json(**manage(module))
@@ -354,7 +356,8 @@ def main() -> None:
         module.fail_json(msg=str(error), changed=error.changed)
 
 
-def manage(module: ConnectedSecretModule) -> dict[str, Any]:
+def manage(module: ConnectedModule) -> dict[str, Any]:
+    check_choices(module.params)
     host = MfaHost.from_options(with_host_policy(module.params), given=module.params)
     entries = wanted_entries(module, host)
     unknown = [entry for entry in entries if module.params["unknown_users"] == "skip" and entry.lacks_account]
@@ -396,12 +399,25 @@ def refuse(joining: Joining, plans: list[UserPlan], factors: str | None) -> None
     joining.refuse_shut_out(enforced, factors)
 
 
-def wanted_entries(module: ConnectedSecretModule, host: MfaHost) -> list[KeyEntry]:
+def check_choices(params: dict[str, Any]) -> None:
+    check_choice("unknown_users", params["unknown_users"], ("error", "skip"))
+    check_choice("other_members", params["other_members"], ("error", "report"))
+    if params["factors"] is not None:
+        check_choice("factors", params["factors"], FACTORS)
+    for number, wish in enumerate(params["keys"], 1):
+        check_choice(f"keys, entry {number}: state", wish["state"], STATES)
+
+
+def wanted_entries(module: ConnectedModule, host: MfaHost) -> list[KeyEntry]:
     params = module.params
     call = CallSettings.from_params(params)
-    wishes = list(params["keys"])
+    given: list[KeyWish] = params["keys"]
+    wishes: list[KeyWish] = [{**wish, "place": f"keys, entry {number}, "} for number, wish in enumerate(given, 1)]
     named = {known_as(wish["user"]) for wish in wishes}
-    wishes += [{"user": user} for user in params["users"] if known_as(user) not in named]
+    users = enumerate(params["users"], 1)
+    wishes += [
+        {"user": user, "place": f"users, entry {number}, "} for number, user in users if known_as(user) not in named
+    ]
     named.update(map(known_as, params["users"]))
     if params["human_accounts"]:
         people = [user for user in human_accounts() if user not in named and user not in host.exempt]

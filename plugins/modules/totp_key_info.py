@@ -163,14 +163,13 @@ users:
 
 import time
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import spelling_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, report
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
@@ -186,7 +185,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    module = Module(ARGUMENTS, supports_check_mode=True)
     params = module.params
     try:
         require_root()

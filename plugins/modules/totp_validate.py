@@ -132,7 +132,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy i
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.validations import Validations
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedSecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
@@ -152,7 +152,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    module = ConnectedSecretModule(ARGUMENTS, supports_check_mode=True)
+    module = ConnectedModule(ARGUMENTS, supports_check_mode=True)
     # If a list is given as one string, Ansible hides that string, not its parts.
     module.no_log_values.update(token for wish in module.params["validations"] for token in wish["tokens"] if token)
     try:

@@ -18,9 +18,11 @@ from typing import Any, Callable
 import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import STATES
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import NOT_SHOWN, is_secret, misplaced, refusal
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
 
 PREFIX, INTERNAL = "mfa_", "mfa__"
@@ -48,14 +50,20 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
                 settings[name[len(PREFIX) :]] = _meant(name, options[name], value)
             elif name in TOKENS:
                 _check_token(value)
-            elif name not in OF_PLAYBOOKS:
+            elif name in OF_PLAYBOOKS:
+                _refuse_secrets(value)
+            else:
                 raise FleetMfaError(_unknown(name, [*options, *OF_PLAYBOOKS]))
         except FleetMfaError as error:
-            problems.append(f"{name}: {error}")
+            problems.append(f"{shown_name(name)}: {error}")
     if problems:
         raise FleetMfaError("; ".join(problems))
     settings.pop("keys", None)
     return settings
+
+
+def shown_name(name: str) -> str:
+    return f"a variable {NOT_SHOWN}" if is_secret(name[len(PREFIX) :]) else name
 
 
 def _unknown(name: str, known: list[str]) -> str:
@@ -70,6 +78,7 @@ def _meant(name: str, option: dict[str, Any], value: Any) -> Any:
     if value is None:
         raise FleetMfaError("is empty; give it a value, or omit the variable to use its default")
     value = _reader(name, option)(value)
+    _refuse_secrets(value)
     if "choices" in option and value not in option["choices"]:
         raise FleetMfaError(f"must be one of {', '.join(option['choices'])}")
     setting = name[len(PREFIX) :]
@@ -78,6 +87,12 @@ def _meant(name: str, option: dict[str, Any], value: Any) -> Any:
     if name in _CHECKS:
         _CHECKS[name](value)
     return value
+
+
+def _refuse_secrets(value: Any) -> None:
+    places = list(misplaced(value))
+    if places:
+        raise FleetMfaError(refusal(places))
 
 
 def check_range_of(setting: str, value: int) -> None:
@@ -178,6 +193,8 @@ def _keys(value: Any) -> list[dict[Any, Any]]:
         if unknown or not isinstance(entry.get("user"), (str, int)) or isinstance(entry["user"], bool):
             what = "an unknown item" if unknown else "no user"
             raise FleetMfaError(f"entry {number} has {what}; an entry may have {', '.join(KEY_ENTRY)}")
+        if entry.get("state") not in (None, *STATES):
+            raise FleetMfaError(f"entry {number}: state: must be one of {', '.join(STATES)}")
     return value
 
 

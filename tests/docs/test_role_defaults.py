@@ -24,7 +24,15 @@ def defaults(role):
 
 
 def test_there_are_roles_and_each_has_a_spec():
-    assert [role.name for role in ROLES] == sorted(path.name for path in (ROOT / "roles").iterdir())
+    assert [role.name for role in ROLES] == sorted(
+        path.name for path in (ROOT / "roles").iterdir() if has_variables(path)
+    )
+    assert ROLES
+
+
+def has_variables(role):
+    """Role mfa_variables has none of its own, and nothing that Ansible could check."""
+    return any((role / folder).exists() for folder in ("defaults", "vars", "templates"))
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

@@ -8,12 +8,15 @@ import re
 import stat
 
 import pytest
+from markers import Markers
+from misplacements import calls
 
 STATE_DIR = "/var/lib/fleetmfa"
 GOOD = {
     "leak-on-purpose",
     "modules-check",
     "modules",
+    "misplaced",
     "site-check",
     "site",
     "validate-check",
@@ -21,7 +24,8 @@ GOOD = {
     "remove",
 }
 # How many hosts fail in a run that is to fail. One that is started at a later task has not read the role's variables.
-FAILING = {"site-bad": 11, "site-later": 1, "validate-bad": 6}
+OF_ROLE = sum(call.name == "role" for call in calls(Markers().misplaced))
+FAILING = {"site-misplaced": OF_ROLE, "site-bad": 11, "site-later": 1, "validate-bad": 6}
 
 
 def test_every_run_did_what_it_should(told):
@@ -70,6 +74,12 @@ def test_nothing_on_the_controller(told):
 
 def test_nothing_in_the_journal(told):
     assert told.markers.found_in(told.journal) == set()
+
+
+def test_nothing_on_the_hosts_that_only_misplaced_secrets_were_tried_on(told):
+    names = {place.split()[0] for place in told.other_hosts if place.endswith("/var/log/leak-recorder")}
+    assert names == {"debian11", "debian13"}
+    assert told.found(told.markers, told.other_hosts) == {}
 
 
 def test_on_the_host_only_in_key_files(told):

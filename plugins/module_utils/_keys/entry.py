@@ -18,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import g
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import GivenKey, given_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import DEFAULT_ISSUER, RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, decode_secret, generate_secret
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import shown
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as, local_uid
 
 STATES = ("present", "pending", "validated", "rotated", "absent")
@@ -30,9 +31,12 @@ class NamedUser(TypedDict):
 
 
 class KeyWish(NamedUser, total=False):
-    """An entry of option `keys` of module totp_key, as Ansible passes it; for a user who is only listed, just the
-    name."""
+    """An entry of option `keys` of module totp_key, as Ansible passes it; for a user who is only listed, just the name.
 
+    `place` is where it was given, for messages, such as `keys, entry 3, `.
+    """
+
+    place: str
     state: str
     secret: str | None
     issuer: str | None
@@ -85,6 +89,8 @@ class KeyEntry:
     def __init__(self, wish: KeyWish, call: CallSettings, now: float, hide: Callable[[Iterable[str]], None]):
         self.named: str = wish["user"]
         self.user: str = known_as(self.named)
+        unknown = f"{wish.get('place', '')}user {shown(self.named)}"
+        self.label = f"user {self.named!r}" if account_exists(self.user) else unknown
         self.state: str = wish.get("state") or "present"
         given = self._given(wish.get("secret"), hide)
         self._secret: str | None = given.secret if given else None
@@ -106,7 +112,7 @@ class KeyEntry:
         try:
             return given_key(text)
         except FleetMfaError as error:
-            raise FleetMfaError(f"user {self.user!r}: {error}") from None
+            raise FleetMfaError(f"{self.label}: {error}") from None
 
     @property
     def lacks_account(self) -> bool:

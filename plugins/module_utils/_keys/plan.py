@@ -192,7 +192,7 @@ def plan(entries: list[KeyEntry], host: MfaHost, refuse_others: bool = True) -> 
             plans.append(UserPlan(entry, host, owners, members, misspelled_members))
             plans[-1].refuse_denied(host)
         except FleetMfaError as error:
-            errors.append(f"user {entry.named[:40]!r}: {error}")
+            errors.append(f"{entry.label}: {error}")
     errors += _shared_uids(plans, host, members)
     enforced = [one for one in plans if one.enforced and one.was_on_record]
     differing = {change.path for change in host.state_dir.records.changes([one.user for one in enforced], host.exempt)}

@@ -9,7 +9,7 @@ number of recovery codes is limited by us: a hundred of them still fit on one pa
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Collection, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
@@ -53,3 +53,9 @@ def check_ranges(params: Mapping[str, Any]) -> None:
         name = SETTING_OF_OPTION.get(option, option)
         if name in RANGES and value is not None:
             check_range(name, value, option)
+
+
+def check_choice(option: str, value: str, choices: Collection[str]) -> None:
+    """In place of `choices` in the spec of an option beside secrets: AnsibleModule shows the value that it refuses."""
+    if value not in choices:
+        raise FleetMfaError(f"{option}: must be one of {', '.join(choices)}")

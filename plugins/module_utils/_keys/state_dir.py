@@ -21,6 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_records import EnforcedRecords
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step, lent_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import shown
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_uid
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
     ChangedMeanwhileError,
@@ -61,7 +62,7 @@ def check_user_name(name: str) -> None:
     )
     if not sound:
         raise FleetMfaError(
-            f"{name[:40]!r} cannot be the name of a user with a key: 1 to 200 printable characters, no '/', ':', ',' "
+            f"{shown(name)} cannot be the name of a user with a key: 1 to 200 printable characters, no '/', ':', ',' "
             "or '~', no '.' or '-' at the beginning, no blank at the beginning or end"
         )
 

@@ -16,6 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens impo
     validate,
     well_formed_tokens,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import shown
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     SharedUids,
     account_exists,
@@ -56,8 +57,9 @@ class ValidationReport(RefusalReport, total=False):
 class UserValidation:
     """One user's validation: the two tokens and their result."""
 
-    def __init__(self, user: str, tokens: list[str]):
+    def __init__(self, number: int, user: str, tokens: list[str]):
         self.user = user
+        self.label = user if account_exists(user) else f"validations, entry {number}, user {shown(user)}"
         self.tokens = tokens
         self.error: FleetMfaError | None = None
         self.drift_seconds: int | None = None
@@ -99,7 +101,9 @@ class Validations:
         self._shut_out = shut_out
         self._now = now
         self._lacked_folders_or_group = not (host.group.exists and host.state_dir.is_prepared)
-        self.of_users = [UserValidation(known_as(wish["user"]), wish["tokens"]) for wish in wishes]
+        self.of_users = [
+            UserValidation(number, known_as(wish["user"]), wish["tokens"]) for number, wish in enumerate(wishes, 1)
+        ]
         named = defaultdict(list)
         for wish in wishes:
             named[known_as(wish["user"])].append(wish["user"])
@@ -201,7 +205,7 @@ class Validations:
         require_judgeable(self._host.state_dir.pending(one.user), self._now)
 
     def message(self) -> str:
-        named = [f"{one.user}: {_reason(one.error)['reason']} ({one.error})" for one in self.of_users if one.error]
+        named = [f"{one.label}: {_reason(one.error)['reason']} ({one.error})" for one in self.of_users if one.error]
         return f"{len(named)} of {len(self.of_users)} validations failed: {'; '.join(named[:20])}"
 
     def result(self) -> dict[str, Any]:

@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import ManagingConnection
 
 
-class ConnectedModule(AnsibleModule):
+class ConnectedModule(Module):
     """`connection` holds what the module's action plugin determined (plugin_utils/_connected_action.py).
 
     It arrives among the arguments as `_connection` and is removed before they are checked, because it is not an option:
@@ -22,7 +20,3 @@ class ConnectedModule(AnsibleModule):
     def _load_params(self) -> None:
         super()._load_params()
         self.connection = ManagingConnection(**self.params.pop("_connection", {}))
-
-
-class ConnectedSecretModule(ConnectedModule, SecretModule):
-    """The same for a module that receives secrets."""

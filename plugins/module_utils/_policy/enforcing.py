@@ -27,7 +27,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.key_sources imp
 # Documented in doc fragment `confirmed`.
 CONFIRMED_ARGUMENTS = {
     "confirm_timeout": {"type": "int", "default": RANGES["confirm_timeout"].default},
-    "unknown_first_factor": {"type": "str", "choices": ["error", "accept"]},
+    "unknown_first_factor": {"type": "str"},
 }
 
 

@@ -177,6 +177,10 @@ def _group(name: str) -> grp.struct_group | None:
         return None
 
 
+def group_exists(name: str) -> bool:
+    return _group(name) is not None
+
+
 class EnforcedGroup:
     """The local group whose members are asked for a token. It is changed only with the system's own tools."""
 

@@ -33,7 +33,7 @@ REFUSED = """
 """
 CASE = """
 - block:
-    - ansible.builtin.include_role: {name: fleetmfa.ssh.mfa, tasks_from: "{{ item }}", rolespec_validate: false}
+    - ansible.builtin.include_role: {name: fleetmfa.ssh.mfa, tasks_from: "{{ item }}"}
   rescue:
     - ansible.builtin.set_fact:
         seen: "{{ seen | default([]) + [[ansible_failed_task.action, ansible_failed_result.msg]] }}"

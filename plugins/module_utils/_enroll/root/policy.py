@@ -15,7 +15,7 @@ from typing import Mapping, NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.period import Period, period_of_user
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP, Exemptions, is_named
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
@@ -101,6 +101,7 @@ def with_host_policy(given: GivenHostOptions, path: str = POLICY_PATH) -> HostOp
 def with_host_first_factor(given: str | None, path: str = POLICY_PATH) -> str:
     """Option unknown_first_factor, by the same rule."""
     if given is not None:
+        check_choice("unknown_first_factor", given, UNKNOWN_FIRST_FACTOR)
         return given
     return read_policy(path).unknown_first_factor if os.path.exists(path) else "error"
 

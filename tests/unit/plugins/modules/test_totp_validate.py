@@ -68,7 +68,7 @@ def test_some_fail_and_those_that_succeed_stay(host, tokens):
     assert result["failed"]
     assert result["changed"]
     assert "3 of 4 validations failed" in result["msg"]
-    for said in ("bob: wrong", "carol: no_pending_key", "ghost: error"):
+    for said in ("bob: wrong", "carol: no_pending_key", "user 'ghost': error"):
         assert said in result["msg"]
     assert [one.get("reason") for one in result["users"]] == [None, "wrong", "no_pending_key", "error"]
     assert host.members() == {"alice"}

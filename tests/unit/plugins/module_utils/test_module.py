@@ -10,10 +10,10 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.secret_module import SecretModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 
 SECRET = "JBSWY3DPEHPK3PXP"
-SPEC = {"user": {"type": "str"}, "codes": {"type": "list", "elements": "str", "no_log": True}}
+SPEC = {"user": {"type": "str"}, "recovery_codes": {"type": "list", "elements": "str", "no_log": True}}
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def run(monkeypatch, capsys):
 
     def run(main, **options):
         with patch_module_args({**options, "_ansible_verbosity": 4}), pytest.raises(SystemExit):
-            main(SecretModule(SPEC))
+            main(Module(SPEC))
         return "\n".join(logged), json.loads(capsys.readouterr().out)
 
     return run
@@ -35,13 +35,15 @@ def unreached(module):
     raise AssertionError("the options were taken")
 
 
-@pytest.mark.parametrize("codes", [f"{SECRET},{SECRET[:8]}", [{SECRET: 1}], [[SECRET]]])
-def test_the_log_says_that_it_was_called_and_nothing_more(run, codes):
-    logged, _told = run(lambda module: module.exit_json(), codes=codes)
+@pytest.mark.parametrize("recovery_codes", [f"{SECRET},{SECRET[:8]}", [{SECRET: 1}], [[SECRET]]])
+def test_the_log_says_that_it_was_called_and_nothing_more(run, recovery_codes):
+    logged, _told = run(lambda module: module.exit_json(), recovery_codes=recovery_codes)
     assert logged.endswith("Invoked")
 
 
-@pytest.mark.parametrize("options", [{"kodes": [SECRET]}, {"codes": {SECRET: 1}}, {SECRET[:4]: {"a": SECRET}}])
+@pytest.mark.parametrize(
+    "options", [{"recovery_kodes": [SECRET]}, {"recovery_codes": {SECRET: 1}}, {SECRET[:4]: {"a": SECRET}}]
+)
 def test_bad_options_are_not_shown(run, options):
     _logged, told = run(unreached, **options)
     assert told["failed"] and told["msg"]
@@ -49,7 +51,9 @@ def test_bad_options_are_not_shown(run, options):
 
 
 def test_a_later_failure_does_not_reveal_them(run):
-    _logged, told = run(lambda module: module.fail_json(msg="no", user="alice"), user="alice", codes=f"{SECRET},1")
+    _logged, told = run(
+        lambda module: module.fail_json(msg="no", user="alice"), user="alice", recovery_codes=f"{SECRET},1"
+    )
     assert (told["msg"], told["user"]) == ("no", "alice")
     assert told["invocation"] == {"module_args": {}}
 
