@@ -99,8 +99,9 @@ options:
     default: false
   factors:
     description:
-      - The factors that an enforced user will need, V(publickey+totp), V(password+totp) or V(either), as C(mfa_factors) of role
-        P(fleetmfa.ssh.mfa#role), for a policy that is put in force after this call. Without it, what sshd demands of members of O(group) now.
+      - The factors that an enforced user will need, V(publickey+totp), V(password+totp) or V(either), as C(mfa_factors) of
+        role P(fleetmfa.ssh.mfa#role), for a policy that is put in force after this call. Without it, what sshd demands of
+        members of O(group) now.
       - A user who is about to become a member and lacks the first factor is an error, see O(unknown_first_factor).
     type: str
   other_members:

@@ -194,7 +194,6 @@ options:
         password in a directory). With V(accept) it is made. If they have no such factor, V(accept) locks them out.
       - Without it, the value in the host's enrollment policy (C(/etc/fleetmfa/policy.conf)), V(error) if the host has no policy.
     type: str
-    choices: [error, accept]
   confirm_without_login:
     description:
       - Whether a change may be confirmed over a connection that is not a login (C(local), C(docker), C(podman), C(chroot)).

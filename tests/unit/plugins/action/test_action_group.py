@@ -34,6 +34,14 @@ def play(accounts, tmp_path):
     return run
 
 
+@pytest.fixture(autouse=True)
+def _sshd(accounts):
+    Path("/etc/ssh").mkdir()
+    # Some public key: nobody is enforced without one.
+    Path("/etc/ssh/sshd_config").write_text("UsePAM yes\nAuthorizedKeysFile /etc/ssh/ssh_host_ed25519_key.pub\n")
+    subprocess.run(["ssh-keygen", "-A"], check=True, capture_output=True)
+
+
 def members(group):
     return set(grp.getgrnam(group).gr_mem)
 
@@ -63,10 +71,6 @@ def test_the_role(play, tmp_path):
         "mfa_group": "mfa-team",
         "mfa_exempt_users": ["bob"],
     }
-    Path("/etc/ssh").mkdir()
-    # Some public key: nobody is enforced without one.
-    Path("/etc/ssh/sshd_config").write_text("UsePAM yes\nAuthorizedKeysFile /etc/ssh/ssh_host_ed25519_key.pub\n")
-    subprocess.run(["ssh-keygen", "-A"], check=True, capture_output=True)
     role = {"ansible.builtin.import_role": {"name": "fleetmfa.ssh.mfa", "tasks_from": "keys.yml"}}
     play("-e", f"mfa__state_dir={tmp_path}/state", vars=variables, tasks=[role])
     assert members("mfa-team") == {"alice"}
