@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -65,7 +66,14 @@ class Window:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.process.close(force=True)
+        self.close()
+
+    def close(self) -> None:
+        # pexpect's own way to end a process gives it a tenth of a second.
+        if self.process.isalive():
+            self.process.kill(signal.SIGKILL)
+            self.process.wait()
+        self.process.close()
 
     @property
     def text(self) -> str:

@@ -84,7 +84,7 @@ def open_session(server):
 
     yield open_
     for session in opened:
-        session.process.close(force=True)
+        session.close()
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_lost_connection_leaves_a_pending_key_and_nothing_running(root, open_ses
     totp = session.to_the_qr_code()
     session.enter(totp.at(time.time() - 30))
     session.wait_for("Second token:")
-    session.process.close(force=True)
+    session.close()
     for _attempt in range(50):
         if not root.run("pgrep -u gone").stdout:
             break

@@ -53,7 +53,7 @@ def window(door):
 
     yield window_
     for one in windows:
-        one.process.close(force=True)
+        one.close()
 
 
 def to_the_key(window):
