@@ -55,7 +55,8 @@ def test_a_later_failure_does_not_reveal_them(run):
         lambda module: module.fail_json(msg="no", user="alice"), user="alice", recovery_codes=f"{SECRET},1"
     )
     assert (told["msg"], told["user"]) == ("no", "alice")
-    assert told["invocation"] == {"module_args": {}}
+    # ansible-core 2.21 and later leaves it out unless it is asked for.
+    assert told.get("invocation", {"module_args": {}}) == {"module_args": {}}
 
 
 def test_what_a_module_logs_itself_is_logged(run):
