@@ -12,11 +12,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from pathlib import Path
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._claims.settings import read_bytes
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-# Neither is a message that the secret is ever used with to compute a token: those have 8 bytes (RFC 4226).
+# Not a message that a token is computed from: those have 8 bytes (RFC 4226).
 _PURPOSE = b"fleetmfa.ssh: key for the names of claims"
 DEFAULT_PERIOD, DEFAULT_WINDOW = 30, 3  # of pam_google_authenticator, as in key_file.py
 
@@ -34,7 +34,7 @@ class ClaimingKey:
     @classmethod
     def read(cls, path: str) -> ClaimingKey:
         try:
-            return cls(Path(path).read_bytes())
+            return cls(read_bytes(path))
         except OSError as error:
             raise FleetMfaError(f"{path} cannot be read ({type(error).__name__})") from None
 
