@@ -89,7 +89,9 @@ def _request(connection: ssl.SSLSocket) -> bytes:
     while b"\r\n\r\n" not in text:
         text += _some(connection)
     head = text.partition(b"\r\n\r\n")[0]
-    length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+    length = next(
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    )
     while len(text) < len(head) + 4 + length:
         text += _some(connection)
     return text

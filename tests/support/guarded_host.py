@@ -48,7 +48,9 @@ class GuardedHost:
         """The program as installed, but run by this shell instead of /bin/sh, and with its own directory."""
         program = self.folder / name
         text = installed_program(name).replace("#!/bin/sh", f"#!{self.folder}/sh", 1)
-        text = text.replace("=/etc/fleetmfa/", f"={self.folder}/").replace("=/usr/local/libexec/fleetmfa/", f"={self.folder}/")
+        text = text.replace("=/etc/fleetmfa/", f"={self.folder}/").replace(
+            "=/usr/local/libexec/fleetmfa/", f"={self.folder}/"
+        )
         program.write_text(text.replace("PATH=/", f"PATH={self.directory.parent}:/", 1))
         program.chmod(0o755)
         return program

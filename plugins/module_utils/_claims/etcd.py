@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._claims.https import (
-    Connection,
+    HttpsConnection,
     NoAnswerError,
     printable,
     tls_context,
@@ -42,20 +42,24 @@ class EtcdClaims:
 
         A ClaimedElsewhereError if it was claimed before, a NoAnswerError with each endpoint's failure if that is not known.
         """
+        self.claim_through(self._settings.endpoints, name, value, seconds)
+
+    def claim_through(self, endpoints: list[str], name: str, value: dict[str, str], seconds: int | None) -> None:
+        """As `claim`, through these members only."""
         deadline = time.monotonic() + self._settings.timeout
         context = tls_context(self._settings.ca, self._settings.cert, self._settings.key)
         failures = []
-        for number, endpoint in enumerate(self._settings.endpoints):
+        for number, endpoint in enumerate(endpoints):
             # One that accepts connections and hangs must leave time for the others.
-            share = (deadline - time.monotonic()) / (len(self._settings.endpoints) - number)
+            share = (deadline - time.monotonic()) / (len(endpoints) - number)
             try:
-                with Connection(endpoint, context, time.monotonic() + share) as connection:
+                with HttpsConnection(endpoint, context, time.monotonic() + share) as connection:
                     return self._claim(connection, name, value, seconds)
             except NoAnswerError as error:
                 failures.append(str(error))
         raise NoAnswerError("; ".join(failures))
 
-    def _claim(self, connection: Connection, name: str, value: dict[str, str], seconds: int | None) -> None:
+    def _claim(self, connection: HttpsConnection, name: str, value: dict[str, str], seconds: int | None) -> None:
         put = {"key": _base64(self._settings.prefix + name), "value": _base64(json.dumps(value))}
         if seconds is not None:
             # Without its lease the transaction fails, so a claim can never be one that is forgotten too early.

@@ -42,7 +42,7 @@ def tls_context(ca: str, cert: str, key: str) -> ssl.SSLContext:
     return context
 
 
-class Connection:
+class HttpsConnection:
     """A connection to https://HOST[:PORT]; a context manager. All that it does ends at the deadline (time.monotonic)."""
 
     def __init__(self, endpoint: str, context: ssl.SSLContext, deadline: float):
@@ -57,7 +57,7 @@ class Connection:
         except (OSError, ValueError) as error:
             raise self._no_answer(error) from None
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> HttpsConnection:
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -83,7 +83,9 @@ class Connection:
             self._receive()
         head, _blank, self._received = self._received.partition(b"\r\n\r\n")
         first, *headers = head.decode("latin-1").split("\r\n")
-        fields = {name.strip().lower(): value.strip() for name, _colon, value in (line.partition(":") for line in headers)}
+        fields = {
+            name.strip().lower(): value.strip() for name, _colon, value in (line.partition(":") for line in headers)
+        }
         length = int(fields.get("content-length", "-1"))
         if not 0 <= length <= _LARGEST:
             raise ValueError

@@ -26,8 +26,11 @@ _HARD_LIMIT_AFTER = 0.5  # seconds; what no deadline stops, such as a name serve
 
 
 def main() -> int:
+    if len(sys.argv) != 4:
+        sys.stderr.write("usage: totp-claim SETTINGS KEY_FILE STEP|CODE\n")
+        return NOT_KNOWN
+    settings_path, key_file, used = sys.argv[1:]
     try:
-        settings_path, key_file, used = sys.argv[1:]
         settings = read_claim_settings(settings_path)
         signal.setitimer(signal.ITIMER_REAL, settings.timeout + _HARD_LIMIT_AFTER)  # SIGALRM ends the program
         key = ClaimingKey.read(key_file)

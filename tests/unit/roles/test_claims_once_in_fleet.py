@@ -59,7 +59,9 @@ def test_a_used_token_is_refused_on_every_other_host_with_the_place_of_its_use(f
 def test_every_token_and_every_code_counts_on_whichever_host(fleet):
     fleet.new_key(codes=CODES)
     first, second, third, *_others = fleet.hosts
-    assert all([first.answer(first.token(-1)), second.answer(CODES[0]), third.answer(first.token()), first.answer(CODES[1])])
+    assert all(
+        [first.answer(first.token(-1)), second.answer(CODES[0]), third.answer(first.token()), first.answer(CODES[1])]
+    )
     assert not any([second.answer(first.token(-1)), third.answer(CODES[0]), first.answer(first.token())])
 
 

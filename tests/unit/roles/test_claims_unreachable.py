@@ -148,7 +148,9 @@ def test_local_claims_on_the_host_alone_and_leaves_a_record(store, fleet):
     assert not host.answer(fleet.token), "on the host itself it still counts once"
 
 
-@pytest.mark.parametrize("body", ["{}", '{"succeeded": "true"}', '{"succeeded": 1, "responses": [{}]}', '{"succeeded": null}'])
+@pytest.mark.parametrize(
+    "body", ["{}", '{"succeeded": "true"}', '{"succeeded": 1, "responses": [{}]}', '{"succeeded": null}']
+)
 def test_only_a_clear_yes_is_one(fleet, cluster, body):
     """Even with `local`: this store has answered."""
     with answering(cluster, http(body)) as store:
