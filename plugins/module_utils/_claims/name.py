@@ -10,7 +10,6 @@ whatever the user's account is called there, and nobody else can: whoever reads 
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._claims.settings import read_bytes
@@ -49,7 +48,7 @@ def _decoded(text: str) -> bytes:
     letters = text.strip().upper()
     try:
         secret = base64.b32decode(letters + "=" * (-len(letters) % 8))
-    except binascii.Error:
+    except ValueError:
         secret = b""
     if not secret:
         raise FleetMfaError("the first line of the key file is not a secret")

@@ -34,7 +34,7 @@ def main() -> int:
         settings = read_claim_settings(settings_path)
         signal.setitimer(signal.ITIMER_REAL, settings.timeout + _HARD_LIMIT_AFTER)  # SIGALRM ends the program
         key = ClaimingKey.read(key_file)
-        EtcdClaims(settings).claim(key.claim_name(used), _value(), _kept_seconds(key, used))
+        EtcdClaims(settings).claim(key.claim_name(used), _value(), kept_seconds(key, used))
     except ClaimedElsewhereError as error:
         sys.stdout.write(f"{error}\n")
         return CLAIMED_ELSEWHERE
@@ -49,6 +49,6 @@ def _value() -> dict[str, str]:
     return {"host": socket.gethostname(), "time": now, "nonce": os.urandom(16).hex()}
 
 
-def _kept_seconds(key: ClaimingKey, used: str) -> int | None:
+def kept_seconds(key: ClaimingKey, used: str) -> int | None:
     """A recovery code is valid until it is used, so its claim is never forgotten."""
     return None if used.startswith("r") else key.accepted_seconds + 2 * CLOCK_SECONDS
