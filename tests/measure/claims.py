@@ -21,6 +21,7 @@ from typing import Callable
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / ".ansible/collections")]
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import step_at  # noqa: E402 (needs the path)
 from ansible_collections.fleetmfa.ssh.tests.support.etcd_cluster import EtcdCluster  # noqa: E402 (needs the path)
 from ansible_collections.fleetmfa.ssh.tests.support.fleet_claims import PYTHON, ClaimingHost  # noqa: E402
 
@@ -50,7 +51,7 @@ def measure(host: ClaimingHost, pairs: int) -> None:
 
         def log_in_anew() -> float:
             settings.write_text(text) if in_fleet else settings.unlink(missing_ok=True)
-            host.secret = os.urandom(20)
+            host.secret, host.step = os.urandom(20), step_at(time.time())
             host.write_key()
             return took(lambda: log_in(host))
 
