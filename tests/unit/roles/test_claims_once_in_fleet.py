@@ -16,6 +16,8 @@ import pytest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._claims.program import CLOCK_SECONDS
 
 ROUNDS = int(os.environ.get("CLAIM_ROUNDS", "100"))
+# Of OpenSSL: no version of TLS that etcd takes.
+OLD_TLS = "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nMaxProtocol = TLSv1.1\n"
 CODES = ["12345678", "23456789", "34567890"]
 
 
@@ -96,6 +98,7 @@ def test_the_secret_in_another_spelling_is_the_same_key(fleet):
     path.write_text(f"{secret.lower()}\n{rest}")
     assert fleet.hosts[0].answer(fleet.token)
     assert not fleet.hosts[1].answer(fleet.token)
+    assert "has already let in a login on another host" in fleet.hosts[1].logged()
 
 
 def test_a_refused_login_leaves_nothing_that_would_pass_the_account_check(fleet):
@@ -164,7 +167,7 @@ def test_the_environment_decides_nothing(fleet):
     """Neither which CA is believed, nor what OpenSSL or Python load."""
     host = fleet.hosts[0]
     settings = host.folder / "openssl.cnf"
-    settings.write_text("this is no configuration\n")
+    settings.write_text(OLD_TLS)
     names = ("OPENSSL_CONF", "SSL_CERT_FILE", "PYTHONHOME", "PYTHONPATH", "https_proxy")
     login = host.login(environment=tuple(f"{name}={settings}" for name in names))
     assert login.has_prompt()
