@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._program import build_program
 from ansible_collections.fleetmfa.ssh.tests.support.etcd_cluster import EtcdCluster
-from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import GuardedHost
+from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import GuardedHost, step_with_time_left
 
 PYTHON = "/usr/bin/python3"
 
@@ -54,7 +54,7 @@ class Fleet:
         self.new_key()
 
     def new_key(self, **values) -> None:
-        secret, step = os.urandom(20), max(host.step for host in self.hosts)
+        secret, step = os.urandom(20), step_with_time_left()
         for host in self.hosts:
             host.secret, host.step = secret, step
             host.write_key(**values)
