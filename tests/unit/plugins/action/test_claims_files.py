@@ -17,7 +17,10 @@ import yaml
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._claims.settings import read_claim_settings
 
 ROLE = Path(__file__).parents[4] / "roles/mfa"
-TASK = "Install the programs that PAM runs"
+TASKS = {
+    "enforce": "Install the programs that PAM runs",
+    "remove": "Delete the programs that PAM runs, and the folders made for them",
+}
 SETTINGS = Path("/etc/fleetmfa/claims.conf")  # in an /etc of the test's own
 DEFAULTS = {
     name[4:]: value
@@ -29,13 +32,11 @@ IN_ETCD = {"claims": "etcd", "claims_endpoints": ["https://a:2379", "https://b:2
 
 @pytest.fixture
 def install(accounts, tmp_path):
-    """install(claims="etcd") runs the task as on a host; returns whether it changed something."""
+    """install(claims="etcd") runs the task as on a host, or the one that removes; returns whether it changed something."""
     role = tmp_path / "roles/part"
     (role / "tasks").mkdir(parents=True)
     for folder in ("files", "templates", "vars"):
         (role / folder).symlink_to(ROLE / folder)
-    (task,) = [task for task in yaml.safe_load((ROLE / "tasks/enforce.yml").read_text()) if task["name"] == TASK]
-    (role / "tasks/main.yml").write_text(yaml.safe_dump([{**task, "register": "done"}]))
     result = tmp_path / "result"
     report = {"ansible.builtin.copy": {"content": "{{ done.changed | to_json }}", "dest": str(result), "mode": "0600"}}
     play = {
@@ -47,7 +48,10 @@ def install(accounts, tmp_path):
     }
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
 
-    def run(*options, **settings):
+    def run(entry_point="enforce", **settings):
+        tasks = yaml.safe_load((ROLE / f"tasks/{entry_point}.yml").read_text())
+        (task,) = [task for task in tasks if task["name"] == TASKS[entry_point]]
+        (role / "tasks/main.yml").write_text(yaml.safe_dump([{**task, "register": "done"}]))
         variables = {
             "mfa__read": {"settings": {**DEFAULTS, **settings}},
             "mfa__program_dir": str(tmp_path / "programs"),
@@ -55,7 +59,7 @@ def install(accounts, tmp_path):
         }
         (tmp_path / "variables.json").write_text(json.dumps(variables))
         environment = {**os.environ, "ANSIBLE_ROLES_PATH": str(tmp_path / "roles")}
-        command = ["ansible-playbook", "-i", "localhost,", "-e", f"@{tmp_path}/variables.json", *options, "play.yml"]
+        command = ["ansible-playbook", "-i", "localhost,", "-e", f"@{tmp_path}/variables.json", "play.yml"]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(result.read_text())
@@ -89,6 +93,15 @@ def test_etcd_and_back(install):
     assert not install(**IN_ETCD)
     assert install()
     assert programs(install) == ["key-used", "totp-guard"] and not SETTINGS.exists()
+
+
+@pytest.mark.parametrize("settings", [IN_ETCD, {}], ids=["etcd", "local"])
+def test_everything_is_removed(install, settings):
+    """Whatever the variables say at that time."""
+    install(**IN_ETCD)
+    assert install("remove", **settings)
+    assert not install.programs.exists() and not SETTINGS.parent.exists()
+    assert not install("remove", **settings)
 
 
 def test_files_of_the_operator_stay(install):
