@@ -11,7 +11,7 @@ from pathlib import Path
 from ansible_collections.fleetmfa.ssh.tests.support import libpam
 
 SERVICE = "guarded"
-TIMEOUT = 30
+TIMEOUT = 300
 
 _fork = multiprocessing.get_context("fork")
 

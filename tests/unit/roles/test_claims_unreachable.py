@@ -156,7 +156,7 @@ def test_local_claims_on_the_host_alone_and_leaves_a_record(store, fleet):
 def test_only_a_clear_yes_is_one(fleet, cluster, body):
     """Even with `local`: this store has answered."""
     with answering(cluster, http(body)) as store:
-        fleet.write_settings(endpoints=store.endpoint, unreachable="local")
+        fleet.write_settings(endpoints=store.endpoint, unreachable="local", timeout=300)
         assert not fleet.hosts[0].answer(fleet.token)
 
 

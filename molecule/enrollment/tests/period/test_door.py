@@ -13,7 +13,7 @@ TALK = """
 import json, socket, sys
 for text, times in json.loads(sys.stdin.read()):
     with socket.socket(socket.AF_UNIX) as door:
-        door.settimeout(20)
+        door.settimeout(120)
         door.connect("/run/fleetmfa/enroll.sock")
         try:
             door.sendall(text.encode("latin-1") * times)
