@@ -24,6 +24,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import NOT_SHOWN, is_secret, misplaced, refusal
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 PREFIX, INTERNAL = "mfa_", "mfa__"
 SECRET = "mfa_keys"
@@ -52,8 +53,8 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
                 _check_token(value)
             elif name in OF_PLAYBOOKS:
                 _refuse_secrets(value)
-            else:
-                raise FleetMfaError(_unknown(name, [*options, *OF_PLAYBOOKS]))
+            elif name not in STORE_VARIABLES:  # those are read where the store is opened, and some are secrets
+                raise FleetMfaError(_unknown(name, [*options, *OF_PLAYBOOKS, *STORE_VARIABLES]))
         except FleetMfaError as error:
             problems.append(f"{shown_name(name)}: {error}")
     if problems:
