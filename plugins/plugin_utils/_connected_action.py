@@ -32,7 +32,11 @@ class ConnectedAction(ActionBase):
         return {**result, **self.act()}
 
     def act(self) -> dict[str, Any]:
-        return self.module(self.MODULE, {**self._task.args, "_connection": self.connection_facts()})
+        return self.module(self.MODULE, {**self.arguments(), "_connection": self.connection_facts()})
+
+    def arguments(self) -> dict[str, Any]:
+        """What the module gets. Not what a task shows: callbacks are told the arguments of the task."""
+        return dict(self._task.args)
 
     def module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         hidden = SecretArguments(arguments)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -62,7 +63,7 @@ def _keys(draw) -> PersonKey:
         drift=draw(st.none() | st.builds(DriftSeen, _TIMES, st.integers(-60, 60))),
     )
     left = drawn.without_spent(draw(st.frozensets(st.sampled_from(CODES))), used)
-    return PersonKey(**{**drawn.__dict__, "codes": left})
+    return replace(drawn, codes=left)
 
 
 _EVENTS = st.builds(HistoryEvent, _TIMES, st.sampled_from(["root@web1", "operator"]), st.just("validated"), st.just(""))

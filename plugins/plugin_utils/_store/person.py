@@ -9,6 +9,7 @@ recorded but worked out, by `Person.current`, and everybody who has the same rec
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import FrozenSet, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code_id, key_id
@@ -59,7 +60,7 @@ class PersonKey:
     def __repr__(self) -> str:
         return f"PersonKey({self.id})"  # the content is secret, even in a traceback
 
-    @property
+    @cached_property
     def id(self) -> str:
         return key_id(decode_secret(self.secret), self.period)
 

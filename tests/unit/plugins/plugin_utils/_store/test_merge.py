@@ -6,30 +6,37 @@ from __future__ import annotations
 
 import functools
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.merge import merge
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import HistoryEvent, Person, Proven
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import DriftSeen, HistoryEvent, Person, Proven
 from ansible_collections.fleetmfa.ssh.tests.support.people import CODES, PEOPLE, START, key, person, spent
 
+# No limits of time: how long an example takes is the machine's business.
+on_any_machine = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
+
+@on_any_machine
 @given(PEOPLE, PEOPLE)
 def test_order_does_not_matter(one, other):
     assert merge(one, other) == merge(other, one)
 
 
+@on_any_machine
 @given(PEOPLE, PEOPLE, PEOPLE)
 def test_slices_do_not_matter(one, two, three):
     assert merge(merge(one, two), three) == merge(one, merge(two, three))
 
 
+@on_any_machine
 @given(PEOPLE, PEOPLE)
 def test_repetition_does_not_matter(one, other):
     merged = merge(one, other)
     assert merge(one, one) == one and merge(merged, one) == merged and merge(merged, merged) == merged
 
 
+@on_any_machine
 @given(st.lists(PEOPLE, min_size=1, max_size=6), st.data())
 def test_any_runs_of_any_slices_lead_to_the_same_record(records, data):
     """Each record is synced at least once, in any order, into one of two stores that sync with each other at the end."""
@@ -43,6 +50,7 @@ def test_any_runs_of_any_slices_lead_to_the_same_record(records, data):
     assert merge(*stores).current == everything.current
 
 
+@on_any_machine
 @given(PEOPLE, PEOPLE)
 def test_nothing_is_taken_back(one, other):
     merged = merge(one, other)
@@ -98,3 +106,14 @@ def test_a_leaver_is_denied_until_there_is_a_newer_generation():
     again = key("new", generation=2)
     assert _current(left, person(old), person(again)) == (None, again, False)
     assert not Person("alice").current.denied
+
+
+def test_of_one_key_the_first_validation_counts():
+    early, late = key(validated=Proven(START, "web2")), key(validated=Proven(START + 1, "web1"))
+    assert _current(person(late), person(early)).validated.validated == Proven(START, "web2")
+    assert _current(person(key(created=START + 1)), person(key(created=START))).pending.created == START
+
+
+def test_the_latest_drift_counts():
+    old, new = key(drift=DriftSeen(START, 40)), key(drift=DriftSeen(START + 1, 3))
+    assert _current(person(new), person(old)).pending.drift == DriftSeen(START + 1, 3)
