@@ -102,7 +102,7 @@ class Window:
         self._stream.feed(part)
         return True
 
-    def wait_for(self, pattern: str, seconds: float = 60) -> str:
+    def wait_for(self, pattern: str, seconds: float = 300) -> str:
         """The text of the window as soon as the pattern appears in it."""
         deadline = time.monotonic() + seconds
         while not re.search(pattern, self.text):
@@ -110,7 +110,7 @@ class Window:
                 raise AssertionError(f"{pattern!r} did not come; the window shows:\n{self.text}")
         return self.text
 
-    def wait_for_end(self, seconds: float = 60) -> int:
+    def wait_for_end(self, seconds: float = 300) -> int:
         """The exit status of the program; afterwards the final content of the window can be read."""
         deadline = time.monotonic() + seconds
         while self.read():

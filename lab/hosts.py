@@ -20,7 +20,7 @@ from lab.machine import last_lines
 
 LABEL = "fleetmfa.lab"
 MAX_COUNT = 500
-READY_SECONDS = 120
+READY_SECONDS = 300
 # Another program may take a port between the engine's choice and its use.
 START_TRIES = 3
 # The same for docker and podman, cgroup v1 and v2. Without AUDIT_CONTROL, pam_loginuid fails in an engine that was

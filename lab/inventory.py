@@ -10,6 +10,7 @@ from pathlib import Path
 
 MANAGER = "ansible"  # the account that Ansible logs in with
 ADDRESS = "127.0.0.1"
+TIMEOUT = 120  # seconds that a login, or sudo in it, may take on a busy machine; Ansible's own limit is 10
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def render(hosts: list[LabHost], engine: tuple[str, ...], private_key: Path, kno
         "ansible_user": MANAGER,
         "ansible_ssh_private_key_file": str(private_key),
         "ansible_ssh_common_args": ssh_arguments,
+        "ansible_ssh_timeout": TIMEOUT,
         "ansible_python_interpreter": "/usr/bin/python3",
         "lab_engine": list(engine),
         "lab_known_hosts": str(known),

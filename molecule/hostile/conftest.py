@@ -39,6 +39,15 @@ def server(request):
 
 
 @pytest.fixture
+def password(root):
+    """The password that all users of this host have during the test; otherwise they have none."""
+    users, value = os.environ["LAB_USERS"].split(), "of a test account"
+    root.run_expect([0], "printf '%s\\n' " + " ".join(f"'{user}:{value}'" for user in users) + " | chpasswd")
+    yield value
+    root.run_expect([0], f"for user in {' '.join(users)}; do usermod -p '!' $user; done")
+
+
+@pytest.fixture
 def gets_in_by_key(server):
     """Whether a user gets in by key alone, as scripts do: gets_in_by_key("bob")."""
 

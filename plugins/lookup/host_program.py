@@ -17,11 +17,11 @@ options:
   _terms:
     description:
       - Names of programs. V(mfa-enroll) is what users run; it has no rights of its own. V(mfa-enroll-service) answers it
-        as root, started by systemd for one request at a time.
+        as root, started by systemd for one request at a time. V(totp-claim) claims a token in the whole fleet, run by the guard.
     type: list
     elements: str
     required: true
-    choices: [mfa-enroll, mfa-enroll-service]
+    choices: [mfa-enroll, mfa-enroll-service, totp-claim]
   interpreter:
     description:
       - Path on the host of the Python that runs the program, 3.8 or later.
@@ -57,7 +57,11 @@ from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._program import build_program
 
-PROGRAMS = {"mfa-enroll": "_enroll.user.program", "mfa-enroll-service": "_enroll.root.service"}
+PROGRAMS = {
+    "mfa-enroll": "_enroll.user.program",
+    "mfa-enroll-service": "_enroll.root.service",
+    "totp-claim": "_claims.program",
+}
 
 
 class LookupModule(LookupBase):

@@ -182,6 +182,11 @@ CATALOGUE = {
         "high",
         "If you know the secret, give it to totp_key; otherwise rotate the key. If the log says it was shown, rotate it everywhere.",
     ),
+    "claims_fell_back": (
+        "medium",
+        "Find out why etcd did not answer (the log of totp-guard says why) and make it answer: until then a token counts once "
+        "on each host.",
+    ),
     "key_folder_open": (
         "critical",
         "Make root the owner of the folder and its parents, and remove write permission for others.",

@@ -54,6 +54,11 @@ options:
           - Write the file only if this path exists, for example the configuration folder of a program that may not be
             installed. If the path is missing, the file is treated as with O(state=absent).
         type: path
+      state:
+        description: With V(absent) this file is removed, whatever O(state) says of the others.
+        type: str
+        choices: [present, absent]
+        default: present
   state:
     description: Whether the files should be there; V(absent) removes them, and blocks byte for byte.
     type: str

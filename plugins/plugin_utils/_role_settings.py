@@ -24,6 +24,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import NOT_SHOWN, is_secret, misplaced, refusal
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._claim_settings import (
+    check_endpoint,
+    check_prefix,
+    claim_problems,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 PREFIX, INTERNAL = "mfa_", "mfa__"
@@ -57,6 +62,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
                 raise FleetMfaError(_unknown(name, [*options, *OF_PLAYBOOKS, *STORE_VARIABLES]))
         except FleetMfaError as error:
             problems.append(f"{shown_name(name)}: {error}")
+    problems += claim_problems(settings)
     if problems:
         raise FleetMfaError("; ".join(problems))
     settings.pop("keys", None)
@@ -208,8 +214,18 @@ def _users(value: Any) -> Any:
     return names
 
 
+def _endpoints(value: Any) -> list[str]:
+    """A single URL, or URLs separated by commas, may be given as a string."""
+    if isinstance(value, str):
+        found = _structure(value, list)
+        value = [url.strip() for url in value.split(",") if url.strip()] if found is None else found
+    if not isinstance(value, (list, tuple)):
+        raise FleetMfaError("must be a list of URLs, [https://one:2379, https://another:2379]")
+    return [check_endpoint(number, url) for number, url in enumerate(value, 1)]
+
+
 def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
-    own = {"mfa_users": _users, SECRET: _keys}
+    own = {"mfa_users": _users, SECRET: _keys, "mfa_claims_endpoints": _endpoints}
     return own.get(name) or _READERS[option["type"]]
 
 
@@ -274,5 +290,6 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "mfa_enrollment_start": _check_date,
     "mfa_group": _check_group,
     "mfa_issuer": _check_issuer,
+    "mfa_claims_prefix": check_prefix,
     "mfa_enrollment_extensions": _check_extensions,
 }

@@ -40,7 +40,7 @@ class GuardedHost:
         for name in ("keys", "guard", "pam.d"):
             (folder / name).mkdir(mode=0o700)
         self.secret = os.urandom(20)
-        self.step = _step_with_time_left()
+        self.step = step_with_time_left()
         self.write_key()
         self.write_service()
 
@@ -48,6 +48,9 @@ class GuardedHost:
         """The program as installed, but run by this shell instead of /bin/sh, and with its own directory."""
         program = self.folder / name
         text = installed_program(name).replace("#!/bin/sh", f"#!{self.folder}/sh", 1)
+        text = text.replace("=/etc/fleetmfa/", f"={self.folder}/").replace(
+            "=/usr/local/libexec/fleetmfa/", f"={self.folder}/"
+        )
         program.write_text(text.replace("PATH=/", f"PATH={self.directory.parent}:/", 1))
         program.chmod(0o755)
         return program
@@ -119,7 +122,7 @@ def installed_program(name: str) -> str:
     return variables["mfa__shebang"] + (ROLE / "files/usr/local/libexec/fleetmfa" / name).read_text()
 
 
-def _step_with_time_left() -> int:
+def step_with_time_left() -> int:
     """The current time step, or the next one shortly before its end, so that no test's tokens expire."""
     left = PERIOD - time.time() % PERIOD
     if left < SPARE_SECONDS:

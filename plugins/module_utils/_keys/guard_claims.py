@@ -3,8 +3,8 @@
 """Claims a token's step in the same records as the exactly-once guard, so that no token serves twice. Private.
 
 The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay unchanged, then one
-`lent NAME` if a login under another spelling of the user's name may have left a copy of the key, then one `claimed
-STEP...`.
+`lent NAME` if a login under another spelling of the user's name may have left a copy of the key, one `fell_back TIME`
+if a login was let in without a claim in the fleet (docs/claims.md), then one `claimed STEP...`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import l
 _LOCK_WITHIN = 5  # seconds, the same as in totp-guard
 _CLAIMED = b"claimed"
 _LENT = b"lent "
+_FELL_BACK = b"fell_back "
 
 
 def claim_step(folder: str, user: str, step: int) -> bool:
@@ -42,7 +43,18 @@ def claim_step(folder: str, user: str, step: int) -> bool:
 
 def lent_name(folder: str, user: str) -> str | None:
     """The spelling under which the guard has linked the user's key."""
+    lent = _recorded(folder, user, _LENT)
+    return None if lent is None else lent.decode("utf-8", "surrogateescape")
+
+
+def last_fallback(folder: str, user: str) -> int | None:
+    """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
+    time = _recorded(folder, user, _FELL_BACK)
+    return int(time) if time is not None and time.isdigit() else None
+
+
+def _recorded(folder: str, user: str, name: bytes) -> bytes | None:
     for line in (read_file(str(Path(folder) / user)) or b"").splitlines():
-        if line.startswith(_LENT):
-            return line[len(_LENT) :].decode("utf-8", "surrogateescape")
+        if line.startswith(name):
+            return line[len(name) :]
     return None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -13,6 +14,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import U
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Owners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
+
+# Seconds for which a login without a claim in the fleet is a finding: long enough for an audit once a week.
+FALLBACK_TOLD = 8 * 24 * 3600
 
 _FINDING = {"denied": "key_dead", "weak": "key_weak", "ignored": "key_malformed"}
 
@@ -50,6 +54,15 @@ def spelling_findings(state_dir: StateDir, group: EnforcedGroup) -> dict[str, li
         path = f"{state_dir.path}/{one.folder}/{one.name}"
         found[one.account].append(f"{path} is under another spelling of {one.account}: it is not used")
     return {account: [Finding("account_misspelled", tuple(evidence))] for account, evidence in found.items()}
+
+
+def fallback_findings(state_dir: StateDir, user: str, now: float) -> list[Finding]:
+    """A login that was let in without a claim in the fleet, since the claim store had not answered (docs/claims.md)."""
+    last = state_dir.last_fallback(user)
+    if last is None or now - last > FALLBACK_TOLD:
+        return []
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(last))
+    return [Finding("claims_fell_back", (f"{user}: let in on a claim on this host alone, last at {when}",))]
 
 
 def _finding(name: str, folder: str, evidence: str) -> Finding:

@@ -35,9 +35,10 @@ RANGES = {
     "recovery_codes": Range(0, 100, 5),
     "enrollment_days": Range(1, 365, 7),  # also for extensions
     "confirm_timeout": Range(15, 3600, 120),  # seconds
+    "claims_timeout": Range(1, 10, 3),  # seconds
 }
 # Module options with another name than the setting.
-SETTING_OF_OPTION = {"recovery_code_count": "recovery_codes"}
+SETTING_OF_OPTION = {"recovery_code_count": "recovery_codes", "timeout": "claims_timeout"}
 DEFAULT_ISSUER = "SSH"
 
 

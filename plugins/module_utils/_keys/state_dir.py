@@ -19,7 +19,11 @@ from typing import Callable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_records import EnforcedRecords
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step, lent_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import (
+    claim_step,
+    last_fallback,
+    lent_name,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import shown
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_uid
@@ -202,6 +206,10 @@ class StateDir:
     def was_asked(self, user: str) -> bool:
         """Whether the guard has a record of logins with a key that was never removed on purpose."""
         return os.path.lexists(self._file("guard", user))
+
+    def last_fallback(self, user: str) -> int | None:
+        """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
+        return last_fallback(self._folder("guard"), user)
 
     # Writing
 

@@ -5,12 +5,13 @@ Private."""
 
 from __future__ import annotations
 
+import time
 from typing import Collection, Container, Iterator, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import UserFacts, disagreements
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import read_key
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import fallback_findings, read_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
@@ -41,6 +42,7 @@ def key_findings(state_dir: StateDir, enforcement: Enforcement) -> Iterator[Find
     else:
         for user in state_dir.users():
             yield from read_key(state_dir, "pending", user)[1]
+            yield from fallback_findings(state_dir, user, time.time())
         users = {*state_dir.users(), *enforcement.group.members, *enforcement.accounts}
         for user in sorted(users.difference(misspelled(users))):
             yield from _disagreements(state_dir, user, enforcement)

@@ -63,7 +63,7 @@ def account_uid(user: str) -> int | None:
 
 def local_uid(user: str) -> int | None:
     """The user id of an account in this host's own passwd file, regardless of any directory."""
-    return next((uid for name, uid, _shell in _local_accounts() if name == user), None)
+    return next((uid for _name, uid, _shell in _local_accounts(f"{user}:")), None)
 
 
 def is_gone(user: str, was_local: bool) -> bool:
@@ -98,9 +98,10 @@ def shared_uid_text(names: list[str]) -> str:
     )
 
 
-def _local_accounts() -> Iterator[tuple[str, int, str]]:
+def _local_accounts(beginning: str = "") -> Iterator[tuple[str, int, str]]:
+    """Name, user id and shell of each line that begins like this."""
     for line in (read_file("/etc/passwd") or b"").decode("utf-8", "surrogateescape").splitlines():
-        fields = line.split(":")
+        fields = line.split(":") if line.startswith(beginning) else []
         if len(fields) >= 7 and fields[2].isdigit():
             yield fields[0], int(fields[2]), fields[6]
 

@@ -30,6 +30,7 @@ HOST_FILE = {
     "mode": {"type": "str", "default": "0644"},
     "block": {"type": "bool", "default": False},
     "only_beside": {"type": "path"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
 
@@ -42,6 +43,7 @@ class FileWish(TypedDict):
     mode: str  # octal
     block: bool
     only_beside: str | None
+    state: str  # present or absent
 
 
 class HostFileChange(FileChange):
@@ -62,7 +64,9 @@ def plan_host_files(files: list[FileWish], present: bool) -> list[FileChange]:
     for wish in files:
         if not os.path.isabs(wish["path"]):
             raise FleetMfaError(f"path: {wish['path']} is not absolute")
-        wanted = present and (not wish["only_beside"] or os.path.exists(wish["only_beside"]))
+        wanted = (
+            present and wish["state"] == "present" and (not wish["only_beside"] or os.path.exists(wish["only_beside"]))
+        )
         plan = _plan_block if wish["block"] else _plan_file
         changes.append(plan(wish, wanted))
     return changes

@@ -14,7 +14,7 @@ def seconds_since_boot() -> int:
 
 
 def test_guesses_held_open_together_get_no_further_than_the_limit(host):
-    host.write_key(rate_limit="3 30")
+    host.write_key(rate_limit="3 3600")
     logins = [host.login() for _round in range(200)]
     asked = [login for login in logins if login.has_prompt()]
     assert len(asked) == 3
@@ -26,13 +26,13 @@ def test_guesses_held_open_together_get_no_further_than_the_limit(host):
 
 
 def test_as_many_logins_as_the_limit_allows(host):
-    host.write_key(rate_limit="3 30")
+    host.write_key(rate_limit="3 3600")
     assert all(host.answer(host.token(offset)) for offset in (-1, 0, 1))
     assert not host.login().has_prompt()
 
 
 def test_hanging_up_does_not_give_an_attempt_back(host):
-    host.write_key(rate_limit="2 30")
+    host.write_key(rate_limit="2 3600")
     for _round in range(2):
         login = host.login()
         assert login.has_prompt()
@@ -41,7 +41,7 @@ def test_hanging_up_does_not_give_an_attempt_back(host):
 
 
 def test_refused_attempts_do_not_prolong_the_wait(host):
-    host.write_key(rate_limit="1 30")
+    host.write_key(rate_limit="1 3600")
     assert host.run("attempt").returncode == 0
     before = host.state.read_text()
     assert host.run("attempt").returncode == 1
@@ -49,7 +49,7 @@ def test_refused_attempts_do_not_prolong_the_wait(host):
 
 
 @pytest.mark.parametrize(
-    ("age", "allowed"), [(0, False), (25, False), (31, True), (-1000, True)], ids=["now", "recent", "over", "reboot"]
+    ("age", "allowed"), [(0, False), (10, False), (31, True), (-1000, True)], ids=["now", "recent", "over", "reboot"]
 )
 def test_an_attempt_counts_for_the_period_and_not_past_a_reboot(host, age, allowed):
     host.write_key(rate_limit="1 30")

@@ -50,7 +50,7 @@ def test_one_token_on_many_connections_lets_one_in_at_most(host):
 
 
 def test_the_limit_counts_all_spellings(host):
-    host.write_key(rate_limit="3 30")
+    host.write_key(rate_limit="3 3600")
     assert len(host.asked(6, names=SPELLINGS)) == 3
 
 

@@ -44,6 +44,9 @@ rm -rf /root/ssh /root/pam.d
 mv /root/met/* /root/
 rmdir /root/met
 """
+# What a variant of the guide does: the password and the token.
+WITH_PASSWORD = "sed -i 's/^#@include common-auth/@include common-auth/' /etc/pam.d/sshd /root/pam.d/sshd"
+WITHOUT_PASSWORD = "sed -i 's/^@include common-auth/#&/' /etc/pam.d/sshd /root/pam.d/sshd"
 DAVES = {"user": "dave", "secret": GUIDES.secret, "state": "validated"}
 
 
@@ -57,7 +60,9 @@ def guide(root):
     root.run_expect([0], AS_BEFORE)
 
 
-def test_entries_of_the_app_work_until_the_new_key_is_validated(guide, server, keys, site, policy, is_as_before):
+def test_entries_of_the_app_work_until_the_new_key_is_validated(
+    guide, password, root, server, keys, site, policy, is_as_before
+):
     def gets_in(user, whose):
         # The guide's files let a token be used again.
         token = keys["alice"].token() if whose == "alice" else GUIDES.now()
@@ -72,9 +77,14 @@ def test_entries_of_the_app_work_until_the_new_key_is_validated(guide, server, k
     told = "host_tokens: /etc/pam.d/sshd:1 pam_google_authenticator.so: {} with ~/.google_authenticator: {};"
     assert all(gets_in(user, "guide") for user in ("alice", "bob", "dave")) and not gets_in("carol", "guide")
     went_well, printed = run("-e", "mfa_factors=password+totp")
+    assert not went_well and "PAM does not look at the password in shadow" in printed
+    assert is_as_before()
+    root.run_expect([0], WITH_PASSWORD)
+    went_well, printed = run("-e", "mfa_factors=password+totp")
     assert not went_well and "would be asked for two tokens" in printed
     assert told.format("3 users", "alice, bob, dave") in printed
     assert is_as_before()
+    root.run_expect([0], WITHOUT_PASSWORD)
     entries = yaml.safe_load((SCENARIO / "keys.yml").read_text())["mfa_keys"]
     entries = [DAVES if entry["user"] == "dave" else entry for entry in entries]
     went_well, printed = run("-e", json.dumps({"mfa_keys": entries}))

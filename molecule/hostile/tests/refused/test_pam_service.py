@@ -41,8 +41,8 @@ def gets_in(server, keys):
     [
         # sshd would fall back to `other`.
         ("/root/away", "there is no PAM service ssh-corp in /etc/pam.d"),
-        # sshd finds it there, an include does not.
-        ("/usr/lib/pam.d", "PAM service ssh-corp is /usr/lib/pam.d/ssh-corp, where an include need not find it"),
+        # sshd finds it there, an include may not.
+        ("/usr/lib/pam.d", "PAM service ssh-corp is /usr/lib/pam.d/ssh-corp, where an include may not find it"),
     ],
 )
 def test_service_that_cannot_be_included_is_refused(folder, said, root, site):

@@ -47,6 +47,9 @@ def test_a_program_has_what_it_needs_and_no_more(install):
         "what runs as the user can do nothing with keys"
     )
     assert {"_enroll/root/service.py", "_enroll/root/desk.py", "_keys/two_tokens.py"} <= service
+    assert modules(install("totp-claim")) == {
+        "_errors.py", *(f"_claims/{name}.py" for name in ("etcd", "https", "name", "program", "settings"))
+    }, "whoever logs in waits for every file"  # fmt: skip
     assert not service & {"_enroll/user/terminal.py", "_enroll/user/qr_code.py", "_enroll/user/dialogue.py"}, (
         "what runs as root has no terminal"
     )
@@ -84,7 +87,7 @@ def test_it_starts_isolated(install, name, tmp_path):
     done = subprocess.run(
         [install(name), "--help"], cwd=evil, env=settings, capture_output=True, text=True, check=False
     )
-    assert "usage: mfa-enroll" in done.stdout + done.stderr
+    assert f"usage: {name}" in done.stdout + done.stderr
     assert "evil" not in done.stdout + done.stderr
 
 

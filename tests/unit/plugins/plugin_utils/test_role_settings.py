@@ -19,7 +19,7 @@ OF_TYPE = {
     kind: sorted(name for name, option in OPTIONS.items() if option["type"] == kind and "choices" not in option)
     for kind in ("bool", "int", "list", "dict", "str", "path")
 }
-NAMES = [name for name in OF_TYPE["list"] if name != "mfa_keys"]
+NAMES = [name for name in OF_TYPE["list"] if name not in ("mfa_keys", "mfa_claims_endpoints")]
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -109,7 +109,7 @@ def test_paths(name):
 @pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if "choices" in option])
 def test_choices(name):
     for value in OPTIONS[name]["choices"]:
-        assert read(name, value) == value
+        assert read_settings(OPTIONS, {name: value, "mfa_claims_endpoints": ["https://etcd1:2379"]})[name[4:]] == value
     for value in (SECRET, "", True, ["present"], OPTIONS[name]["choices"][0].upper()):
         assert SECRET not in refused(name, value)
 
@@ -142,6 +142,48 @@ def test_extensions():
 def test_groups_and_issuers():
     assert "local group" in refused("mfa_group", "MFA Users")
     assert "colon" in refused("mfa_issuer", "Example: Inc")
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("https://etcd1:2379", ["https://etcd1:2379"]),
+        ("https://a.example,https://192.0.2.1:2379/", ["https://a.example", "https://192.0.2.1:2379"]),
+        (["https://[2001:db8::1]:2379"], ["https://[2001:db8::1]:2379"]),
+        ("[https://a, https://b]", ["https://a", "https://b"]),
+    ],
+)
+def test_endpoints(value, meant):
+    assert read("mfa_claims_endpoints", value) == meant
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://a:2379", "a:2379", "https://", "https://a:0", "https://a:65536", "https://a/v3", "https://u:p@a:1", "https://a b",
+     "https://a\n", "https://-a", 7, None, ["https://a"]],
+)  # fmt: skip
+def test_invalid_endpoints(url):
+    assert "entry 2 is not https://HOST:PORT" in refused("mfa_claims_endpoints", ["https://a:2379", url])
+
+
+@pytest.mark.parametrize("value", [7, {}, True, "[https://a"])
+def test_endpoints_that_are_no_list(value):
+    refused("mfa_claims_endpoints", value)
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a" * 101, "a=b"])
+def test_invalid_prefixes(value):
+    assert "may have 1 to 100 letters" in refused("mfa_claims_prefix", value)
+
+
+def test_claims_in_etcd_need_endpoints_and_the_guard():
+    endpoints = {"mfa_claims_endpoints": "https://etcd1:2379"}
+    with pytest.raises(FleetMfaError, match="^mfa_claims_endpoints: is empty; mfa_claims: etcd needs"):
+        read_settings(OPTIONS, {"mfa_claims": "etcd", "mfa_claims_endpoints": []})
+    with pytest.raises(FleetMfaError, match="^mfa_claims: etcd needs mfa_guard: true"):
+        read_settings(OPTIONS, {"mfa_claims": "etcd", "mfa_guard": False, **endpoints})
+    assert read_settings(OPTIONS, {"mfa_claims": "local", "mfa_guard": False, "mfa_claims_endpoints": []})
+    assert read_settings(OPTIONS, {"mfa_claims": "etcd", "mfa_guard": True, **endpoints})
 
 
 KEYS = {

@@ -72,7 +72,15 @@ def test_refused_by_all_with_one_text(shape, tmp_path):
     text, told = REFUSED[shape]
     (tmp_path / "sshd").write_bytes(text)
     path = str(tmp_path / "sshd")
-    wish = {"path": path, "content": "x", "block": True, "encoding": "text", "mode": "0644", "only_beside": None}
+    wish = {
+        "path": path,
+        "content": "x",
+        "block": True,
+        "encoding": "text",
+        "mode": "0644",
+        "only_beside": None,
+        "state": "present",
+    }
     for read in (
         lambda: split(text, path),
         lambda: made_folder(text, path),
@@ -169,6 +177,7 @@ def test_pam_sshd_and_start_up_files_come_back(text, tmp_path_factory):
         "encoding": "text",
         "mode": "0644",
         "only_beside": None,
+        "state": "present",
     }
     for wanted in (True, False):
         for change in plan_host_files([wish], wanted):
