@@ -61,10 +61,11 @@ screens: deps ## Render docs/screens from a real enrollment
 # --- tests ----------------------------------------------------------------------------------------------------------
 
 .PHONY: measure
-measure: deps ## What a run costs, with few users and with many, and what the guard and a claim in etcd cost a login
+measure: deps ## What a run costs, with few users and with many, what the guard and a claim in etcd cost a login, and the key store
 	@python3 tests/measure/cost.py
 	@python3 tests/measure/guard.py
 	@python3 tests/measure/claims.py
+	@python3 tests/measure/store.py
 
 .PHONY: test unit docs-test lint sanity molecule build check-release
 test: deps ## What CI runs: unit, docs, lint, sanity, build, molecule (SCENARIOS="default rollback"; default: all)

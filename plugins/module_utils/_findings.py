@@ -156,6 +156,22 @@ CATALOGUE = {
         "high",
         "Run totp_key (playbook site), which adds the missing line: until then the PAM module accepts more than it should.",
     ),
+    "key_not_collected": (
+        "medium",
+        "Correct what the evidence names; the key stays on its host, and the key store does not have it.",
+    ),
+    "key_displaced": (
+        "high",
+        "Ask the person which key is on the device; if the other one is unknown to the person, revoke it and look at its host.",
+    ),
+    "token_used_twice": (
+        "high",
+        "Ask the person whether both logins were theirs; somebody may have seen the token being typed.",
+    ),
+    "host_clock_off": (
+        "medium",
+        "Set the host's clock from network time, then run sync again; until then nothing is collected from it.",
+    ),
     "key_malformed": ("high", "Rotate the key (totp_key): recovery codes after a malformed line do not work."),
     "key_dead": ("critical", "Rotate the key (totp_key): the PAM module denies every login with this file."),
     "pending_key_faulty": (

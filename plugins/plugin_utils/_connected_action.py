@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import controller_name
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import answers_token_prompt, logs_in
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._secret_arguments import SecretArguments
 
@@ -33,7 +32,11 @@ class ConnectedAction(ActionBase):
         return {**result, **self.act()}
 
     def act(self) -> dict[str, Any]:
-        return self.module(self.MODULE, {**self._task.args, "_connection": self.connection_facts()})
+        return self.module(self.MODULE, {**self.arguments(), "_connection": self.connection_facts()})
+
+    def arguments(self) -> dict[str, Any]:
+        """What the module gets. Not what a task shows: callbacks are told the arguments of the task."""
+        return dict(self._task.args)
 
     def module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         hidden = SecretArguments(arguments)
@@ -50,7 +53,7 @@ class ConnectedAction(ActionBase):
             "uid": self._login_uid() if self.logs_in else None,
             "answers_token": answers_token_prompt(self._connection),
             "logs_in": self.logs_in,
-            "controller": f"{_own_name()}@{socket.gethostname()}",
+            "controller": controller_name(),
         }
 
     def _login_uid(self) -> int:
@@ -69,10 +72,3 @@ class ConnectedAction(ActionBase):
                 "account prints"
             )
         return int(words[-1])
-
-
-def _own_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container that runs as a user id without a name
-        return "unknown"

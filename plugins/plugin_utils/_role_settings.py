@@ -29,6 +29,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._claim_settings impor
     check_prefix,
     claim_problems,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 PREFIX, INTERNAL = "mfa_", "mfa__"
 SECRET = "mfa_keys"
@@ -57,8 +58,8 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
                 _check_token(value)
             elif name in OF_PLAYBOOKS:
                 _refuse_secrets(value)
-            else:
-                raise FleetMfaError(_unknown(name, [*options, *OF_PLAYBOOKS]))
+            elif name not in STORE_VARIABLES:  # those are read where the store is opened, and some are secrets
+                raise FleetMfaError(_unknown(name, [*options, *OF_PLAYBOOKS, *STORE_VARIABLES]))
         except FleetMfaError as error:
             problems.append(f"{shown_name(name)}: {error}")
     problems += claim_problems(settings)

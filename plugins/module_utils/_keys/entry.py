@@ -215,5 +215,7 @@ class KeyEntry:
                 codes = generate_recovery_codes(self._call.recovery_code_count)
             self._hide([secret, *codes])
             new = KeyFile.create(secret, *self._managed(old), codes, self._now, self._period_after(old))
+            if old is not None:
+                new = new.with_meta(generation=old.generation + 1)
             self._new = new if self._secret else new.with_meta(**made_here())
         return self._new

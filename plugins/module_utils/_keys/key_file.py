@@ -16,6 +16,7 @@ import secrets
 from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code_id
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file_lines import (
     MAXIMUM_SIZE,
     KeyFileLines,
@@ -66,8 +67,8 @@ class KeyFile:
         cls, secret: str, settings: KeySettings, issuer: str, account: str,
         recovery_codes: Iterable[str], now: float, period: int = DEFAULT_PERIOD,
     ) -> KeyFile:  # fmt: skip
-        lines = KeyFileLines((canonical_secret(secret), *recovery_codes))
-        key = cls(lines.with_option("STEP_SIZE", str(period))).with_meta(since=int(now))
+        lines = KeyFileLines((canonical_secret(secret),)).with_option("STEP_SIZE", str(period))
+        key = cls(lines).with_recovery_codes(recovery_codes).with_meta(since=int(now))
         return key.merged(settings, issuer, account)
 
     def render(self) -> bytes:
@@ -189,6 +190,24 @@ class KeyFile:
         return uid if isinstance(uid, int) else None
 
     @property
+    def generation(self) -> int:
+        """How often the user's key was replaced, counted from 1; the key store compares keys by it."""
+        generation = self.meta.get("generation")
+        return generation if isinstance(generation, int) else 1
+
+    @property
+    def given_codes(self) -> set[str] | None:
+        """The ids of all recovery codes that the file ever had, spent ones included; None if nobody has recorded them
+        (a file of version 0.1.0)."""
+        given = self.meta.get("codes")
+        return {*map(str, given)} if isinstance(given, list) else None
+
+    def code_ids(self, codes: Iterable[str]) -> set[str]:
+        """Empty if line 1 is not a usable secret."""
+        secret = self.secret
+        return {code_id(secret, code) for code in codes} if secret is not None else set()
+
+    @property
     def since(self) -> int | None:
         since = self.meta.get("since")
         return since if isinstance(since, int) else None
@@ -277,7 +296,14 @@ class KeyFile:
         return self if self.uid is not None else self.with_meta(uid=uid)
 
     def with_recovery_codes(self, codes: Iterable[str]) -> KeyFile:
-        return KeyFile(self._lines.with_recovery_codes(codes))
+        """With these codes left. The PAM module removes a spent code, so a record of all is kept: what is missing was
+        spent, or replaced, and must not come back from another host."""
+        codes = list(codes)
+        given = (self.given_codes or set()) | self.code_ids([*self.recovery_codes, *codes])
+        return KeyFile(self._lines.with_recovery_codes(codes)).with_given_codes(given)
+
+    def with_given_codes(self, given: Iterable[str]) -> KeyFile:
+        return self.with_meta(codes=sorted(given))
 
     # What may be reported
 

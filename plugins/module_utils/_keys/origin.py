@@ -16,7 +16,7 @@ from typing import TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 
-HOST, OPERATOR = "host", "operator"
+HOST, OPERATOR, STORE = "host", "operator", "store"
 MACHINE_ID = "/etc/machine-id"
 
 UNKNOWN_ORIGIN = (
@@ -40,6 +40,11 @@ def made_here() -> Origin:
 def given_by_operator() -> Origin:
     """The record for a key whose secret was given by a run of Ansible."""
     return {"origin": OPERATOR, "machine": None}
+
+
+def from_store() -> Origin:
+    """The record for a key of the fleet's key store: other hosts have it, too."""
+    return {"origin": STORE, "machine": None}
 
 
 def may_be_shown(key: KeyFile) -> bool:

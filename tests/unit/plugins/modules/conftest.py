@@ -24,7 +24,7 @@ class TestHost:
         self.state_dir = StateDir(str(folder))
 
     def run(self, module, check=False, diff=False, **options):
-        if module in ("totp_key", "totp_validate"):
+        if module in ("totp_key", "totp_key_distribute", "totp_validate"):
             options.setdefault("unknown_first_factor", "accept")  # a private /etc has no sshd to ask
         return self._run_module(module, check_mode=check, diff_mode=diff, state_dir=str(self.path), **options)
 

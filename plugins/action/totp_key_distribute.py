@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's side of module totp_key_distribute: reads the key store, and makes the new login that confirms the
+change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._joining_action import JoiningAction
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.handout import handout
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import person_of
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import places_of, refuse_misplaced, store_of
+
+
+class ActionModule(JoiningAction):
+    MODULE = "fleetmfa.ssh.totp_key_distribute"
+
+    def arguments(self) -> dict[str, Any]:
+        given = super().arguments()
+        variables = self._task_vars or {}
+        if "_stored" in given:
+            raise AnsibleActionFail("_stored is no option: it is read in the key store; take it out of the task")
+        try:
+            refuse_misplaced(given)
+            store = store_of(self, variables)
+            head, accounts = store.head, given.get("accounts")
+            if not isinstance(accounts, list):
+                raise FleetMfaError("accounts: give the list that totp_key_collect has returned")
+            names = {str(one): person_of(str(one), places_of(variables), head.aliases) for one in accounts}
+            people = store.read(sorted(set(names.values())))
+        except FleetMfaError as error:
+            raise AnsibleActionFail(str(error)) from None
+        handed_out = [handout(people[name], account) for account, name in names.items() if name in people]
+        return {**given, "_stored": {"store": head.id, "people": handed_out}}

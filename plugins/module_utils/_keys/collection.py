@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""What the key store has to know of a host: validated keys, and what was spent of them. Private to the collection.
+
+Pending keys stay where they are: nobody has proven to have one.
+"""
+
+from __future__ import annotations
+
+import grp
+import pwd
+from typing import Iterable, TypedDict
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_name, human_accounts
+
+GROUP_MARK = "%"  # %admins: the members of a group, as sudoers(5) writes it
+
+
+class CollectedKey(TypedDict):
+    """One validated key, with its secret. Steps and times are seconds divided by the period, and seconds."""
+
+    user: str
+    secret: str
+    period: int
+    issuer: str
+    account: str
+    generation: int
+    since: int
+    codes: list[str]
+    spent: list[str]
+    used: list[int]
+    drift: int | None
+    store: str | None
+
+
+def selected_accounts(users: Iterable[str], people: bool, host: MfaHost) -> list[str]:
+    """The accounts of this host named by `users` (names and %groups) and, with `people`, the human ones; no exempt one.
+
+    A name without an account here is left out: the lists are meant for a whole fleet.
+    """
+    names = {name for user in users for name in _named(user)}
+    if people:
+        names.update(human_accounts())
+    return sorted(name for name in names if name not in host.exempt)
+
+
+def _named(user: str) -> Iterable[str]:
+    if not user.startswith(GROUP_MARK):
+        check_user_name(user)
+        names = [user]
+    else:
+        try:
+            group = grp.getgrnam(user[len(GROUP_MARK) :])
+        except KeyError:
+            return []
+        names = [*group.gr_mem, *(entry.pw_name for entry in pwd.getpwall() if entry.pw_gid == group.gr_gid)]
+    return filter(None, map(account_name, names))
+
+
+def collected_keys(accounts: Iterable[str], host: MfaHost) -> tuple[list[CollectedKey], dict[str, str]]:
+    """The keys, and the users whose key cannot be used, with the reason."""
+    found, unusable = [], {}
+    for user in accounts:
+        try:
+            key = host.state_dir.validated(user)
+            if key is None or is_locked(key):
+                continue
+            why = host.state_dir.why_denied(user)
+            if why is None:
+                found.append(_collected(user, key))
+        except FleetMfaError as error:
+            why = str(error)
+        if why:
+            unusable[user] = why
+    return found, unusable
+
+
+def _collected(user: str, key: KeyFile) -> CollectedKey:
+    left, store, drift = key.code_ids(key.recovery_codes), key.meta.get("store"), key.meta.get("drift_seconds")
+    return {
+        "user": user,
+        "secret": key.secret_text,
+        "period": key.period,
+        "issuer": key.issuer,
+        "account": key.account,
+        "generation": key.generation,
+        "since": key.since or 0,
+        "codes": key.recovery_codes,
+        "spent": sorted((key.given_codes or set()) - left),
+        "used": sorted(set(key.used_steps) - set(key.meta_numbers("burnt"))),
+        "drift": drift if isinstance(drift, int) else None,
+        "store": store if isinstance(store, str) else None,
+    }
+
+
+def is_locked(key: KeyFile) -> bool:
+    """Whether nobody has this key: it only denies a user whose keys were revoked."""
+    return bool(key.meta.get("locked"))

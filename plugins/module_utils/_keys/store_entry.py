@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""What the key store wants for one user's keys on this host, in the place of an operator's entry. Private.
+
+A host must be able to deny a leaver who was never enforced here, and must not lose members of the enforced group to a
+missing file. So a revoked user gets a validated key that nobody has ("locked"), and is enforced like everybody else.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable, TypedDict
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.collection import is_locked
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import CallSettings, KeyEntry, Keys
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import key_id
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import OPERATOR, from_store
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, decode_secret, generate_secret
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import local_uid
+
+
+class StoredKey(TypedDict):
+    """A key as the action of module totp_key_distribute passes it."""
+
+    secret: str
+    period: int
+    issuer: str
+    account: str
+    generation: int
+    since: int
+    recovery_codes: list[str]
+    spent_codes: list[str]
+    burnt_steps: list[int]
+
+
+class StoredPerson(TypedDict):
+    """`known` are the ids of all keys of the person; `validated` or `pending` is None if there is no such key."""
+
+    user: str
+    revoked_through: int
+    denied: bool
+    known: list[str]
+    validated: StoredKey | None
+    pending: StoredKey | None
+
+
+class StoreEntry(KeyEntry):
+    """`store` is the id of the key store, which a key file records."""
+
+    def __init__(
+        self, person: StoredPerson, store: str, call: CallSettings, now: float, hide: Callable[[Iterable[str]], None]
+    ):
+        super().__init__({"user": person["user"]}, call, now, hide)
+        self._person = person
+        self._store = store
+        self._made: dict[str, KeyFile] = {}
+        for key in filter(None, (person["validated"], person["pending"])):
+            hide([key["secret"], *key["recovery_codes"]])
+        self.uncollected = False  # whether a key of this host stays because the store does not know it yet
+
+    @property
+    def denied(self) -> bool:
+        return self._person["denied"]
+
+    @property
+    def is_known_new_key(self) -> bool:
+        return True
+
+    def check(self) -> None:
+        for key in filter(None, (self._person["validated"], self._person["pending"])):
+            decode_secret(key["secret"])
+            check_range("period", key["period"])
+            for label in filter(None, (key["issuer"], key["account"])):
+                check_label(label, "issuer or account")
+
+    def wanted(self, now: Keys) -> Keys:
+        """Applying it to its own result changes nothing."""
+        validated = self._validated_now(now)
+        return Keys(self._pending_now(now, validated), validated)
+
+    def _validated_now(self, now: Keys) -> KeyFile | None:
+        here, stored = now.validated, self._person["validated"]
+        if self.denied:
+            return self._locked(here)
+        if stored is None:
+            return here if here is None or not self._is_revoked(here) else self._locked(here)
+        if here is not None and not _is(here, stored) and self._stays(here, stored):
+            self.uncollected = True
+            return here
+        return self._as_stored(next((key for key in now[::-1] if key and _is(key, stored)), None), stored, True)
+
+    def _stays(self, here: KeyFile, stored: StoredKey) -> bool:
+        """A key that was validated here after the store was told of this host's keys."""
+        known = here.secret is None or key_id(here.secret, here.period) in self._person["known"]
+        older = here.generation < stored["generation"] or self._is_revoked(here)
+        return not (known or older or is_locked(here))
+
+    def _pending_now(self, now: Keys, validated: KeyFile | None) -> KeyFile | None:
+        here, stored = now.pending, self._person["pending"]
+        if self.denied:
+            return None
+        newest = max(stored["generation"] if stored else 0, validated.generation if validated else 0)
+        if here is not None and here.generation > newest and not self._is_revoked(here):
+            return here
+        if stored is not None:
+            return self._as_stored(here if here and _is(here, stored) else None, stored, False)
+        return None if here is None or validated is not None or self._is_revoked(here) else here
+
+    def _is_revoked(self, key: KeyFile) -> bool:
+        return key.generation <= self._person["revoked_through"]
+
+    def _locked(self, here: KeyFile | None) -> KeyFile:
+        if here is not None and is_locked(here):
+            return here
+        generation = max(1, self._person["revoked_through"])
+        key = self._file("locked", here, generate_secret(), [], self._call.period)
+        return key.with_meta(locked=True, generation=generation, store=self._store, was_validated=True, **from_store())
+
+    def _as_stored(self, here: KeyFile | None, stored: StoredKey, validated: bool) -> KeyFile:
+        """The key as this host has it, or a new file; run-time state is only added to."""
+        key = here or self._file(stored["secret"], None, stored["secret"], stored["recovery_codes"], stored["period"])
+        issuer = (here and here.issuer) or stored["issuer"] or key.issuer
+        account = (here and here.account) or stored["account"] or key.account
+        key = key.merged(self._call.over(key.settings), issuer, account).owned_by(local_uid(self.user))
+        key = _with_codes(key, stored)
+        steps = [step for step in stored["burnt_steps"] if step >= key.accepted_steps(self._now).start]
+        missing = set(steps) - set(key.used_steps)
+        if missing:
+            key = key.with_burnt(missing)
+        since = stored["since"] if here is None else key.since
+        proven = True if validated or key.was_validated else None
+        known = {"generation": stored["generation"], "store": self._store, "since": since, "was_validated": proven}
+        key = key.with_meta(**known)
+        # Neither kind is shown, and a run of the role would record the operator again.
+        return key if key.origin == OPERATOR else key.with_meta(**from_store())
+
+    def _file(self, name: str, old: KeyFile | None, secret: str, codes: list[str], period: int | None) -> KeyFile:
+        """Made once, so that planning twice gives the same."""
+        if name not in self._made:
+            self._hide([secret])
+            settings, issuer, account = self._managed(old)
+            length = period or self._period_after(old)
+            created = KeyFile.create(secret, KeySettings(*settings), issuer, account, codes, self._now, length)
+            self._made[name] = created.owned_by(local_uid(self.user))
+        return self._made[name]
+
+
+def _is(key: KeyFile, stored: StoredKey) -> bool:
+    return key.is_key(decode_secret(stored["secret"]), stored["period"])
+
+
+def _with_codes(key: KeyFile, stored: StoredKey) -> KeyFile:
+    """Without codes that were spent elsewhere, and with those that this file never had.
+
+    A code that the file had and has no more was spent here, even if the store does not know that yet. Of a file that does
+    not record its codes nobody can tell, so it gets no more of them.
+    """
+    given, spent = key.given_codes, set(stored["spent_codes"])
+    left = [code for code in key.recovery_codes if not key.code_ids([code]) <= spent]
+    if given is not None:
+        left += [code for code in stored["recovery_codes"] if not key.code_ids([code]) <= given]
+    if left != key.recovery_codes:
+        key = key.with_recovery_codes(left)
+    return key.with_given_codes((key.given_codes or set()) | key.code_ids([*left, *stored["recovery_codes"]]))

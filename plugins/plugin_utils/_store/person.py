@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""A person of the fleet as the key store knows them: all keys, what was spent of them, and who did what. Private.
+
+Nothing in a record is ever taken back, things are only added (`merge.py`). Which of the keys counts is therefore not
+recorded but worked out, by `Person.current`, and everybody who has the same record works out the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import FrozenSet, Mapping, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code_id, key_id
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import URI_PERIOD, decode_secret
+
+Hosts = FrozenSet[str]
+
+
+class Proven(NamedTuple):
+    """When (seconds since the epoch) and on which host a key was validated."""
+
+    when: int
+    host: str
+
+
+class DriftSeen(NamedTuple):
+    """By how many seconds the device's clock was ahead, and when that was seen."""
+
+    when: int
+    seconds: int
+
+
+class HistoryEvent(NamedTuple):
+    """What somebody did, without secrets. Two events with the same content are one event."""
+
+    when: int
+    who: str
+    what: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class PersonKey:
+    """One TOTP key: SHA1 and six digits, since the PAM module checks no others."""
+
+    secret: str  # base32, as canonical_secret returns it
+    period: int = URI_PERIOD  # seconds
+    issuer: str = ""
+    account: str = ""
+    generation: int = 1
+    created: int = 0
+    validated: Proven | None = None  # None: pending
+    codes: frozenset[str] = frozenset()  # recovery codes that are left
+    spent: frozenset[str] = frozenset()  # ids of recovery codes (code_id) that were used anywhere
+    burnt: Mapping[int, Hosts] = field(default_factory=dict)  # time step -> the hosts on which its token was used
+    drift: DriftSeen | None = None
+
+    def __repr__(self) -> str:
+        return f"PersonKey({self.id})"  # the content is secret, even in a traceback
+
+    @cached_property
+    def id(self) -> str:
+        return key_id(decode_secret(self.secret), self.period)
+
+    def without_spent(self, codes: frozenset[str], spent: frozenset[str]) -> frozenset[str]:
+        """Those of the codes that are not among the spent ones."""
+        secret = decode_secret(self.secret)
+        return frozenset(code for code in codes if code_id(secret, code) not in spent) if spent else codes
+
+
+class CurrentKeys(NamedTuple):
+    """What counts for a person now. `denied`: a leaver, or somebody whose every key was revoked."""
+
+    validated: PersonKey | None
+    pending: PersonKey | None
+    denied: bool
+
+
+@dataclass(frozen=True)
+class Person:
+    user: str  # the person's name in the fleet
+    keys: Mapping[str, PersonKey] = field(default_factory=dict)  # by id
+    revoked_through: int = 0  # keys of this generation and of all before it are dead
+    history: frozenset[HistoryEvent] = frozenset()
+
+    def with_key(self, key: PersonKey) -> Person:
+        return Person(self.user, {**self.keys, key.id: key}, self.revoked_through, self.history)
+
+    @property
+    def newest_generation(self) -> int:
+        """0 if there was never a key."""
+        return max((key.generation for key in self.keys.values()), default=0)
+
+    @property
+    def current(self) -> CurrentKeys:
+        """The newest generation wins; in one generation the key that was validated first, then by host, then by id.
+
+        A pending key counts beside the validated one only if it is newer (a rotation).
+        """
+        living = [key for key in self.keys.values() if key.generation > self.revoked_through]
+        validated = min((key for key in living if key.validated), key=_rank, default=None)
+        newer = [key for key in living if not key.validated and _is_newer(key, validated)]
+        return CurrentKeys(validated, min(newer, key=_rank, default=None), bool(self.revoked_through) and not living)
+
+
+def _is_newer(key: PersonKey, validated: PersonKey | None) -> bool:
+    return validated is None or key.generation > validated.generation
+
+
+def _rank(key: PersonKey) -> tuple[int, Proven, str]:
+    return -key.generation, key.validated or Proven(key.created, ""), key.id

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""Opens the key store that the variables mfa_store… name. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_options import read_login
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import HASHI_PREFIX, STORE_VARIABLES
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_file import VaultFile
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import Secrets, VaultText
+
+try:
+    from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_vault import HashiVault
+
+    HAS_HVAC = True
+except ImportError:
+    HAS_HVAC = False
+
+BACK_ENDS = ("vault_file", "hashi_vault")
+
+
+def open_store(variables: Mapping[str, Any], secrets: Secrets) -> Store:
+    """`variables` are those of STORE_VARIABLES that are set; `secrets` are the vault secrets of the run.
+
+    A FleetMfaError names the variable that is wrong. A vault_file is read when something is asked of it.
+    """
+    given = {name: _text(name, variables[name]) for name in STORE_VARIABLES if variables.get(name) not in (None, "")}
+    back_end = given.get("mfa_store", "")
+    if back_end not in BACK_ENDS:
+        problem = f"must be one of {', '.join(BACK_ENDS)}" if back_end else "is missing; set it to vault_file"
+        raise FleetMfaError(f"mfa_store: {problem} (docs/key_store.md)")
+    path = given.get("mfa_store_path", "")
+    if not path:
+        what = "the file that holds the keys" if back_end == "vault_file" else "the path of the keys in the KV engine"
+        raise FleetMfaError(f"mfa_store_path: is missing; set it to {what}")
+    if back_end == "vault_file":
+        return VaultFile(path, VaultText(secrets, given.get("mfa_store_vault_id")))
+    login = read_login({name[len(HASHI_PREFIX) :]: value for name, value in given.items()}, HASHI_PREFIX)
+    if not HAS_HVAC:
+        raise FleetMfaError(
+            "mfa_store: hashi_vault needs the Python library hvac on the controller; install it (pip install hvac)"
+        )
+    return HashiVault(path, login)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise FleetMfaError(f"{name}: must be a text of one line")
+    return value
