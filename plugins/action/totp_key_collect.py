@@ -54,6 +54,9 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error), result={"changed": error.changed}) from None
         host = str(variables["inventory_hostname"])
         taken["findings"] = merged([*taken["findings"], *_host_findings(host, offset, found.pop("unusable"))])
+        for finding in taken["findings"]:
+            # Nobody reads the result of a run that went well, and some of these are said only once.
+            self._display.warning(str(finding))
         taken["findings"] = [finding.as_dict() for finding in taken["findings"]]
         return {**result, **found, **taken, "collected": len(keys), "clock_offset": offset}
 

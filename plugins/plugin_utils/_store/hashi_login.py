@@ -7,18 +7,27 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Iterator
 
-import hvac
-import requests
-from hvac import exceptions
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_options import VaultLogin
+
+try:
+    import hvac
+    import requests
+    from hvac import exceptions
+except ImportError:
+    HAS_HVAC = False
+else:
+    HAS_HVAC = True
 
 _TIMEOUT = 30  # seconds
 
 
 def log_in(login: VaultLogin) -> Any:
     """An hvac client."""
+    if not HAS_HVAC:
+        raise FleetMfaError(
+            "mfa_store: hashi_vault needs the Python library hvac on the controller; install it (pip install hvac)"
+        )
     client = hvac.Client(
         url=login.url, token=login.token, namespace=login.namespace, verify=login.ca_cert or True, timeout=_TIMEOUT
     )

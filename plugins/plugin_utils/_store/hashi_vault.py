@@ -12,12 +12,11 @@ and we begin again with what that one has written. The engine keeps older versio
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import time
 from typing import Any, Callable, Iterable, NamedTuple
-
-from hvac import exceptions
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_login import explained, log_in
@@ -26,6 +25,9 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.head import he
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.people_lines import PeopleLines
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store, StoreHead
+
+with contextlib.suppress(ImportError):  # log_in says what to do
+    from hvac import exceptions
 
 _PEOPLE = "people"  # the name of the text in an entry
 _ATTEMPTS = 50  # somebody succeeds in each round, so this many controllers may write one entry at the same moment

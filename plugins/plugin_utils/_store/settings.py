@@ -8,17 +8,11 @@ from typing import Any, Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_options import read_login
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_vault import HashiVault
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import HASHI_PREFIX, STORE_VARIABLES
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_file import VaultFile
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import Secrets, VaultText
-
-try:
-    from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_vault import HashiVault
-
-    HAS_HVAC = True
-except ImportError:
-    HAS_HVAC = False
 
 BACK_ENDS = ("vault_file", "hashi_vault")
 
@@ -40,10 +34,6 @@ def open_store(variables: Mapping[str, Any], secrets: Secrets) -> Store:
     if back_end == "vault_file":
         return VaultFile(path, VaultText(secrets, given.get("mfa_store_vault_id")))
     login = read_login({name[len(HASHI_PREFIX) :]: value for name, value in given.items()}, HASHI_PREFIX)
-    if not HAS_HVAC:
-        raise FleetMfaError(
-            "mfa_store: hashi_vault needs the Python library hvac on the controller; install it (pip install hvac)"
-        )
     return HashiVault(path, login)
 
 

@@ -8,7 +8,7 @@ import pytest
 from ansible.parsing.vault import VaultSecret
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store import hashi_options, settings
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store import hashi_login, hashi_options
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_options import VaultLogin, read_login
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.settings import open_store
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_file import VaultFile
@@ -86,7 +86,7 @@ def test_approle_from_the_environment(monkeypatch):
 
 
 def test_without_the_library(monkeypatch):
-    monkeypatch.setattr(settings, "HAS_HVAC", False)
+    monkeypatch.setattr(hashi_login, "HAS_HVAC", False)
     variables = {
         "mfa_store": "hashi_vault",
         "mfa_store_path": "fleet",

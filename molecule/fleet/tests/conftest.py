@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""The hosts of the fleet, runs of `sync`, and how users get in."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pyotp
+import pytest
+import yaml
+
+from lab.logins import login, servers
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
+SERVERS = {server.name: server for server in servers(INVENTORY)}
+NAMES = sorted(SERVERS)
+STEP = 30  # seconds
+
+
+class Run:
+    """A run of a playbook: whether it succeeded, what it printed, and on which hosts it changed something."""
+
+    def __init__(self, done: subprocess.CompletedProcess):
+        self.succeeded = done.returncode == 0
+        self.output = done.stdout + done.stderr
+        counts = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", done.stdout, re.MULTILINE)
+        self.hosts = {name for name, _changed in counts}
+        self.changed = {name for name, changed in counts if changed != "0"}
+
+
+class Fleet:
+    def __init__(self, folder: Path):
+        self.store = folder / "store"
+        self.secret = folder / "vault-secret"
+        self.secret.write_text("of a test fleet\n")
+        self.secret.chmod(0o600)
+
+    def play(self, playbook: str, target: str, *arguments: str) -> Run:
+        always = ["-e", f"target={target} mfa_rate_limit_attempts=100"]
+        command = ["ansible-playbook", "-i", str(INVENTORY), *always, *arguments, playbook]
+        environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+        return Run(subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, env=environment, check=False))
+
+    def sync(self, target: str = "all", *arguments: str, secret: Path | None = None) -> Run:
+        store = f"mfa_store=vault_file mfa_store_path={self.store}"
+        options = ["--vault-password-file", str(secret or self.secret), "-e", store, *arguments]
+        return self.play("fleetmfa.ssh.sync", target, *options)
+
+    def root(self, name: str, command: str) -> str:
+        """The output of a command as root, through the container engine, so that it never depends on a login."""
+        values = yaml.safe_load(INVENTORY.read_text())["all"]
+        container = values["hosts"][name]["lab_container"]
+        argv = [*values["vars"]["lab_engine"], "exec", container, "sh", "-c", command]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+    def validate(self, name: str, user: str) -> pyotp.TOTP:
+        """Validate the pending key that this host has made, with two tokens. Returns the key."""
+        totp = pyotp.TOTP(self.root(name, f"head -1 /var/lib/fleetmfa/pending/{user}").strip())
+        now = time.time()
+        tokens = f"mfa_validate_first={totp.at(now)} mfa_validate_second={totp.at(now + STEP)}"
+        run = self.play("fleetmfa.ssh.validate", name, "-e", f"mfa_validate_user={user} {tokens}")
+        assert run.succeeded, run.output
+        return totp
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory):
+    return Fleet(tmp_path_factory.mktemp("controller"))
+
+
+@pytest.fixture
+def gets_in():
+    """gets_in("debian11", "alice", token): whether a login with the SSH key and this token succeeds."""
+
+    def attempt(name: str, user: str, token: str) -> bool:
+        done = login(SERVERS[name], user, [token])
+        assert set(done.prompts) == {"Verification code: "}, done  # more than once if the first answer is wrong
+        return done.allowed
+
+    return attempt
+
+
+@pytest.fixture
+def not_asked():
+    """not_asked("debian11", "bob"): whether the SSH key alone is enough."""
+
+    def attempt(name: str, user: str) -> bool:
+        done = login(SERVERS[name], user)
+        return done.allowed and not done.asked
+
+    return attempt
+
+
+def fresh_token(totp: pyotp.TOTP, after: int) -> tuple[int, str]:
+    """The token of the current step, or of the next one after `after`, and its step; waits for it if necessary."""
+    while (step := int(time.time() // STEP) + 1) <= after:
+        time.sleep(1)
+    return step, totp.at(step * STEP)
