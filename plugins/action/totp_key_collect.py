@@ -20,10 +20,9 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import 
     Ingested,
     ingest,
     is_of_other_store,
-    person_of,
     taken_in,
 )
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import places_of, refuse_misplaced, store_of
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import names_of, refuse_misplaced, store_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
 
@@ -48,7 +47,7 @@ class ActionModule(ActionBase):
             offset = _offset(found.pop("clock"), before, time.time())
             keys = json.loads(unsealed(seal, found.pop("sealed")))
             _refuse_other_store(keys, head.id)
-            names = {one["user"]: person_of(one["user"], places_of(variables), head.aliases) for one in keys}
+            names = names_of([one["user"] for one in keys], variables, head.aliases)
             taken = self._merge(store, keys if abs(offset) <= _CLOCK_SECONDS else [], names, variables)
         except FleetMfaError as error:
             raise AnsibleActionFail(str(error), result={"changed": error.changed}) from None

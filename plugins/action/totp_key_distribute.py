@@ -13,8 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._joining_action import JoiningAction
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.handout import handout
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import person_of
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import places_of, refuse_misplaced, store_of
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import names_of, refuse_misplaced, store_of
 
 
 class ActionModule(JoiningAction):
@@ -31,7 +30,7 @@ class ActionModule(JoiningAction):
             head, accounts = store.head, given.get("accounts")
             if not isinstance(accounts, list):
                 raise FleetMfaError("accounts: give the list that totp_key_collect has returned")
-            names = {str(one): person_of(str(one), places_of(variables), head.aliases) for one in accounts}
+            names = names_of(map(str, accounts), variables, head.aliases)
             people = store.read(sorted(set(names.values())))
         except FleetMfaError as error:
             raise AnsibleActionFail(str(error)) from None

@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterable
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import misplaced, refusal
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import person_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.settings import open_store
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Aliases, Store
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 
@@ -30,9 +31,10 @@ def refuse_misplaced(arguments: dict[str, Any]) -> None:
         raise FleetMfaError(f"nothing was changed: {refusal(places)}")
 
 
-def places_of(variables: dict[str, Any]) -> list[str]:
-    """The host and its groups, by which the store has aliases."""
-    return [str(variables["inventory_hostname"]), *map(str, variables.get("group_names", []))]
+def names_of(accounts: Iterable[str], variables: dict[str, Any], aliases: Aliases) -> dict[str, str]:
+    """The names in the store, by account of this host: aliases are those of the host, then those of its groups."""
+    places = [str(variables["inventory_hostname"]), *map(str, variables.get("group_names", []))]
+    return {account: person_of(account, places, aliases) for account in accounts}
 
 
 def _value(action: ActionBase, name: str, value: Any) -> Any:
