@@ -9,23 +9,21 @@ import time
 import pytest
 from conftest import NAMES, STEP, fresh_token
 
-STORY: dict = {}
-
 
 def test_nobody_is_asked_before_somebody_validates(not_asked):
     assert [name for name in NAMES for user in ("alice", "bob") if not not_asked(name, user)] == []
 
 
 def test_validated_on_one_host_is_asked_on_all(fleet, gets_in, not_asked):
-    STORY["alice"] = alice = fleet.validate("debian12-1", "alice")
-    STORY["step"] = int(time.time() // STEP) + 1
+    alice = fleet.validate("debian12-1", "alice")
+    burnt = int(time.time() // STEP) + 1
     predicted = fleet.sync("all", "--check", "--diff")
     assert predicted.succeeded and not fleet.store.exists(), predicted.output
     run = fleet.sync("all", "--diff")
     assert run.succeeded and len(run.hosts) == 5, run.output
     assert "validated key created, joins mfa-enforced" in run.output
     assert not [text for text in (alice.secret, "secret=") if text in predicted.output + run.output]
-    STORY["step"], token = fresh_token(alice, STORY["step"])
+    _step, token = fresh_token(alice, burnt)
     # Hosts do not know of each other until the next sync, so one token serves on each of them once.
     assert [name for name in NAMES if not gets_in(name, "alice", token)] == []
     assert [name for name in NAMES if gets_in(name, "alice", token)] == []
