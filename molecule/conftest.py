@@ -97,11 +97,11 @@ class Key:
         self.used = set()
 
     def token(self) -> str:
-        """A token that the host accepts now (of the next, current or previous step), waiting for one if necessary."""
+        """A token that the host accepts for at least 30 s more (of the next or the current step), waiting for one if
+        necessary."""
         while True:
-            now, elapsed = divmod(time.time(), 30)
-            now = int(now)
-            for step in (now + 1, now, now - 1) if elapsed < 15 else (now + 1, now):
+            now = int(time.time() // 30)
+            for step in (now + 1, now):
                 if step not in self.used:
                     self.used.add(step)
                     return self.totp.at(step * 30)

@@ -73,7 +73,7 @@ def test_no_way_out_by_start_up_files(server, root, open_session, batch, shell):
     for command in ([], ["id"], ["-tt", "id"]):
         run_client(["ssh", *batch, f"dodger@{server.address}", *command])
     session = open_session("dodger")
-    session.wait_for("Press Enter to begin", seconds=30)
+    session.wait_for("Press Enter to begin")
     session.send("\x1a\x1c")
     session.settle()
     session.send("\x03")

@@ -16,7 +16,7 @@ def test_offer_then_shell(root, open_session, shell, answer):
         pytest.skip("not installed on this host")
     root.run(f"usermod -s {shell} shells && touch /home/shells/.zshrc")
     session = open_session("shells")
-    session.wait_for("Enroll now", seconds=30)
+    session.wait_for("Enroll now")
     session.send(answer)
     session.settle()
     session.enter("echo I am in `id -un`" if shell != "/usr/bin/fish" else "echo I am in (id -un)")
