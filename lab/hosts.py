@@ -143,7 +143,7 @@ def prepare(engine: Engine, container: Container, public_key: str, users: list[s
     return LabHost(container.host, container.distribution, container.name, container.port, f"{kind} {key}")
 
 
-def _answers(port: int, seconds: float = 10) -> bool:
+def _answers(port: int, seconds: float = 120) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:

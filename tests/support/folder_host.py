@@ -84,7 +84,7 @@ class FolderHost:
 
     def time_is_up(self) -> None:
         """Run the timer that the roll-out has started to its end: the same command, with one second left to wait."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         # A process that has just been started shows no command line for a moment.
         while self.rollout.folder.armed.exists() and not self.timers():
             assert time.monotonic() < deadline, "armed without a timer"

@@ -27,13 +27,13 @@ def test_check_mode_shows_everything_and_changes_nothing(fleet, roll_out):
 def test_a_good_one_is_confirmed_by_a_new_login_and_stays(fleet, roll_out):
     roll_out("--check")  # from now on there is a multiplexed connection, which must not be what confirms
     fleet.run("sleep 1; date +'%Y-%m-%d %H:%M:%S' > /root/since")
-    results = roll_out(window=30)
+    results = roll_out(window=90)
     assert all(one["confirmed"] and one["rollback_by"] == "systemd" for one in results)
     new_logins = "journalctl -u ssh --since \"$(cat /root/since)\" --grep 'Accepted publickey for ansible' -o cat"
     assert all(fleet.run(new_logins))
     assert not any(fleet.run("systemctl list-timers --all --no-legend 'fleetmfa-*'"))
     assert not any(fleet.run("find /var/lib/fleetmfa/rollout -name 'file-*'"))
-    time.sleep(31)
+    time.sleep(91)  # longer than the window
     assert all(fleet.each(lambda host: host.lets_in and "00-fleetmfa.conf" in host.differences))
     # Files in /etc/pam.d have other contents now, and differ in nothing else: pam.d/sshd has an ACL.
     assert not any("user.origin" in host.differences for host in fleet.hosts)
@@ -61,7 +61,7 @@ def test_login_works_but_become_does_not(fleet, roll_out):
     results = roll_out(window=20, become_pam="account requisite pam_deny.so")
     assert all(one["failed"] and one["rolled_back"] is False for one in results)
     assert all(f"by itself at {one['rollback_at']}" in one["msg"] for one in results)
-    fleet.wait_until_as_before(180)
+    fleet.wait_until_as_before(300)
 
 
 def test_managing_account_is_not_enforced(fleet, roll_out):
@@ -110,7 +110,7 @@ def test_controller_is_killed_between_the_new_member_and_its_confirmation(
     fleet, roll_out, roll_out_and_die, alice_leaves
 ):
     roll_out_and_die(window=15, **ALICE_JOINS)
-    fleet.run("for i in $(seq 60); do getent group mfa-enforced | grep -q alice || exit 0; sleep 1; done; exit 1")
+    fleet.run("for i in $(seq 300); do getent group mfa-enforced | grep -q alice || exit 0; sleep 1; done; exit 1")
     assert all("(timer)" in line for line in fleet.run(LAST_LOG_LINE))
     assert all(one["confirmed"] for one in roll_out(**ALICE_JOINS))
 
@@ -165,7 +165,7 @@ def test_disk_full_while_writing(fleet, roll_out):
 
 def test_controller_is_killed_between_apply_and_confirm(fleet, roll_out, roll_out_and_die):
     roll_out_and_die(window=15)
-    fleet.wait_until_as_before(180)
+    fleet.wait_until_as_before(300)
     assert all("(timer)" in line for line in fleet.run(LAST_LOG_LINE))
     for one in roll_out("--check"):
         assert (one["earlier_rollout"]["outcome"], one["earlier_rollout"]["reason"]) == ("rolled_back", "timer")
@@ -175,7 +175,7 @@ def test_controller_is_killed_between_apply_and_confirm(fleet, roll_out, roll_ou
 def test_controller_is_killed_and_another_runs_before_the_time_is_up(fleet, roll_out, roll_out_and_die):
     """The killed one gets the time that a new login may take, 15 seconds and half of its window, and is then rolled
     back."""
-    roll_out_and_die(window=40)
+    roll_out_and_die(window=120)
     for one in roll_out():
         assert one["changed"] and one["confirmed"]
         assert one["earlier_rollout"]["outcome"] == "waiting" and "@" in one["earlier_rollout"]["controller"]
@@ -198,6 +198,6 @@ def test_host_is_reset_within_the_window(fleet, roll_out_and_die):
     roll_out_and_die(window=3600)
     assert all(fleet.each(lambda host: "00-fleetmfa.conf" in host.differences))
     fleet.each(lambda host: host.restart())
-    fleet.wait_until_as_before(60)
+    fleet.wait_until_as_before(300)
     assert all("(boot)" in line for line in fleet.run(LAST_LOG_LINE))
     assert set(fleet.run("systemctl is-active ssh")) == {"active\n"}

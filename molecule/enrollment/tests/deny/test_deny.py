@@ -81,8 +81,8 @@ def test_a_policy_that_cannot_be_read_changes_nobodys_state(server, root):
 
 
 def test_the_deadline_comes_by_itself(server, root):
-    """The clock of a container cannot be set, its time zone can: one in which midnight is a minute away."""
-    wanted = 24 * 3600 - 60
+    """The clock of a container cannot be set, its time zone can: one in which midnight is two minutes away."""
+    wanted = 24 * 3600 - 120
     offset = (wanted - int(time.time())) % 86400
     west = offset > 12 * 3600
     seconds = 86400 - offset if west else offset
@@ -93,15 +93,15 @@ def test_the_deadline_comes_by_itself(server, root):
             f"echo 'Zone Soon {spelled} - SOON' > /root/zone; zic -d /usr/share/zoneinfo /root/zone; "
             "ln -sf /usr/share/zoneinfo/Soon /etc/localtime; date +%H:%M"
         )
-        assert zone.stdout.strip() in ("23:58", "23:59"), zone
+        assert zone.stdout.strip() in ("23:57", "23:58", "23:59"), zone
         six_days_ago = int(time.time()) - 6 * 86400
         root.run(f'sed -i \'s/"since": [0-9]*/"since": {six_days_ago}/\' /var/lib/fleetmfa/pending/punctual')
         assert root.run("systemctl start fleetmfa-deadline.service").rc == 0
         assert "punctual" not in overdue(root) and login(server, "punctual").allowed
-        deadline = time.time() + 300
+        deadline = time.time() + 600
         while "punctual" not in overdue(root) and time.time() < deadline:
             time.sleep(2)
-        assert root.run("date +%H:%M").stdout.strip() < "00:05"
+        assert root.run("date +%H:%M").stdout.strip() < "00:30"
         assert not login(server, "punctual").allowed
     finally:
         root.run("cp -P /root/localtime /etc/localtime")

@@ -215,7 +215,7 @@ def test_attributes_come_back_from_a_disk_that_cannot_hold_them(other_disk, tmp_
     with pytest.raises(OSError, match="not supported"):
         os.setxattr(other_disk, "user.x", b"x")
     host = FolderHost(tmp_path, other_disk)
-    assert host.run(timeout=60).returncode == 0
+    assert host.run(timeout=600).returncode == 0
     assert host.is_applied
     assert host.boot() == 0
     assert host.is_as_before
