@@ -107,7 +107,7 @@ CATALOGUE = {
     "host_tokens": (
         "medium",
         "Tell these users: the entry that their app has works until their new key is validated, from then on only the new key "
-        "does. To spare them a new QR code, give the same secret in mfa_keys; see docs/host_tokens.md.",
+        "does. To spare them a new QR code, import their keys (playbook import_keys, docs/import.md) before they enroll.",
     ),
     "overdue_first_factor": (
         "critical",

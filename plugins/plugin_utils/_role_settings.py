@@ -33,6 +33,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables impo
 
 PREFIX, INTERNAL = "mfa_", "mfa__"
 SECRET = "mfa_keys"
+IMPORTED = "mfa_import_keys"
 # Variables of the playbooks, which only task file `validate` of the role reads.
 TOKENS = ("mfa_validate_first", "mfa_validate_second")
 OF_PLAYBOOKS = ("mfa_serial", "mfa_max_fail_percentage", "mfa_validate_user", *TOKENS)
@@ -47,7 +48,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
     """The settings by name without `mfa_`; `options` is the argument spec, `given` are all variables whose names begin
     with mfa_.
 
-    A FleetMfaError names all invalid variables. `mfa_keys` is checked but not returned, since it contains secrets.
+    A FleetMfaError names all invalid variables. `mfa_keys` and `mfa_import_keys` are checked but not returned, since they contain secrets.
     """
     problems, settings = [], {}
     for name, value in given.items():
@@ -66,6 +67,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
     if problems:
         raise FleetMfaError("; ".join(problems))
     settings.pop("keys", None)
+    settings.pop("import_keys", None)
     return settings
 
 
@@ -188,6 +190,18 @@ def _structure(text: str, kind: type) -> Any:
     return value
 
 
+def _import_keys(value: Any) -> list[dict[Any, Any]]:
+    """Only its form: what is wrong with an entry is in the report of the import, and does not stop it."""
+    if isinstance(value, str):
+        value = _structure(value, list)
+    if not isinstance(value, list):
+        raise FleetMfaError("must be a list of entries, each with secret; put it into a YAML file")
+    for number, entry in enumerate(value, 1):
+        if not isinstance(entry, dict):
+            raise FleetMfaError(f"entry {number} is not a dictionary with secret")
+    return value
+
+
 def _keys(value: Any) -> list[dict[Any, Any]]:
     if isinstance(value, str):
         value = _structure(value, list)
@@ -225,7 +239,7 @@ def _endpoints(value: Any) -> list[str]:
 
 
 def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
-    own = {"mfa_users": _users, SECRET: _keys, "mfa_claims_endpoints": _endpoints}
+    own = {"mfa_users": _users, SECRET: _keys, IMPORTED: _import_keys, "mfa_claims_endpoints": _endpoints}
     return own.get(name) or _READERS[option["type"]]
 
 

@@ -118,7 +118,7 @@ def test_every_entry_point_refuses_before_anything_else(run):
 
 def test_nothing_else_reads_the_variables():
     """mfa__set.NAME everywhere, but for the secrets and what playbook `validate` asks for."""
-    others = r"(?<![\w.])mfa_(?!_|keys\b|validate_)[a-z_]+"
+    others = r"(?<![\w.])mfa_(?!_|(?:import_)?keys\b|validate_)[a-z_]+"
     for path in [*ROLE.glob("tasks/*.yml"), *ROLE.glob("vars/*.yml"), *ROLE.rglob("templates/**/*.j2")]:
         for expression in re.findall(
             r"{{.*?}}|{%.*?%}|^\s*(?:when|that): [^\n]*$", path.read_text(), re.MULTILINE | re.DOTALL

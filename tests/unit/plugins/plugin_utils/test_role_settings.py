@@ -19,7 +19,8 @@ OF_TYPE = {
     kind: sorted(name for name, option in OPTIONS.items() if option["type"] == kind and "choices" not in option)
     for kind in ("bool", "int", "list", "dict", "str", "path")
 }
-NAMES = [name for name in OF_TYPE["list"] if name not in ("mfa_keys", "mfa_claims_endpoints")]
+SECRETS = ("mfa_keys", "mfa_import_keys")
+NAMES = [name for name in OF_TYPE["list"] if name not in (*SECRETS, "mfa_claims_endpoints")]
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -36,7 +37,7 @@ def refused(name, value):
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_defaults_are_what_they_are(name):
-    expected = None if name == "mfa_keys" else OPTIONS[name]["default"]
+    expected = None if name in SECRETS else OPTIONS[name]["default"]
     assert read(name, OPTIONS[name]["default"]) == expected
 
 
@@ -203,6 +204,18 @@ def test_keys(value, told):
     message = refused("mfa_keys", value)
     assert told in message and SECRET not in message
     assert read_settings(OPTIONS, {"mfa_keys": [{"user": "alice", "secret": SECRET}]}) == {}
+
+
+def test_keys_to_import():
+    for value in ([{"secret": SECRET}], f"[{{secret: {SECRET}}}]", []):
+        assert read_settings(OPTIONS, {"mfa_import_keys": value}) == {}
+    for value, told in (
+        (SECRET, "a list of entries"),
+        ([SECRET], "entry 1 is not a dict"),
+        ([{SECRET: 1}], "none belongs"),
+    ):
+        message = refused("mfa_import_keys", value)
+        assert told in message and SECRET not in message
 
 
 @pytest.mark.parametrize(
