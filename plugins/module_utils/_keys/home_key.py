@@ -49,13 +49,15 @@ def _last_used(lines: KeyFileLines, key: ForeignKey, now: float) -> int | None:
 
 def _drift(file: KeyFile, used: list[int]) -> int | None:
     """TIME_SKEW if the PAM module has learned one. Otherwise the newest step, against the attempt nearest to it: the
-    PAM module notes the time of each before it checks the token."""
+    PAM module notes the time of each before it checks the token. It forgets the time of a login at the next attempt, so
+    a distance that its window does not allow is that of an attempt that failed."""
     if file.time_skew:
         return file.time_skew
     if not used or not file.attempts:
         return None
     latest = max(used)
-    return min((latest - stamp // file.period for stamp in file.attempts), key=abs)
+    nearest = min((latest - stamp // file.period for stamp in file.attempts), key=abs)
+    return nearest if abs(nearest) <= file.window // 2 else None
 
 
 def _shown(name: str, lines: KeyFileLines) -> list[str]:

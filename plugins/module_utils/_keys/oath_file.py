@@ -55,7 +55,7 @@ def oath_keys(source: str, content: bytes, now: float) -> tuple[list[ForeignKey]
 
 def _name(word: str) -> str:
     """In a line whose fields are in another order the word may be a secret."""
-    return "" if looks_secret(word) and not account_exists(word) else word
+    return word if account_exists(word) or (word.isprintable() and not looks_secret(word)) else ""
 
 
 def _key(place: str, words: list[str], now: float) -> ForeignKey:

@@ -65,6 +65,10 @@ def test_a_device_whose_clock_is_off():
     assert skewed["drift"] == -4 and "TIME_SKEW -4" in skewed["not_carried"]
 
 
+def test_an_attempt_that_failed_later_tells_nothing_of_the_clock():
+    assert key(REAL.replace(f"30 {NOW}", f"30 {NOW + 86400}"))["drift"] is None
+
+
 def test_a_login_within_a_grace_period_is_a_use():
     found = key(REAL.replace(f" {STEP - 1} {STEP}", "") + f'" LAST0 192.0.2.1 {NOW - 50}\n')
     assert found["last_used"] == NOW - 50

@@ -92,6 +92,12 @@ def test_what_cannot_be_imported(line, told):
     assert told in why(line)
 
 
+def test_a_name_is_shown_only_if_it_can_be_one():
+    for name in (HEX, "\x1b[2J", "A2345672345672345672345672"):
+        assert [one.user for one in read(f"HOTP/E {name} - {HEX}")[1]] == [""]
+    assert [one.user for one in read(f"HOTP/E somebody - {HEX}")[1]] == ["somebody"]
+
+
 @given(st.binary(max_size=200) | st.text(st.sampled_from("HOTP/E368 -\n\tL:a" + HEX[:8]), max_size=80).map(str.encode))
 def test_any_content_is_read_or_refused(content):
     oath_keys("/etc/users.oath", content + b"\n" + f"HOTP/T30 alice - {HEX}".encode() + b" " + content, NOW)
