@@ -48,12 +48,12 @@ options:
     default: /etc/users.oath
   unused:
     description:
-      - What a key becomes whose use is not on record, V(pending) or V(validated). A used token on record
+      - What a key becomes whose use is not on record, V(pending) or V(validated); with V(skip) it is not imported. A used token on record
         (C(DISALLOW_REUSE), or the last token in the file of C(pam_oath)) shows that somebody has logged in with the key.
       - With V(validated), whoever has such a key in their file is asked for a token from the next C(sync) on, and is locked out
         if they do not have it in their app.
     type: str
-    choices: [pending, validated]
+    choices: [pending, validated, skip]
     default: pending
   window:
     description:
@@ -205,7 +205,7 @@ ARGUMENTS = {
     "human_accounts": {"type": "bool", "default": False},
     "secret_file": {"type": "str", "default": "~/.google_authenticator", "no_log": False},
     "oath_file": {"type": "str", "default": "/etc/users.oath"},
-    "unused": {"type": "str", "choices": ["pending", "validated"], "default": "pending"},
+    "unused": {"type": "str", "choices": ["pending", "validated", "skip"], "default": "pending"},
     "window": {"type": "int", "default": 3},
     "rivals": {"type": "list", "elements": "dict", "default": []},
     "seal": {"type": "str", "no_log": True},

@@ -9,12 +9,7 @@ from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import controller_name
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.import_report import line_of, row_of
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.imported import (
-    Import,
-    ImportCandidate,
-    best_of,
-    refusal,
-)
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.imported import Import, ImportCandidate, best_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
 
@@ -30,7 +25,7 @@ def import_into(
     users = sorted({one.person for one in candidates})
     known = store.read(users)
     before = {user: known.get(user) or Person(user) for user in users}
-    possible = [one for one in candidates if refusal(before[one.person], one.key) is None]
+    possible = [one for one in candidates if one.refusal(before[one.person]) is None]
     decide = Import(candidates, {**best_of(possible), **best}, controller_name(), int(time.time()))
     after = {user: decide(person) for user, person in before.items()}
     changed = [user for user in users if after[user] != before[user]]

@@ -27,20 +27,27 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import 
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.records import from_record, to_record
 
+_UNPROVEN = "no login with it is on record"
 _LARGEST_DRIFT = 3600  # seconds; nothing that says more has measured a clock
 
 
 class ImportCandidate(NamedTuple):
-    """A key that may become one of `person`; `doubt` is why it is pending, empty if it is validated."""
+    """A key that may become one of `person`; `doubt` is why it is pending, empty if it is validated, `skipped` why it is not
+    wanted at all."""
 
     person: str
     found: ForeignKey
     key: PersonKey
     doubt: str
     place: str
+    skipped: str = ""
 
     def __repr__(self) -> str:
         return f"ImportCandidate({self.person}, {self.key!r})"  # not the secret, even in a traceback
+
+    def refusal(self, before: Person) -> str | None:
+        """Why this person does not get the key."""
+        return self.skipped or refusal(before, self.key)
 
     @property
     def rank(self) -> tuple[Any, ...]:
@@ -56,7 +63,8 @@ def rank(validated: bool, last_used: int | None, host: str, user: str, key: str)
 
 def candidate(person: str, found: ForeignKey, place: str, unused: str, window: int, now: int) -> ImportCandidate:
     """`place` is the host, `unused` what a key becomes whose use is not on record, `window` that of the role."""
-    doubt = _clock_doubt(found, window) or _use_doubt(found, unused)
+    unproven = _UNPROVEN if found["last_used"] is None and unused != "validated" else ""
+    doubt = _clock_doubt(found, window) or unproven
     when = found["last_used"] or now
     seconds = (found["drift"] or 0) * found["period"]
     has_drift = found["drift"] is not None and abs(seconds) <= _LARGEST_DRIFT
@@ -72,11 +80,7 @@ def candidate(person: str, found: ForeignKey, place: str, unused: str, window: i
         drift=DriftSeen(when, seconds) if has_drift else None,
     )
     from_record(to_record(Person(person, {key.id: key})))  # nobody may write what cannot be read any more
-    return ImportCandidate(person, found, key, doubt, place)
-
-
-def _use_doubt(found: ForeignKey, unused: str) -> str:
-    return "no login with it is on record" if found["last_used"] is None and unused == "pending" else ""
+    return ImportCandidate(person, found, key, doubt, place, unproven if unused == "skip" else "")
 
 
 def _clock_doubt(found: ForeignKey, window: int) -> str:
@@ -145,7 +149,7 @@ class Import:
         """Depends on nothing but the record, as `Store.change` wants it."""
         for number in self._of[person.user]:
             one = self.candidates[number]
-            self.why[number] = self._worse(one) or refusal(person, one.key)
+            self.why[number] = self._worse(one) or one.refusal(person)
             if self.why[number] is None:
                 person = with_imported(person, one, self._who, self._now)
         return person

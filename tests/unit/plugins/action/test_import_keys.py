@@ -159,7 +159,7 @@ def test_a_leaver_stays_one(fleet):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"mfa_import_unused": "enforced"}, "mfa_import_unused: must be one of pending, validated"),
+        ({"mfa_import_unused": "enforced"}, "mfa_import_unused: must be one of pending, validated, skip"),
         ({"mfa_import_src": "/nowhere"}, "src: /nowhere cannot be read"),
         ({"mfa_import_keys": ["alice"]}, "mfa_import_keys: entry 1 is not a dictionary"),
         ({"mfa_store": ""}, "mfa_store: is missing"),

@@ -60,6 +60,12 @@ def test_a_used_key_is_validated_and_an_unused_one_pending():
     assert imported(NOBODY, found(unused="validated"))[0].current.validated.validated == Proven(START + 99, "web1")
 
 
+def test_an_unused_key_can_be_left_out():
+    after, why = imported(NOBODY, found(unused="skip"))
+    assert after == NOBODY and why == ["no login with it is on record"]
+    assert imported(NOBODY, found("two", unused="skip"), used("one", "web2", unused="skip"))[0].current.validated
+
+
 def test_a_pending_key_becomes_validated_when_it_was_used():
     before, _why = imported(NOBODY, found())
     after, _why = imported(before, used())
