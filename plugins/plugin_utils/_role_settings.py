@@ -47,7 +47,8 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
     """The settings by name without `mfa_`; `options` is the argument spec, `given` are all variables whose names begin
     with mfa_.
 
-    A FleetMfaError names all invalid variables. `mfa_keys` is checked but not returned, since it contains secrets.
+    A FleetMfaError names all invalid variables. `mfa_keys` is checked but not returned, since it contains secrets. Of the key
+    store only `store` is returned, whether there is one.
     """
     problems, settings = [], {}
     for name, value in given.items():
@@ -66,6 +67,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
     if problems:
         raise FleetMfaError("; ".join(problems))
     settings.pop("keys", None)
+    settings["store"] = bool(given.get("mfa_store"))
     return settings
 
 
@@ -188,7 +190,7 @@ def _structure(text: str, kind: type) -> Any:
     return value
 
 
-def _keys(value: Any) -> list[dict[Any, Any]]:
+def read_keys(value: Any) -> list[dict[Any, Any]]:
     if isinstance(value, str):
         value = _structure(value, list)
     if not isinstance(value, list):
@@ -225,7 +227,7 @@ def _endpoints(value: Any) -> list[str]:
 
 
 def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
-    own = {"mfa_users": _users, SECRET: _keys, "mfa_claims_endpoints": _endpoints}
+    own = {"mfa_users": _users, SECRET: read_keys, "mfa_claims_endpoints": _endpoints}
     return own.get(name) or _READERS[option["type"]]
 
 
