@@ -12,18 +12,8 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.batch import B
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.given_keys import given_keys
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person, Proven
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import VaultText
+from ansible_collections.fleetmfa.ssh.tests.support.collected_hosts import collected, host_key
 from ansible_collections.fleetmfa.ssh.tests.support.people import CODES, HOSTS, START, key, person, secret
-
-
-def collected(host, *keys, accounts=("alice", "bob"), **fields):
-    """What totp_key_collect passes on of a host."""
-    packet = {"host": host, "places": [host], "settings": {}, "accounts": list(accounts), "keys": list(keys)}
-    return {**packet, "clock_is_off": False, "given": [], **fields}
-
-
-def host_key(user="alice", name="phone", **fields):
-    made = {"user": user, "secret": secret(name), "period": 30, "issuer": "SSH", "account": user, "generation": 1}
-    return {**made, "since": START, "codes": CODES, "spent": [], "used": [], "drift": None, "store": None, **fields}
 
 
 def secrets_of(merged, host):
