@@ -5,6 +5,7 @@ the tasks is sealed."""
 
 from __future__ import annotations
 
+import grp
 import json
 
 import pytest
@@ -142,6 +143,23 @@ class TestSite:
         output = new.play("fleetmfa.ssh.site", "--check", "--diff", **self.HOST)
         assert "alice: validated key created, joins mfa-web5" in output and new.decryptions == 1
         assert not new.state["web5"].users()
+
+    def test_keys_and_what_the_store_has(self, fleet):
+        """Without PAM and sshd, which this machine must keep: in site's order, and a second run changes nothing."""
+        new = LocalFleet(fleet.folder, ("web5", "web6"))
+        parts = ("collect", "keys", "distribute")
+        tasks = [{"fleetmfa.ssh.role_settings": None, "register": "mfa__main"}]
+        tasks += [
+            {"ansible.builtin.import_role": {"name": "fleetmfa.ssh.mfa", "tasks_from": f"{part}.yml"}} for part in parts
+        ]
+        book = fleet.folder / "keys.yml"
+        book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+        new.play(str(book), "--diff", mfa_users=["%alice", "bob"])
+        assert all(has(new, name, "alice", "one") for name in new.names) and new.decryptions == 1
+        state = new.state["web6"]
+        assert state.pending("alice") is None and state.validated("bob") is None and state.pending("bob") is not None
+        assert grp.getgrnam("mfa-web6").gr_mem == ["alice"]
+        assert "changed=1" not in new.play(str(book), mfa_users=["%alice", "bob"])
 
     @pytest.mark.parametrize(
         ("entry", "told"),
