@@ -12,7 +12,8 @@ version_added: 0.2.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Merges the keys of any number of people from the key store on the controller into the key files of a host, in one call.
+  - Merges the keys of any number of people, as M(fleetmfa.ssh.totp_key_merge) has them from the key store on the controller, into
+    the key files of a host, in one call.
     A key that is validated anywhere in the fleet is then validated on the host, and its user is enforced there, after
     the same checks as in M(fleetmfa.ssh.totp_key) and confirmed by a new login.
   - Recovery codes spent on another host are removed, and tokens used on another host are recorded as used. Run-time state
@@ -22,10 +23,11 @@ description:
   - A key that was validated on the host after the last M(fleetmfa.ssh.totp_key_collect) stays until the key store knows it.
   - Users without a record in the key store are left alone.
 options:
-  accounts:
-    description: The accounts of the host that get their keys, as M(fleetmfa.ssh.totp_key_collect) returns them.
-    type: list
-    elements: str
+  handout:
+    description:
+      - What M(fleetmfa.ssh.totp_key_merge) returned for this host in the same run.
+      - If it refused what this host returned, the task fails with its reason.
+    type: str
     required: true
   issuer:
     description: The issuer of a key that has none in the key store. Without it, V(SSH).
@@ -63,15 +65,16 @@ attributes:
     support: full
     platforms: posix
 notes:
-  - The action reads the key store and passes the keys to the module; a task cannot give them.
+  - The action unseals the handout and passes the keys to the module; a task cannot give them.
 seealso:
   - module: fleetmfa.ssh.totp_key_collect
+  - module: fleetmfa.ssh.totp_key_merge
 """
 
 EXAMPLES = r"""
-- name: Give the host the keys of everybody whose keys were collected
+- name: Give the host the keys that the key store has for its accounts
   fleetmfa.ssh.totp_key_distribute:
-    accounts: "{{ collected.accounts }}"
+    handout: "{{ merged.handouts[inventory_hostname] }}"
     window: 3
 """
 
@@ -137,7 +140,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import r
 ARGUMENTS = {
     **HOST_ARGUMENTS,
     **CONFIRMED_ARGUMENTS,
-    "accounts": {"type": "list", "elements": "str", "required": True},
+    "handout": {"type": "str", "required": True},
     "issuer": {"type": "str"},
     "window": {"type": "int"},
     "rate_limit_attempts": {"type": "int"},
@@ -146,7 +149,7 @@ ARGUMENTS = {
 
 
 class DistributingModule(ConnectedModule):
-    """`stored` is what the action has read in the key store. Like `_connection` it is no option."""
+    """`stored` is what the action has found in the handout. Like `_connection` it is no option."""
 
     stored: dict[str, Any] = {"store": "", "people": []}
 

@@ -48,7 +48,8 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
     """The settings by name without `mfa_`; `options` is the argument spec, `given` are all variables whose names begin
     with mfa_.
 
-    A FleetMfaError names all invalid variables. `mfa_keys` and `mfa_import_keys` are checked but not returned, since they contain secrets.
+    A FleetMfaError names all invalid variables. `mfa_keys` and `mfa_import_keys` are checked but not returned, since they
+    contain secrets. Of the key store only `store` is returned, whether there is one.
     """
     problems, settings = [], {}
     for name, value in given.items():
@@ -68,6 +69,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
         raise FleetMfaError("; ".join(problems))
     settings.pop("keys", None)
     settings.pop("import_keys", None)
+    settings["store"] = bool(given.get("mfa_store"))
     return settings
 
 
@@ -202,7 +204,7 @@ def _import_keys(value: Any) -> list[dict[Any, Any]]:
     return value
 
 
-def _keys(value: Any) -> list[dict[Any, Any]]:
+def read_keys(value: Any) -> list[dict[Any, Any]]:
     if isinstance(value, str):
         value = _structure(value, list)
     if not isinstance(value, list):
@@ -239,7 +241,7 @@ def _endpoints(value: Any) -> list[str]:
 
 
 def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
-    own = {"mfa_users": _users, SECRET: _keys, IMPORTED: _import_keys, "mfa_claims_endpoints": _endpoints}
+    own = {"mfa_users": _users, SECRET: read_keys, IMPORTED: _import_keys, "mfa_claims_endpoints": _endpoints}
     return own.get(name) or _READERS[option["type"]]
 
 

@@ -48,9 +48,16 @@ class Fleet:
         return Run(subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, env=environment, check=False))
 
     def sync(self, target: str = "all", *arguments: str, secret: Path | None = None) -> Run:
+        return self.play("fleetmfa.ssh.sync", target, *self._store(secret), *arguments)
+
+    def site(self, target: str, *arguments: str, secret: Path | None = None) -> Run:
+        """As in converge.yml, with the key store."""
+        always = ["-e", "mfa_users=alice,bob,carol,dora mfa_exempt_users=ansible"]
+        return self.play("fleetmfa.ssh.site", target, *always, *self._store(secret), *arguments)
+
+    def _store(self, secret: Path | None) -> list[str]:
         store = f"mfa_store=vault_file mfa_store_path={self.store}"
-        options = ["--vault-password-file", str(secret or self.secret), "-e", store, *arguments]
-        return self.play("fleetmfa.ssh.sync", target, *options)
+        return ["--vault-password-file", str(secret or self.secret), "-e", store]
 
     def root(self, name: str, command: str) -> str:
         """The output of a command as root, through the container engine, so that it never depends on a login."""

@@ -76,6 +76,7 @@ MEANT = {
     "window": 5,
     "enrollment_start": "2026-03-31",
     "enrollment_extensions": {"users": {"alice": 14}, "groups": {}},
+    "store": False,  # no mfa_store
 }
 # What -e makes of blanks and quotation marks is its own.
 EXTRA = [line for line in INI.splitlines() if line.startswith("mfa_") and "{" not in line and "[" not in line]

@@ -39,6 +39,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import (
     may_be_shown,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import Reason, TokenRefused
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import is_selected
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import generate_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import check_first, validate
@@ -46,7 +47,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
     human_accounts,
-    is_named,
     is_root,
     local_uid,
 )
@@ -217,7 +217,7 @@ class Desk:
 
     def _may_have_a_key(self) -> bool:
         users = self._policy.users
-        named = self._user in human_accounts() if users is None else is_named(self._user, users)
+        named = self._user in human_accounts() if users is None else is_selected(self._user, users)
         return named and not self._exempt() and not self._lost_the_key()
 
     def _lost_the_key(self) -> bool:

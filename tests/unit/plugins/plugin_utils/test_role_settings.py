@@ -203,7 +203,14 @@ def test_keys(value, told):
         value = [dict(value) if isinstance(value[0], tuple) else value[0]]
     message = refused("mfa_keys", value)
     assert told in message and SECRET not in message
-    assert read_settings(OPTIONS, {"mfa_keys": [{"user": "alice", "secret": SECRET}]}) == {}
+    assert read_settings(OPTIONS, {"mfa_keys": [{"user": "alice", "secret": SECRET}]}) == {"store": False}
+
+
+def test_the_store():
+    """Whether there is one; where it is stays with the actions that open it."""
+    given = {"mfa_store": "vault_file", "mfa_store_path": "/srv/store", "mfa_store_hashi_vault_token": SECRET}
+    assert read_settings(OPTIONS, given) == {"store": True}
+    assert read_settings(OPTIONS, {**given, "mfa_store": ""}) == {"store": False}
 
 
 def test_keys_to_import():
@@ -248,4 +255,4 @@ def test_all_of_them_are_named_at_once():
 
 def test_tokens_stay_text():
     refused("mfa_validate_first", 12345)
-    assert read_settings(OPTIONS, {"mfa_validate_first": "012345", "mfa_serial": [1, "25%"]}) == {}
+    assert read_settings(OPTIONS, {"mfa_validate_first": "012345", "mfa_serial": [1, "25%"]}) == {"store": False}

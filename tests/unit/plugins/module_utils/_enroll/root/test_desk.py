@@ -85,10 +85,15 @@ def test_a_user_without_a_key_gets_one_if_one_is_meant_for_the_user(desk, host):
     assert len(host.pending("bob").recovery_codes) == 5
 
 
+def test_a_member_of_a_group_in_the_policy_gets_one(desk):
+    assert len(ask(desk("bob", users=["%bob"]), "key")["secret"]) == 32
+
+
 @pytest.mark.parametrize(
     ("user", "changed"),
     [
         ("nobody", {}),
+        ("bob", {"users": ["%alice", "%no-such-group"]}),
         ("bob", {"exempt_users": ["bob"]}),
         ("bob", {"exempt_groups": ["bob"]}),
         ("bob", {"users": ["alice"]}),
