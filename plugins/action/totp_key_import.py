@@ -19,7 +19,12 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._secret_arguments imp
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.import_into import import_into
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.import_report import refused_row
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.imported import ImportCandidate, candidate, rank
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import names_of, refuse_misplaced, store_of
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import (
+    names_of,
+    places_of,
+    refuse_misplaced,
+    store_of,
+)
 
 _DEFAULT_WINDOW = 3
 
@@ -42,7 +47,7 @@ class ActionModule(ActionBase):
                 return {**result, **found}
             keys: list[ForeignKey] = json.loads(unsealed(seal, found.pop("sealed")))
             refused = found.pop("refused")
-            names = names_of([one["user"] for one in [*keys, *refused]], variables, head.aliases)
+            names = names_of([one["user"] for one in [*keys, *refused]], places_of(variables), head.aliases)
             host = str(variables["inventory_hostname"])
             rows = [refused_row(names[one["user"]], host=host, **one) for one in refused]
             told = import_into(store, self._candidates(keys, names, host), best, rows, bool(self._task.check_mode))

@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import shutil
 import sys
+import tempfile
 from typing import Any, Iterator
 
 from ansible.plugins.connection import ConnectionBase
@@ -48,17 +51,29 @@ def fresh_connection(connection: ConnectionBase, play_context: Any) -> Iterator[
         connection.ansible_name, play_context, task_uuid=os.urandom(8).hex(), ansible_playbook_pid=str(os.getppid())
     )
     options = connection.get_options()
-    if "ssh_args" in options:
-        options["ssh_args"] = f"{_NOT_MULTIPLEXED} {options['ssh_args'] or ''}"
-    fresh.set_options(direct=options)
-    fresh._shell.set_options(direct=connection._shell.get_options())
-    fresh.set_become_plugin(connection.become)
-    with _paramiko_cache_set_aside(fresh):
+    with contextlib.ExitStack() as at_end:
+        if "ssh_args" in options:
+            own = _of_its_own(at_end) if answers_token_prompt(connection) else _NOT_MULTIPLEXED
+            options["ssh_args"] = f"{own} {options['ssh_args'] or ''}"
+        fresh.set_options(direct=options)
+        fresh._shell.set_options(direct=connection._shell.get_options())
+        fresh.set_become_plugin(connection.become)
+        at_end.enter_context(_paramiko_cache_set_aside(fresh))
+        if answers_token_prompt(connection):
+            at_end.callback(fresh.reset)
         try:
             yield fresh
         finally:
             if fresh.connected:
                 fresh.close()
+
+
+def _of_its_own(at_end: contextlib.ExitStack) -> str:
+    """Arguments for a login of its own. What is done over it shares it: each connection would need another token, and
+    a module takes several."""
+    folder = tempfile.mkdtemp(prefix="fleetmfa-")
+    at_end.callback(functools.partial(shutil.rmtree, folder, ignore_errors=True))
+    return f"-o ControlMaster=auto -o ControlPersist=60s -o ControlPath={folder}/login"
 
 
 @contextlib.contextmanager

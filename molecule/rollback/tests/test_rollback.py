@@ -198,6 +198,7 @@ def test_host_is_reset_within_the_window(fleet, roll_out_and_die):
     roll_out_and_die(window=3600)
     assert all(fleet.each(lambda host: "00-fleetmfa.conf" in host.differences))
     fleet.each(lambda host: host.restart())
+    fleet.run("systemctl is-system-running --wait > /dev/null || true")
     fleet.wait_until_as_before(300)
     assert all("(boot)" in line for line in fleet.run(LAST_LOG_LINE))
     assert set(fleet.run("systemctl is-active ssh")) == {"active\n"}

@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+from unittest import mock
+
 import pytest
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader
@@ -13,6 +17,14 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection imp
     fresh_connection,
     logs_in,
 )
+
+
+@contextlib.contextmanager
+def loaded_as(name):
+    """No collections are loaded here, so the plugin is found under a name of core's."""
+    get = connection_loader.get
+    with mock.patch.object(connection_loader, "get", lambda _name, *args, **kwargs: get(name, *args, **kwargs)):
+        yield
 
 
 def connection(name, **variables):
@@ -37,6 +49,22 @@ def test_ssh_is_not_multiplexed(arguments):
     assert (fresh.get_option("port"), fresh.get_option("remote_user")) == (2222, "ansible")
     assert fresh._shell.get_option("remote_tmp") == "/somewhere"
     assert "ControlMaster=no" not in str(old.get_options())
+
+
+def test_with_tokens_it_has_a_login_of_its_own():
+    """A connection that nobody has opened yet, shared by all that is done over it: each would need another token."""
+    old = connection("ssh", ansible_user="alice")
+    old.ansible_name = "fleetmfa.ssh.ssh_totp"
+    command = b" ".join(old._build_command("ssh", "ssh", "192.0.2.1", "true")).decode()
+    folders = set()
+    for _login in range(2):
+        with loaded_as("ssh"), fresh_connection(old, PlayContext()) as fresh:
+            words = fresh._build_command("ssh", "ssh", "192.0.2.1", "true")
+            path = next(word.decode() for word in words if word.startswith(b"ControlPath="))
+            folder = Path(path.partition("=")[2]).parent
+            assert folder.stat().st_mode & 0o777 == 0o700 and path not in command
+            folders.add(folder)
+    assert len(folders) == 2 and not [folder for folder in folders if folder.exists()]
 
 
 def test_become_as_in_the_task():

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""What a failed login means, from what ssh says and from what was asked. Private to the collection."""
+
+from __future__ import annotations
+
+import re
+
+_DENIED = re.compile(r"Permission denied \(([\w,-]+)\)")
+# What sshd says, or does not say, to a source that it penalises.
+_DROPPED = re.compile(
+    r"Not allowed at this time|kex_exchange_identification: .*(closed|reset)|Connection (closed|reset) by .* port"
+)
+
+
+def explanation(stderr: str, asked: bool, user: str, host: str) -> str | None:
+    """None if ssh's own message is all there is to say. `asked`: a token was given."""
+    denied = _DENIED.findall(stderr)
+    if denied and asked:
+        return (
+            f"{host} did not accept the token of {user}. Either the key on that host is another one, or there is none; or "
+            "a clock is off by more than a time step (compare `date +%s` here and there); or the token had been used "
+            "there by somebody else; or the account is locked or over its rate limit. The host's log says which (tag "
+            "totp-guard). It is not tried again, since wrong tokens lock accounts and penalise this controller"
+        )
+    if denied and "publickey" not in denied[-1].split(",") and "keyboard-interactive" in denied[-1].split(","):
+        return (
+            f"{host} took the SSH key of {user} but refused the login before it asked for a token: more logins than its "
+            "rate limit allows (mfa_rate_limit_attempts; wait for mfa_rate_limit_seconds), or the account is locked"
+        )
+    if denied:
+        return f"{host} did not accept any SSH key of {user}, and asked for no token"
+    if _DROPPED.search(stderr):
+        return (
+            f"{host} drops connections from this address: PerSourcePenalties after failed logins (up to 10 minutes; put "
+            "this controller into PerSourcePenaltyExemptList), MaxStartups, or a firewall"
+        )
+    return None

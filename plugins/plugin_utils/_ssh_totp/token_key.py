@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""The key that a token is computed from: given in a variable, or in the key store. Private to the collection."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Mapping
+
+from ansible.parsing.vault import VaultSecretsContext
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import given_key
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, token_at
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import person_of
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.settings import open_store
+
+
+class TokenKey:
+    def __init__(self, secret: str, period: int):
+        self._secret = decode_secret(secret)
+        self.period = period
+
+    def __repr__(self) -> str:
+        return "TokenKey()"  # the content is secret, even in a traceback
+
+    def token(self, step: int) -> str:
+        return token_at(self._secret, step)
+
+    def current(self) -> tuple[str, float]:
+        """The token, and for how many seconds it is the current one."""
+        now = time.time()
+        step = int(now) // self.period
+        return self.token(step), (step + 1) * self.period - now
+
+
+def key_of_text(text: str, period: int, option: str) -> TokenKey:
+    """A secret in base32, or an otpauth URI, which has its own period."""
+    try:
+        key = given_key(text)
+        return TokenKey(key.secret, key.period or period)
+    except FleetMfaError as error:
+        raise FleetMfaError(f"{option}: {error}") from None
+
+
+def key_of_store(variables: Mapping[str, Any], account: str, places: list[str]) -> TokenKey:
+    """The validated key of the person who has this account; `places` are the host and its groups."""
+    context = VaultSecretsContext.current(optional=True)
+    store = open_store(variables, list(context.secrets) if context else [])
+    person = person_of(account, places, store.head.aliases)
+    record = store.read([person]).get(person)
+    validated = record.current.validated if record else None
+    if not validated:
+        raise FleetMfaError(
+            f"the key store has no validated key of {person}; set ansible_totp_secret, or validate a key and run the "
+            "playbook fleetmfa.ssh.sync"
+        )
+    return TokenKey(validated.secret, validated.period)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""A real sshd with real PAM that asks alice for a token, and Ansible that connects to it as her.
+
+It needs a private /etc (fixture `accounts`), since sshd reads PAM's services and the accounts there.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import yaml
+
+from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import SshdHost
+
+PERIOD = 10  # seconds, so that tests which wait for the next token need not wait long
+_START_SECONDS = 120
+_CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+PidFile none
+UsePAM yes
+LogLevel DEBUG1
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication yes
+AuthenticationMethods publickey,keyboard-interactive:pam
+AuthorizedKeysFile /etc/ssh_keys/%u
+AllowTcpForwarding yes
+Subsystem sftp internal-sftp
+MaxStartups 100
+"""
+_TOKEN = "auth requisite pam_google_authenticator.so secret=/etc/totp/${USER} user=root noskewadj"
+_REST = ["auth required pam_permit.so", "account required pam_permit.so", "session required pam_permit.so"]
+
+
+class TokenHost:
+    user = "alice"
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.secret = base64.b32encode(os.urandom(20)).decode()
+        self.key = folder / "id"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)], check=True)
+        for name in ("ssh_keys", "totp"):
+            Path("/etc", name).mkdir(mode=0o755)
+        Path("/etc/environment").touch()
+        self.write_key()
+        self.write_service(_TOKEN)
+        self._start()
+
+    def write_key(self, *options: str, user: str = user, secret: str = "") -> None:
+        path = Path("/etc/totp", user)
+        lines = [secret or self.secret, '" TOTP_AUTH', '" DISALLOW_REUSE', f'" STEP_SIZE {PERIOD}', '" WINDOW_SIZE 3']
+        path.write_text("\n".join([*lines, *options]) + "\n")
+        path.chmod(0o600)
+        Path("/etc/ssh_keys", user).write_text(self.key.with_suffix(".pub").read_text())
+
+    def write_service(self, *lines: str) -> None:
+        Path("/etc/pam.d/sshd").write_text("\n".join([*lines, *_REST]) + "\n")
+
+    def ask_with(self, prompt: str) -> None:
+        """Instead of `Verification code: `."""
+        self.write_service(f"{_TOKEN} [authtok_prompt={prompt}]")
+
+    def ask_password_and_token(self) -> None:
+        self.write_service("auth requisite pam_unix.so", _TOKEN)
+
+    def _start(self) -> None:
+        host = SshdHost(self.folder)
+        with contextlib.closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        host.config.write_text(_CONFIG.format(port=self.port))
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        self._log = self.folder / "sshd.log"
+        self._sshd = subprocess.Popen([str(host.sshd), "-D", "-E", str(self._log), "-f", str(host.config)])
+        key = (self.folder / "host_key.pub").read_text()
+        self.known_hosts = self.folder / "known_hosts"
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {key}")
+        deadline = time.monotonic() + _START_SECONDS
+        while not (self._log.exists() and "Server listening" in self._log.read_text()):
+            if time.monotonic() > deadline:
+                raise TimeoutError("sshd does not listen")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self._sshd.terminate()
+        self._sshd.wait()
+
+    @property
+    def logins(self) -> int:
+        """How many logins went through the token."""
+        return self._log.read_text().count("Accepted keyboard-interactive/pam for alice")
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def ansible(self, *arguments: str, hosts: int = 1, **variables) -> subprocess.CompletedProcess:
+        """Ad hoc, by default `raw`, which needs nothing but a shell there; `hosts` names of the same host."""
+        always = {
+            "ansible_connection": "fleetmfa.ssh.ssh_totp",
+            "ansible_host": "127.0.0.1",
+            "ansible_port": self.port,
+            "ansible_user": self.user,
+            "ansible_totp_secret": self.secret,
+            "ansible_totp_period": PERIOD,
+            "ansible_totp_state_dir": str(self.folder / "steps"),
+            "ansible_ssh_private_key_file": str(self.key),
+            "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.known_hosts} -o IdentitiesOnly=yes -F none",
+            "ansible_ssh_timeout": 120,
+            "ansible_control_path_dir": str(self._short_folder()),
+            "ansible_remote_tmp": "/tmp/.ansible-of-${USER:-alice}",
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }
+        given = {name: value for name, value in {**always, **variables}.items() if value is not None}
+        names = {f"web{number}": None for number in range(1, hosts + 1)}
+        inventory = self.folder / "inventory.yml"
+        inventory.write_text(yaml.safe_dump({"all": {"hosts": names, "vars": given}}))
+        command = ["ansible", "all", "-i", str(inventory), *(arguments or ("-m", "raw", "-a", "id -un"))]
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.folder / "home")}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=self.folder)
+
+    def _short_folder(self) -> Path:
+        """The path of a control socket has a limit of about 100 bytes."""
+        path = Path("/run") / f"cp-{self.port}"
+        path.mkdir(exist_ok=True)
+        return path

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""Which failure is which, by what real clients print."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.plugins.connection import ssh
+
+from ansible_collections.fleetmfa.ssh.plugins.doc_fragments.core_ssh import ModuleDocFragment
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.failures import explanation
+
+yaml = pytest.importorskip("yaml")
+
+
+@pytest.mark.parametrize(
+    ("stderr", "asked", "part"),
+    [
+        ("alice@web1: Permission denied (keyboard-interactive).", True, "did not accept the token of alice"),
+        ("alice@web1: Permission denied (keyboard-interactive).", False, "before it asked for a token"),
+        ("alice@web1: Permission denied (publickey).", False, "did not accept any SSH key"),
+        ("kex_exchange_identification: Connection closed by remote host", False, "PerSourcePenalties"),
+        ("Not allowed at this time\r\n", False, "PerSourcePenalties"),
+    ],
+)
+def test_failures(stderr, asked, part):
+    assert part in explanation(stderr, asked, "alice", "web1")
+
+
+def test_nothing_is_added_to_what_ssh_says_itself():
+    assert (
+        explanation("ssh: Could not resolve hostname web1: Name or service not known", False, "alice", "web1") is None
+    )
+
+
+def test_all_options_of_core_are_there():
+    assert set(yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]) == set(
+        yaml.safe_load(ssh.DOCUMENTATION)["options"]
+    )
