@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.sealed import new_seal, unsealed
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import controller_name
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._secret_arguments import SecretArguments
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import (
     Ingested,
@@ -22,6 +23,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import 
     is_of_other_store,
     taken_in,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.lifecycle import Rotation, overdue_recoveries
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import names_of, refuse_misplaced, store_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
@@ -74,15 +76,20 @@ class ActionModule(ActionBase):
     ) -> dict[str, Any]:
         known = store.read(sorted(set(names.values())))
         taken: Ingested = ingest(keys, names, str(variables["inventory_hostname"]), known)
-        after = {user: taken_in(known.get(user) or Person(user), one) for user, one in taken.people.items()}
+        rotation = Rotation(int(self._task.args.get("key_max_age") or 0), int(time.time()), controller_name())
+
+        def step(person: Person) -> Person:
+            return rotation.applied(taken_in(person, taken.people.get(person.user, person)))
+
+        after = {user: step(known.get(user) or Person(user)) for user in {*known, *taken.people}}
         changed = [user for user, one in after.items() if one != known.get(user)]
         if changed and not self._task.check_mode:
-            changed = store.change(changed, lambda person: taken_in(person, taken.people[person.user]))
+            changed = store.change(changed, step)
         words = [f"{user}: {_words(known.get(user), after[user])}\n" for user in sorted(changed)]
         return {
             "changed": bool(changed),
             "people": sorted(changed),
-            "findings": taken.findings,
+            "findings": [*taken.findings, *overdue_recoveries(after.values(), time.time())],
             "diff": {"prepared": "".join(words)},
         }
 
@@ -91,6 +98,8 @@ def _words(before: Person | None, after: Person) -> str:
     """What is new in a record, without secrets."""
     old = before.keys if before else {}
     new = [f"key {name} added" for name in after.keys if name not in old]
+    if after.rotate_through > (before.rotate_through if before else 0):
+        new.append("the key is too old and is to be replaced")
     return ", ".join(new) or "used tokens, spent recovery codes or drift added"
 
 

@@ -13,7 +13,12 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._joining_action import JoiningAction
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.handout import handout
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import names_of, refuse_misplaced, store_of
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import (
+    accounts_of,
+    names_of,
+    refuse_misplaced,
+    store_of,
+)
 
 
 class ActionModule(JoiningAction):
@@ -27,12 +32,14 @@ class ActionModule(JoiningAction):
         try:
             refuse_misplaced(given)
             store = store_of(self, variables)
-            head, accounts = store.head, given.get("accounts")
-            if not isinstance(accounts, list):
-                raise FleetMfaError("accounts: give the list that totp_key_collect has returned")
+            head, accounts, of_people = store.head, given.get("accounts"), given.pop("people", None)
+            if of_people is not None and accounts is None:
+                accounts = accounts_of(of_people, variables, head.aliases)
+            elif not isinstance(accounts, list) or of_people is not None:
+                raise FleetMfaError("accounts: give the list that totp_key_collect has returned, or give people")
             names = names_of(map(str, accounts), variables, head.aliases)
             people = store.read(sorted(set(names.values())))
         except FleetMfaError as error:
             raise AnsibleActionFail(str(error)) from None
         handed_out = [handout(people[name], account) for account, name in names.items() if name in people]
-        return {**given, "_stored": {"store": head.id, "people": handed_out}}
+        return {**given, "accounts": accounts, "_stored": {"store": head.id, "people": handed_out}}

@@ -30,6 +30,12 @@ options:
     description: Whether to also collect the keys of every human account on the host, as O(fleetmfa.ssh.totp_key#module:human_accounts).
     type: bool
     default: false
+  key_max_age:
+    description:
+      - Days after which a person's validated key is to be replaced, 0 to 3650; V(0) means never.
+      - The key store records this, and M(fleetmfa.ssh.totp_key_distribute) gives the user a new pending key.
+    type: int
+    default: 0
   seal:
     description: Encrypts what the host returns. The action makes a new one for each call; leave it out.
     type: str
@@ -130,6 +136,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.collection import collected_keys, selected_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.sealed import sealed
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
@@ -137,6 +144,7 @@ ARGUMENTS = {
     **HOST_ARGUMENTS,
     "users": {"type": "list", "elements": "str", "default": []},
     "human_accounts": {"type": "bool", "default": False},
+    "key_max_age": {"type": "int", "default": RANGES["key_max_age"].default},
     "seal": {"type": "str", "no_log": True},
 }
 
@@ -146,6 +154,7 @@ def main() -> None:
     params = module.params
     try:
         require_root()
+        check_ranges({"key_max_age": params["key_max_age"]})
         host = MfaHost.from_options(with_host_policy(params), given=params)
         host.state_dir.check()
         accounts = selected_accounts(params["users"], params["human_accounts"], host)

@@ -37,6 +37,14 @@ def names_of(accounts: Iterable[str], variables: dict[str, Any], aliases: Aliase
     return {account: person_of(account, places, aliases) for account in accounts}
 
 
+def accounts_of(people: object, variables: dict[str, Any], aliases: Aliases) -> list[str]:
+    """The other way round: what accounts of these people may be called on this host."""
+    if not isinstance(people, list) or not all(isinstance(name, str) for name in people):
+        raise FleetMfaError("people: must be a list of names")
+    candidates = {*people, *(account for accounts in aliases.values() for account in accounts)}
+    return sorted(account for account, name in names_of(candidates, variables, aliases).items() if name in people)
+
+
 def _value(action: ActionBase, name: str, value: Any) -> Any:
     try:
         return action._templar.template(value)

@@ -18,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import OF_PLAYBOOKS
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_file import VaultFile
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import VaultText
@@ -52,19 +53,23 @@ class TwoHosts:
         self.state[host].save_pending(user, key)
         self.state[host].promote(user, key)
 
-    def sync(self, *options, ok=True, vault=True, **variables):
+    def sync(self, *options, **more):
+        return self.play("fleetmfa.ssh.sync", *options, **more)
+
+    def play(self, playbook, *options, ok=True, vault=True, run=subprocess.run, **variables):
         """The output of the playbook; the arguments of the roles' own defaults are the hosts'."""
         hosts = {name: {"state": state.path, "mfa_group": f"mfa-{name}"} for name, state in self.state.items()}
+        prompted = {name: variables.pop(name) for name in OF_PLAYBOOKS if name in variables}
         inventory = {"all": {"hosts": hosts, "vars": {**self.variables, **variables}}}
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
         command = ["ansible-playbook", "-i", str(self.folder / "inventory.yml"), *options]
         command += [
             "-e",
-            json.dumps({"mfa__state_dir": "{{ state }}"}),
+            json.dumps({"mfa__state_dir": "{{ state }}", **prompted}),
         ]  # a variable of the role, which comes before hosts'
         command += ["--vault-password-file", str(self.password)] if vault else []
-        done = subprocess.run(
-            [*command, "fleetmfa.ssh.sync"], cwd=ROOT, capture_output=True, text=True, check=False,
+        done = run(
+            [*command, playbook], cwd=ROOT, capture_output=True, text=True, check=False, start_new_session=True,
             env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
         )  # fmt: skip
         output = done.stdout + done.stderr
