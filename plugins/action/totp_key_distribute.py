@@ -14,7 +14,14 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._joining_action import JoiningAction
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._run_seal import unsealed_in_run
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.collected import Handout
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import refuse_misplaced
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.handout import handout
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import (
+    accounts_of,
+    names_of,
+    places_of,
+    refuse_misplaced,
+    store_of,
+)
 
 
 class ActionModule(JoiningAction):
@@ -23,16 +30,34 @@ class ActionModule(JoiningAction):
     def arguments(self) -> dict[str, Any]:
         given = super().arguments()
         if "_stored" in given:
-            raise AnsibleActionFail("_stored is no option: it is in the handout; take it out of the task")
-        sealed = given.pop("handout", None)
+            raise AnsibleActionFail("_stored is no option: it is made here; take it out of the task")
+        sealed, people = given.pop("handout", None), given.pop("people", None)
+        if (sealed is None) == (people is None):
+            raise AnsibleActionFail("give either handout, as totp_key_merge has returned it, or people")
         try:
             refuse_misplaced(given)
-            handout: Handout = unsealed_in_run(sealed, "handout")
-            if handout["host"] != (self._task_vars or {})["inventory_hostname"]:
-                raise FleetMfaError("handout: is that of another host; give handouts[inventory_hostname]")
-            if "refused" in handout:
-                raise FleetMfaError(handout["refused"])
+            stored = self._of_people(people) if sealed is None else self._of_run(sealed)
         except FleetMfaError as error:
             raise AnsibleActionFail(str(error)) from None
-        # The option is required, but the host has no use for what it cannot unseal.
-        return {**given, "handout": "", "_stored": {"store": handout["store"], "people": handout["people"]}}
+        return {**given, "_stored": stored}
+
+    def _of_run(self, sealed: Any) -> dict[str, Any]:
+        """What totp_key_merge decided for this host."""
+        told: Handout = unsealed_in_run(sealed, "handout")
+        if told["host"] != self._variables["inventory_hostname"]:
+            raise FleetMfaError("handout: is that of another host; give handouts[inventory_hostname]")
+        if "refused" in told:
+            raise FleetMfaError(told["refused"])
+        return {"store": told["store"], "people": told["people"]}
+
+    def _of_people(self, people: object) -> dict[str, Any]:
+        store, places = store_of(self, self._variables), places_of(self._variables)
+        head = store.head
+        names = names_of(accounts_of(people, places, head.aliases), places, head.aliases)
+        records = store.read(sorted(set(names.values())))
+        told = [handout(records[name], account) for account, name in names.items() if name in records]
+        return {"store": head.id, "people": told}
+
+    @property
+    def _variables(self) -> dict[str, Any]:
+        return self._task_vars or {}

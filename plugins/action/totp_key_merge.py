@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Iterator
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import controller_name
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._run_seal import sealed_for_run, unsealed_in_run
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.batch import Batch
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.collected import Collected
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.findings import reported
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.lifecycle import Rotation
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import refuse_misplaced, store_of
 
 
@@ -31,8 +35,9 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             collected = self._collected(task_vars or {})
+            rotation = Rotation(_days(self._task.args.get("key_max_age")), int(time.time()), controller_name())
             # All are opened before the first one is changed: a lost or undecryptable store stops the run.
-            batches = [Batch(store_of(self, hosts[0]["settings"]), hosts) for hosts in _by_store(collected)]
+            batches = [Batch(store_of(self, hosts[0]["settings"]), hosts, rotation) for hosts in _by_store(collected)]
             merged = [batch.merge(self._task.check_mode) for batch in batches]
         except FleetMfaError as error:
             raise AnsibleActionFail(str(error), result={"changed": error.changed}) from None
@@ -51,13 +56,24 @@ class ActionModule(ActionBase):
 
     def _collected(self, variables: dict[str, Any]) -> list[Collected]:
         refuse_misplaced(self._task.args)
-        if set(self._task.args) != {"registered"}:  # core would name what it does not know
-            raise FleetMfaError("the only option is registered, the variable that totp_key_collect has registered")
+        if {*self._task.args} - {"key_max_age"} != {"registered"}:  # core would name what it does not know
+            raise FleetMfaError(
+                "the options are registered, the variable that totp_key_collect has registered, and key_max_age"
+            )
         name = str(self._task.args["registered"])
         found = list(_returned(name, variables))
         if not found:
             raise FleetMfaError("registered: no host has a result of totp_key_collect in the variable of this name")
         return [unsealed_in_run(text, "registered") for text in found]
+
+
+def _days(value: Any) -> int:
+    try:
+        days = int(RANGES["key_max_age"].default if value is None else value)
+    except (TypeError, ValueError):
+        raise FleetMfaError("key_max_age (mfa_key_max_age): must be a whole number of days") from None
+    check_range("key_max_age", days)
+    return days
 
 
 def _returned(name: str, variables: dict[str, Any]) -> Iterator[str]:

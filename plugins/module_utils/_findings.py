@@ -164,6 +164,11 @@ CATALOGUE = {
         "high",
         "Ask the person which key is on the device; if the other one is unknown to the person, revoke it and look at its host.",
     ),
+    "recovery_overdue": (
+        "high",
+        "Run recover again with mfa_recover_access=denied, or help the person to validate the new key; by default nothing asks for a "
+        "token until then (mfa_enrollment_overdue).",
+    ),
     "token_used_twice": (
         "high",
         "Ask the person whether both logins were theirs; somebody may have seen the token being typed.",

@@ -20,6 +20,11 @@ description:
     of a key file is only added to.
   - A person whose keys were revoked is denied; with a user who was not enforced on the host, too. The user gets a key
     that nobody has.
+  - If a person has a new key in place of revoked ones, the user is denied until it is validated, or, if the operator has decided
+    so and until the date of that decision, not asked.
+  - If a person's key is older than C(mfa_key_max_age), the user gets a new pending key that the host makes. The old one counts until
+    the new one is validated.
+  - A user whose validated key loses against one that was validated earlier on another host is told at the next interactive login.
   - A key that was validated on the host after the last M(fleetmfa.ssh.totp_key_collect) stays until the key store knows it.
   - Users without a record in the key store are left alone.
 options:
@@ -27,8 +32,14 @@ options:
     description:
       - What M(fleetmfa.ssh.totp_key_merge) returned for this host in the same run.
       - If it refused what this host returned, the task fails with its reason.
+      - Give either this or O(people).
     type: str
-    required: true
+  people:
+    description:
+      - The people in the key store whose accounts get their keys, under whatever name an account of theirs has here.
+      - The task reads the key store itself, after M(fleetmfa.ssh.key_store_change) for instance.
+    type: list
+    elements: str
   issuer:
     description: The issuer of a key that has none in the key store. Without it, V(SSH).
     type: str
@@ -47,6 +58,10 @@ options:
       - The interval in seconds that O(rate_limit_attempts) applies to, 1 to 3600. Without it an existing key keeps its
         value; a new key gets V(30).
     type: int
+  recovery_code_count:
+    description: The number of recovery codes of a key that the host makes because the old one is too old, 0 to 100.
+    type: int
+    default: 5
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
@@ -106,7 +121,7 @@ users:
       description: Whether the user is exempt.
       type: bool
     denied:
-      description: Whether the user is denied because all keys of the person were revoked.
+      description: Whether the user is denied because all keys of the person were revoked, and no new one is validated yet.
       type: bool
     problems:
       description: What is wrong with the key files, as M(fleetmfa.ssh.totp_key) returns it.
@@ -130,7 +145,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import CallSettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, plan
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.store_entry import StoreEntry
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
@@ -140,11 +155,13 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import r
 ARGUMENTS = {
     **HOST_ARGUMENTS,
     **CONFIRMED_ARGUMENTS,
-    "handout": {"type": "str", "required": True},
+    "handout": {"type": "str"},
+    "people": {"type": "list", "elements": "str"},
     "issuer": {"type": "str"},
     "window": {"type": "int"},
     "rate_limit_attempts": {"type": "int"},
     "rate_limit_seconds": {"type": "int"},
+    "recovery_code_count": {"type": "int", "default": RANGES["recovery_codes"].default},
 }
 
 
@@ -200,10 +217,11 @@ def refuse(joining: Joining, plans: list[UserPlan], denied: set[str]) -> None:
 
 def stored_entries(module: DistributingModule) -> list[StoreEntry]:
     params = module.params
-    check_ranges({name: params[name] for name in ("window", "rate_limit_attempts", "rate_limit_seconds")})
+    settings = ("window", "rate_limit_attempts", "rate_limit_seconds", "recovery_code_count")
+    check_ranges({name: params[name] for name in settings})
     if params["issuer"] is not None:
         check_label(params["issuer"], "issuer")
-    call = CallSettings(params["issuer"], params["window"], params["rate_limit_attempts"], params["rate_limit_seconds"])
+    call = CallSettings(issuer=params["issuer"], **{name: params[name] for name in settings})
     now = time.time()
     hide, store = module.no_log_values.update, module.stored["store"]
     entries = [StoreEntry(person, store, call, now, hide) for person in module.stored["people"]]

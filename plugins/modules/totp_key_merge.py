@@ -28,6 +28,13 @@ options:
     description: The name of the variable that M(fleetmfa.ssh.totp_key_collect) was registered in, on each host.
     type: str
     required: true
+  key_max_age:
+    description:
+      - Days after which a person's validated key is to be replaced, 0 to 3650; V(0) means never.
+      - The key store records this, and M(fleetmfa.ssh.totp_key_distribute) gives the user a new pending key. The old key counts until
+        the new one is validated.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow

@@ -36,7 +36,20 @@ SECRET = "mfa_keys"
 IMPORTED = "mfa_import_keys"
 # Variables of the playbooks, which only task file `validate` of the role reads.
 TOKENS = ("mfa_validate_first", "mfa_validate_second")
-OF_PLAYBOOKS = ("mfa_serial", "mfa_max_fail_percentage", "mfa_validate_user", *TOKENS)
+OF_PLAYBOOKS = (
+    "mfa_serial",
+    "mfa_max_fail_percentage",
+    "mfa_validate_user",
+    *TOKENS,
+    "mfa_reason",
+    "mfa_revoke_users",
+    "mfa_recover_user",
+    "mfa_recover_mode",
+    "mfa_recover_again",
+    "mfa_recover_file",
+    "mfa_unlock_users",
+)
+RECOVER_MODES = ("new_key", "help_desk_code", "show")
 # Renamed variables.
 RENAMED = {"mfa_enroll": "mfa_enrollment", "mfa_enroll_python": "mfa_enrollment_python"}
 KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes")
@@ -60,6 +73,8 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
                 _check_token(value)
             elif name in OF_PLAYBOOKS:
                 _refuse_secrets(value)
+                if name == "mfa_recover_mode" and value not in RECOVER_MODES:
+                    raise FleetMfaError(f"must be one of {', '.join(RECOVER_MODES)}")
             elif name not in STORE_VARIABLES:  # those are read where the store is opened, and some are secrets
                 raise FleetMfaError(_unknown(name, [*options, *OF_PLAYBOOKS, *STORE_VARIABLES]))
         except FleetMfaError as error:

@@ -18,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import OF_PLAYBOOKS
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_file import VaultFile
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import VaultText
 from ansible_collections.fleetmfa.ssh.tests.support.people import CODES, START, secret
@@ -83,14 +84,18 @@ class LocalFleet:
     def sync(self, *options, **how):
         return self.play("fleetmfa.ssh.sync", *options, **how)
 
-    def play(self, book, *options, ok=True, vault=True, of_hosts=None, **variables):
-        """The output of a playbook; `of_hosts` are variables of single hosts."""
+    def play(self, book, *options, ok=True, vault=True, of_hosts=None, run=subprocess.run, **variables):
+        """The output of a playbook; `of_hosts` are variables of single hosts, and `run` runs the command."""
+        prompted = {name: variables.pop(name) for name in OF_PLAYBOOKS if name in variables}
         # A variable of the role, which comes before hosts'.
         command = ["ansible-playbook", "-i", self._inventory(of_hosts or {}, variables), *options]
-        command += ["-e", json.dumps({"mfa__state_dir": "{{ state }}"})]
+        command += ["-e", json.dumps({"mfa__state_dir": "{{ state }}", **prompted})]
         command += ["--vault-password-file", str(self.password)] if vault else []
         environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_PLUGINS": self._recorder()}
-        done = subprocess.run([*command, book], cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+        done = run(
+            [*command, book], cwd=ROOT, capture_output=True, text=True, check=False, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
         output = done.stdout + done.stderr
         assert (done.returncode == 0) is ok, output
         self._refuse_secrets(output + self._records.read_text())

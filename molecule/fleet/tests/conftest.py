@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -47,17 +48,28 @@ class Fleet:
         environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
         return Run(subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, env=environment, check=False))
 
+    @property
+    def stored(self) -> bytes | None:
+        """The file of the key store, None if there is none."""
+        return self.store.read_bytes() if self.store.exists() else None
+
     def sync(self, target: str = "all", *arguments: str, secret: Path | None = None) -> Run:
-        return self.play("fleetmfa.ssh.sync", target, *self._store(secret), *arguments)
+        return self._with_store("fleetmfa.ssh.sync", target, *arguments, secret=secret)
 
     def site(self, target: str, *arguments: str, secret: Path | None = None) -> Run:
         """As in converge.yml, with the key store."""
-        always = ["-e", "mfa_users=alice,bob,carol,dora mfa_exempt_users=ansible"]
-        return self.play("fleetmfa.ssh.site", target, *always, *self._store(secret), *arguments)
+        always = ["-e", "mfa_users=alice,bob,carol,dora,erin,frank,gina mfa_exempt_users=ansible"]
+        return self._with_store("fleetmfa.ssh.site", target, *always, *arguments, secret=secret)
 
-    def _store(self, secret: Path | None) -> list[str]:
+    def decide(self, playbook: str, target: str = "all", **variables: str) -> Run:
+        """Run recover, revoke or unlock, with a reason."""
+        given = json.dumps({"mfa_reason": "a test of the fleet", **variables})
+        return self._with_store(f"fleetmfa.ssh.{playbook}", target, "-e", given)
+
+    def _with_store(self, playbook: str, target: str, *arguments: str, secret: Path | None = None) -> Run:
         store = f"mfa_store=vault_file mfa_store_path={self.store}"
-        return ["--vault-password-file", str(secret or self.secret), "-e", store]
+        options = ["--vault-password-file", str(secret or self.secret), "-e", store, *arguments]
+        return self.play(playbook, target, *options)
 
     def root(self, name: str, command: str) -> str:
         """The output of a command as root, through the container engine, so that it never depends on a login."""

@@ -20,7 +20,9 @@ from typing import Callable, Iterator
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_records import EnforcedRecords
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import (
+    attempts,
     claim_step,
+    forget_attempts,
     last_fallback,
     lent_name,
 )
@@ -207,6 +209,12 @@ class StateDir:
         """Whether the guard has a record of logins with a key that was never removed on purpose."""
         return os.path.lexists(self._file("guard", user))
 
+    def attempts(self, user: str) -> int:
+        """How many attempts to log in, or to validate a key, are on record."""
+        keys = [key for key in (self.pending(user), self.validated(user)) if key]
+        of_keys = sum(len(key.attempts) + len(key.meta_numbers("tries")) for key in keys)
+        return of_keys + attempts(self._folder("guard"), user)
+
     def last_fallback(self, user: str) -> int | None:
         """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
         return last_fallback(self._folder("guard"), user)
@@ -219,6 +227,14 @@ class StateDir:
         if lent:
             _unlink(self._file("keys", lent))
         _unlink(self._file("guard", user))
+
+    def forget_attempts(self, user: str) -> None:
+        """None counts for a limit any more. The caller holds the lock."""
+        forget_attempts(self._folder("guard"), user)
+        pending = self.pending(user)
+        if pending is not None and pending != pending.with_attempts_forgotten():
+            self.save_pending(user, pending.with_attempts_forgotten())
+        self.converge_validated(user, lambda key: key and key.with_attempts_forgotten())
 
     def rename(self, folder: str, name: str, user: str) -> None:
         """Move a key with a wrong name to its user, who has none in this folder."""

@@ -20,6 +20,11 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import 
     is_of_other_store,
     taken_in,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.lifecycle import (
+    NO_ROTATION,
+    Rotation,
+    overdue_recoveries,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.merge import merge
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import names_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person
@@ -35,8 +40,9 @@ class MergedBatch(NamedTuple):
 
 
 class Batch:
-    def __init__(self, store: Store, hosts: list[Collected]):
+    def __init__(self, store: Store, hosts: list[Collected], rotation: Rotation = NO_ROTATION):
         self._store = store
+        self._rotation = rotation
         self._head = store.head
         self._names: dict[str, Names] = {
             one["host"]: names_of(_accounts(one), one["places"], self._head.aliases) for one in hosts
@@ -52,10 +58,12 @@ class Batch:
         news = self._take_in(people)
 
         def change(person: Person) -> Person:
-            people[person.user] = taken_in(person, news[person.user])
+            people[person.user] = self._rotation.applied(taken_in(person, news.get(person.user, person)))
             return people[person.user]
 
-        changed = [user for user in news if people[user] != before.get(user)]
+        people.update({user: self._rotation.applied(person) for user, person in people.items()})
+        self._findings += overdue_recoveries(people.values(), self._rotation.now)
+        changed = [user for user, person in people.items() if person != before.get(user)]
         if changed and not check_mode:
             changed = self._store.change(changed, change)
         self._refuse_given(people)
@@ -111,6 +119,8 @@ def _accounts(one: Collected) -> list[str]:
 def _words(before: Person | None, after: Person) -> str:
     old = before.keys if before else {}
     new = [f"key {name} added" for name in after.keys if name not in old]
+    if after.rotate_through > (before.rotate_through if before else 0):
+        new.append("the key is too old and is to be replaced")
     return ", ".join(new) or "used tokens, spent recovery codes or drift added"
 
 

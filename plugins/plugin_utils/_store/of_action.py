@@ -48,6 +48,14 @@ def names_of(accounts: Iterable[str], places: list[str], aliases: Aliases) -> di
     return {account: person_of(account, places, aliases) for account in accounts}
 
 
+def accounts_of(people: object, places: list[str], aliases: Aliases) -> list[str]:
+    """The other way round: what accounts of these people may be called on this host."""
+    if not isinstance(people, list) or not all(isinstance(name, str) for name in people):
+        raise FleetMfaError("people: must be a list of names")
+    candidates = {*people, *(account for accounts in aliases.values() for account in accounts)}
+    return sorted(account for account, name in names_of(candidates, places, aliases).items() if name in people)
+
+
 def _secrets(action: ActionBase) -> list[Any]:
     vault = getattr(action._loader, "_vault", None)
     return list(getattr(vault, "secrets", None) or [])

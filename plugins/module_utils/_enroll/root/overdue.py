@@ -24,7 +24,7 @@ def is_overdue(policy: Policy, state: StateDir, user: str, today: datetime.date)
         return False
     if is_root(user) or user in policy.left_alone:
         return False
-    period = policy.period_of(user, pending.since)
+    period = policy.period_of_key(user, pending)
     return bool(period and period.is_over(today))
 
 
