@@ -35,7 +35,8 @@ PREFIX, INTERNAL = "mfa_", "mfa__"
 SECRET = "mfa_keys"
 # Variables of the playbooks, which only task file `validate` of the role reads.
 TOKENS = ("mfa_validate_first", "mfa_validate_second")
-OF_PLAYBOOKS = ("mfa_serial", "mfa_max_fail_percentage", "mfa_validate_user", *TOKENS)
+OF_STATUS = ("mfa_status_users", "mfa_status_show", "mfa_status_json")
+OF_PLAYBOOKS = ("mfa_serial", "mfa_max_fail_percentage", "mfa_validate_user", *TOKENS, *OF_STATUS)
 # Renamed variables.
 RENAMED = {"mfa_enroll": "mfa_enrollment", "mfa_enroll_python": "mfa_enrollment_python"}
 KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import OF_STATUS
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,7 @@ def test_variables_in_the_guides():
             named.setdefault(variable, set()).add(guide.name)
     # Extra variables of the playbooks, and roles.
     others = {"mfa_validate_user", "mfa_validate_first", "mfa_validate_second", "mfa_serial", "mfa_max_fail_percentage"}
-    others.update(STORE_VARIABLES)
+    others.update(STORE_VARIABLES, OF_STATUS)
     others.update(path.name for path in ROOT.glob("roles/*"))
     unknown = {name: sorted(where) for name, where in named.items() if name not in ROLE_VARIABLES | others}
     assert len(named) > 10 and not unknown
