@@ -198,6 +198,8 @@ def distribute(module: DistributingModule) -> dict[str, Any]:
             plans = plan([*entries], host, refuse_others=False)  # once more, now that nobody else changes keys
             refuse(joining, plans, denied)
             apply(plans, host, joining.join)
+    if not module.check_mode:
+        host.state_dir.record_sync()
     words = {one.user: one.differences(host.group.name) for one in plans if one.changed}
     return {
         "changed": changed,

@@ -36,6 +36,7 @@ SECRET = "mfa_keys"
 IMPORTED = "mfa_import_keys"
 # Variables of the playbooks, which only task file `validate` of the role reads.
 TOKENS = ("mfa_validate_first", "mfa_validate_second")
+OF_STATUS = ("mfa_status_users", "mfa_status_show", "mfa_status_json")
 OF_PLAYBOOKS = (
     "mfa_serial",
     "mfa_max_fail_percentage",
@@ -48,6 +49,7 @@ OF_PLAYBOOKS = (
     "mfa_recover_again",
     "mfa_recover_file",
     "mfa_unlock_users",
+    *OF_STATUS,
 )
 RECOVER_MODES = ("new_key", "help_desk_code", "show")
 # Renamed variables.

@@ -4,7 +4,8 @@
 
 The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay unchanged, then one
 `lent NAME` if a login under another spelling of the user's name may have left a copy of the key, one `fell_back TIME`
-if a login was let in without a claim in the fleet (docs/claims.md), then one `claimed STEP...`.
+if a login was let in without a claim in the fleet (docs/claims.md), one `last_login TIME` after a login with a token or
+a recovery code, then one `claimed STEP...`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _CLAIMED = b"claimed"
 _LENT = b"lent "
 _FELL_BACK = b"fell_back "
 _ATTEMPTS = (b"open ", b"over ")
+_LAST_LOGIN = b"last_login "
 
 
 def claim_step(folder: str, user: str, step: int) -> bool:
@@ -78,8 +80,16 @@ def lent_name(folder: str, user: str) -> str | None:
 
 def last_fallback(folder: str, user: str) -> int | None:
     """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
-    time = _recorded(folder, user, _FELL_BACK)
-    return int(time) if time is not None and time.isdigit() else None
+    return _time(_recorded(folder, user, _FELL_BACK))
+
+
+def last_login(folder: str, user: str) -> int | None:
+    """When the guard last let a login with a token or a recovery code continue, in seconds since the epoch."""
+    return _time(_recorded(folder, user, _LAST_LOGIN))
+
+
+def _time(text: bytes | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None
 
 
 def _recorded(folder: str, user: str, name: bytes) -> bytes | None:

@@ -24,6 +24,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims im
     claim_step,
     forget_attempts,
     last_fallback,
+    last_login,
     lent_name,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
@@ -45,6 +46,8 @@ KEY_FOLDERS = ("keys", "pending")
 FOLDERS = (*KEY_FOLDERS, "guard", "enforced")
 # Keys that no longer belong to any account.
 PUT_AWAY = "put-away"
+# An empty file whose time stamp is that of the last sync.
+SYNCED = "synced"
 
 # A temporary file of ours, and one of the PAM module: NAME~XXXXXX.
 _OUR_TEMPORARY = re.compile(r"\..+\.fleetmfa")
@@ -219,6 +222,18 @@ class StateDir:
         """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
         return last_fallback(self._folder("guard"), user)
 
+    def last_login(self, user: str) -> int | None:
+        """When the guard last let the user in, in seconds since the epoch; None if that was never, or without the guard."""
+        return last_login(self._folder("guard"), user)
+
+    @property
+    def last_sync(self) -> int | None:
+        """When this host last got the keys of the key store, in seconds since the epoch."""
+        try:
+            return int(os.lstat(self._folder(SYNCED)).st_mtime)
+        except FileNotFoundError:
+            return None
+
     # Writing
 
     def forget_logins(self, user: str) -> None:
@@ -318,6 +333,20 @@ class StateDir:
 
     def _write(self, folder: str, user: str, key: KeyFile, only_if: Callable[[], bool] | None = None) -> None:
         write_file(self._file(folder, user), key.render(), 0o600, os.geteuid(), os.getegid(), only_if)
+
+    def record_sync(self) -> None:
+        """Only a time stamp, so that a sync without news leaves the folder as it was."""
+        if not self.is_prepared:
+            return
+        path = self._folder(SYNCED)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.utime(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise FleetMfaError(f"cannot write {path}: {error.strerror}") from error
 
     def flush(self) -> bool:
         """Flush the names of the key files to disk before a group membership relies on them; changes nothing."""
