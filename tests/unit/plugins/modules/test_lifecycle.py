@@ -181,7 +181,7 @@ def test_a_thief_with_the_old_phone_and_a_host_that_was_away(fleet, web1, web2):
     assert fleet.alice.current.validated.secret == secret("new")
 
 
-@pytest.mark.parametrize("until", [0, NOW + DAY])
+@pytest.mark.parametrize("until", [0, NOW + DAY], ids=["denied", "not asked"])
 def test_a_thief_who_rotates_the_old_key_on_a_host_that_was_away(fleet, web1, web2, until):
     """With a token of the old phone a host shows a new key; it is of the generation after the one that the store knew."""
     fleet.new_key(until=until)
