@@ -58,7 +58,7 @@ class Fleet:
 
     def site(self, target: str, *arguments: str, secret: Path | None = None) -> Run:
         """As in converge.yml, with the key store."""
-        always = ["-e", "mfa_users=alice,bob,carol,dora,erin,frank,gina mfa_exempt_users=ansible"]
+        always = ["-e", "mfa_users=alice,bob,carol,dora,erin,frank,gail mfa_exempt_users=ansible"]
         return self._with_store("fleetmfa.ssh.site", target, *always, *arguments, secret=secret)
 
     def decide(self, playbook: str, target: str = "all", **variables: str) -> Run:
