@@ -215,7 +215,7 @@ def test_the_store():
 
 def test_keys_to_import():
     for value in ([{"secret": SECRET}], f"[{{secret: {SECRET}}}]", []):
-        assert read_settings(OPTIONS, {"mfa_import_keys": value}) == {}
+        assert read_settings(OPTIONS, {"mfa_import_keys": value}) == {"store": False}
     for value, told in (
         (SECRET, "a list of entries"),
         ([SECRET], "entry 1 is not a dict"),
