@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Mapping
 
 from ansible.parsing.vault import VaultSecretsContext
@@ -26,12 +25,6 @@ class TokenKey:
 
     def token(self, step: int) -> str:
         return token_at(self._secret, step)
-
-    def current(self) -> tuple[str, float]:
-        """The token, and for how many seconds it is the current one."""
-        now = time.time()
-        step = int(now) // self.period
-        return self.token(step), (step + 1) * self.period - now
 
 
 def key_of_text(text: str, period: int, option: str) -> TokenKey:

@@ -84,7 +84,8 @@ class Turn:
 
     def take(self, wait: bool) -> bool:
         """Returns false if another process has it and `wait` is false."""
-        assert self._file is not None  # noqa: S101
+        if self._file is None:
+            raise ValueError("the turn is over")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
