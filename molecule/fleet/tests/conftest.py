@@ -14,6 +14,7 @@ from pathlib import Path
 import pyotp
 import pytest
 import yaml
+from killed_run import KilledRun
 
 from lab.logins import login, servers
 
@@ -22,6 +23,7 @@ INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "la
 SERVERS = {server.name: server for server in servers(INVENTORY)}
 NAMES = sorted(SERVERS)
 STEP = 30  # seconds
+ENVIRONMENT = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
 
 
 class Run:
@@ -45,20 +47,33 @@ class Fleet:
     def play(self, playbook: str, target: str, *arguments: str) -> Run:
         always = ["-e", f"target={target} mfa_rate_limit_attempts=100"]
         command = ["ansible-playbook", "-i", str(INVENTORY), *always, *arguments, playbook]
-        environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
-        return Run(subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, env=environment, check=False))
+        return Run(subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, env=ENVIRONMENT, check=False))
 
     @property
     def stored(self) -> bytes | None:
         """The file of the key store, None if there is none."""
         return self.store.read_bytes() if self.store.exists() else None
 
+    def records(self) -> dict[str, dict]:
+        """The records in the key store, by user."""
+        view = ["ansible-vault", "view", "--vault-password-file", str(self.secret), str(self.store)]
+        done = subprocess.run(view, capture_output=True, text=True, env=ENVIRONMENT, check=True)
+        records = map(json.loads, done.stdout.splitlines())
+        return {record["user"]: record for record in records if "user" in record}
+
+    def sync_to_kill(self, *arguments: str) -> KilledRun:
+        """A run of `sync` over all hosts that has only been started."""
+        store = f"target=all mfa_rate_limit_attempts=100 mfa_store=vault_file mfa_store_path={self.store}"
+        options = ["--vault-password-file", str(self.secret), "-e", store, *arguments, "fleetmfa.ssh.sync"]
+        command = ["ansible-playbook", "-i", str(INVENTORY), *options]
+        return KilledRun(command, ENVIRONMENT, self.store.with_name("killed.log"))
+
     def sync(self, target: str = "all", *arguments: str, secret: Path | None = None) -> Run:
         return self._with_store("fleetmfa.ssh.sync", target, *arguments, secret=secret)
 
     def site(self, target: str, *arguments: str, secret: Path | None = None) -> Run:
         """As in converge.yml, with the key store."""
-        always = ["-e", "mfa_users=alice,bob,carol,dora,erin,frank,gail mfa_exempt_users=ansible"]
+        always = ["-e", "mfa_users=alice,bob,carol,dora,erin,frank,gail,hank mfa_exempt_users=ansible"]
         return self._with_store("fleetmfa.ssh.site", target, *always, *arguments, secret=secret)
 
     def decide(self, playbook: str, target: str = "all", **variables: str) -> Run:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Lost devices and leavers, as an operator on the phone handles them. Real logins are the judge.
+"""Lost devices, leavers and too many attempts, as an operator on the phone handles them. Real logins are the judge.
 
-Their people are those of no other file of this scenario. The tests are a story, in this order.
+Each test has people of its own, whom no other test of this scenario knows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 import time
 
-from conftest import NAMES, STEP, fresh_token
+import pytest
+from conftest import NAMES, SERVERS, STEP, fresh_token
+
+from lab.logins import client_options, login, run_client
 
 AWAY = "debian11"
 KEYS = "/var/lib/fleetmfa/keys"
@@ -84,6 +87,16 @@ def test_a_help_desk_code(fleet, gets_in, tmp_path):
     assert denied(gets_in, NAMES, "frank", answer)
 
 
+def test_too_many_attempts(fleet, gets_in):
+    codes = recovery_codes(fleet, "debian12-1", "frank")
+    assert gets_in("debian12-1", "frank", codes[0])
+    fleet.root("debian12-1", f"sed -i 's/RATE_LIMIT [0-9]* [0-9]*/RATE_LIMIT 1 3600/' {KEYS}/frank")
+    assert not login(SERVERS["debian12-1"], "frank", [codes[1]]).allowed, "one attempt an hour, and that was it"
+    run = fleet.decide("unlock", mfa_unlock_users="frank")
+    assert run.succeeded and "debian12-1" in run.changed, run.output
+    assert gets_in("debian12-1", "frank", codes[1])
+
+
 def test_a_leaver(fleet, gets_in, not_asked):
     """One who has validated a key, and one who never did."""
     codes = recovery_codes(fleet, "debian13-1", "frank")
@@ -95,3 +108,28 @@ def test_a_leaver(fleet, gets_in, not_asked):
     for user in ("frank", "gail"):
         assert denied(gets_in, NAMES, user, codes[-1])
     assert fleet.decide("revoke", mfa_revoke_users="frank,gail").changed == set()
+
+
+def test_the_loser_of_two_keys_is_told_once(fleet):
+    first, _second = fleet.validate("debian12-1", "hank"), fleet.validate("debian13-2", "hank")
+    burnt = burnt_now()
+    assert fleet.sync().succeeded
+    told = []
+    for _time in range(2):
+        burnt, token = fresh_token(first, burnt)
+        told.append(_session(SERVERS["debian13-2"], "hank", token))
+    assert "does not count any more" in told[0] and "on debian12-1" in told[0]
+    assert "does not count any more" not in told[1]
+
+
+def _session(server, user, token):
+    """What an interactive login prints."""
+    argv = ["ssh", "-tt", *client_options(server), f"{user}@{server.address}"]
+    done = run_client(argv, [token], stdin="exit\n")
+    assert done.asked, done
+    return " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_reason_and_no_secret_of_the_store_is_on_a_host(fleet, name):
+    assert fleet.root(name, "grep -rl 'a test of the fleet' /etc /var/lib/fleetmfa 2>/dev/null || true") == ""
