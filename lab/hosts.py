@@ -23,7 +23,7 @@ MAX_COUNT = 500
 READY_SECONDS = 300
 # Another program may take a port between the engine's choice and its use.
 START_TRIES = 3
-_REMOVAL_ATTEMPTS = 5
+REMOVE_TRIES = 5
 # The same for docker and podman, cgroup v1 and v2. Without AUDIT_CONTROL, pam_loginuid fails in an engine that was
 # started from a login session.
 RUN_OPTIONS = (
@@ -158,11 +158,11 @@ def _answers(port: int, seconds: float = 120) -> bool:
 
 
 def remove(engine: Engine, names: list[str]) -> None:
-    if not names:
-        return
-    for _attempt in range(_REMOVAL_ATTEMPTS):
-        # On a busy machine processes may die later than podman waits for them; the next attempt finds them gone.
-        if engine.run("rm", "-f", "-v", *names).returncode == 0:
+    """Repeated, since on a busy machine processes may die later than the engine waits for them."""
+    for _try in range(REMOVE_TRIES - 1):
+        if not names or engine.run("rm", "-f", "-v", *names).returncode == 0:
             return
-        names = [name for name in names if name in engine.run("ps", "-a", "--format", "{{.Names}}").stdout.split()]
-    engine.check("rm", "-f", "-v", *names)
+        there = engine.check("ps", "-a", "--format", "{{.Names}}").split()
+        names = [name for name in names if name in there]
+    if names:
+        engine.check("rm", "-f", "-v", *names)

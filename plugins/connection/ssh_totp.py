@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: ssh_totp
 short_description: Connect with ssh to a host that asks for a token
-version_added: 0.1.0
+version_added: 0.2.0
 author: The fleetmfa founders (@fleetmfa)
 description:
   - Everything that P(ansible.builtin.ssh#connection) does, and answers the prompt for a TOTP token.

@@ -20,6 +20,7 @@ import yaml
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import SshdHost
 
 PERIOD = 10  # seconds, so that tests which wait for the next token need not wait long
+_WINDOW = 17  # steps, so that a token is still good when a busy machine takes a minute to check it
 _START_SECONDS = 120
 _CONFIG = """\
 Port {port}
@@ -57,7 +58,13 @@ class TokenHost:
 
     def write_key(self, *options: str, user: str = user, secret: str = "") -> None:
         path = Path("/etc/totp", user)
-        lines = [secret or self.secret, '" TOTP_AUTH', '" DISALLOW_REUSE', f'" STEP_SIZE {PERIOD}', '" WINDOW_SIZE 3']
+        lines = [
+            secret or self.secret,
+            '" TOTP_AUTH',
+            '" DISALLOW_REUSE',
+            f'" STEP_SIZE {PERIOD}',
+            f'" WINDOW_SIZE {_WINDOW}',
+        ]
         path.write_text("\n".join([*lines, *options]) + "\n")
         path.chmod(0o600)
         Path("/etc/ssh_keys", user).write_text(self.key.with_suffix(".pub").read_text())

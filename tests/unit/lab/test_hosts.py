@@ -169,3 +169,31 @@ def test_the_lab_gives_up_on_a_boot_that_hangs(commands, monkeypatch):
     commands(fake='[ "$1" = logs ] || exec sleep 5')
     with pytest.raises(LabError, match="debian12 is not ready: the boot has not finished after 0.2 s"):
         hosts.prepare(Engine("podman", ("fake",)), container(1), "key", [])
+
+
+def engine_with_two_hosts(commands, deaf):
+    """`rm` cannot end the host two as often as `deaf` says."""
+    folder = commands(
+        docker=f"""
+here=$(dirname "$0")
+case "$1" in
+    ps) cat "$here/there" ;;
+    rm) echo x >> "$here/tries"
+        [ "$(wc -l < "$here/tries")" -gt {deaf} ] && exit 0
+        echo two > "$here/there"; echo "PIDs did not die" >&2; exit 1 ;;
+esac"""
+    )
+    return Engine("docker", (str(folder / "docker"),)), folder / "tries"
+
+
+def test_hosts_that_die_late_are_removed(commands):
+    engine, tries = engine_with_two_hosts(commands, 2)
+    hosts.remove(engine, ["one", "two"])
+    assert len(tries.read_text().splitlines()) == 3
+
+
+def test_hosts_that_never_die_are_an_error(commands):
+    engine, tries = engine_with_two_hosts(commands, 100)
+    with pytest.raises(LabError, match="PIDs did not die"):
+        hosts.remove(engine, ["one", "two"])
+    assert len(tries.read_text().splitlines()) == hosts.REMOVE_TRIES

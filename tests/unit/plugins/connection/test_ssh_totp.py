@@ -12,17 +12,14 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, token_at
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import find_module
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import needs_sshd
 from ansible_collections.fleetmfa.ssh.tests.support.token_host import PERIOD, TokenHost
 
 pytestmark = [
     needs_sshd,
     pytest.mark.skipif(
-        not [
-            *Path("/").glob("*/*/security/pam_google_authenticator.so"),
-            *Path("/").glob("usr/lib*/*/security/pam_google_authenticator.so"),
-        ],
-        reason="needs libpam-google-authenticator on this machine",
+        find_module("pam_google_authenticator.so") is None, reason="needs libpam-google-authenticator on this machine"
     ),
 ]
 NOT_SHARED = "-o ControlMaster=no"
