@@ -40,7 +40,7 @@ options:
     vars:
       - name: ansible_totp_prompt
   totp_period:
-    description: For how many seconds a token is current, 10 to 300, unless O(totp_secret) is a URI or the key is in the key store.
+    description: For how many seconds a token is current, 1 to 60, unless O(totp_secret) is a URI or the key is in the key store.
     type: int
     default: 30
     vars:
@@ -98,6 +98,7 @@ from ansible.plugins.connection.ssh import Connection as SshConnection
 from ansible.utils.display import Display
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_range
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.answers import PromptAnswers, TokenSource
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.failures import explanation
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.helper import AskpassHelper
@@ -198,8 +199,7 @@ class Connection(SshConnection):
 
     def _wait_for_step(self, steps: UsedSteps) -> None:
         """Before the host is kept waiting: it closes a login after a while, and core's become has a time limit."""
-        period = int(self.get_option("totp_period"))
-        while (seconds := steps.free_in(period)) > 0:
+        while (seconds := steps.free_in(self._period)) > 0:
             where = "in the fleet (mfa_claims: etcd)" if self.get_option("totp_claims") == "etcd" else "on this host"
             display.v(
                 f"the current token has been used {where}; waiting {seconds:.0f} s for the next one", host=self.host
@@ -248,7 +248,7 @@ class Connection(SshConnection):
     def _key(self, jump: bool) -> TokenKey | None:
         for option in ("totp_jump_secret", "totp_secret") if jump else ("totp_secret",):
             if secret := self.get_option(option):
-                return key_of_text(secret, int(self.get_option("totp_period")), f"ansible_{option}")
+                return key_of_text(secret, self._period, f"ansible_{option}")
         if not self.get_option("mfa_store"):
             return None
         variables = {name: self.get_option(name) for name in STORE_VARIABLES}
@@ -274,6 +274,12 @@ class Connection(SshConnection):
 
     def _target(self) -> LoginTarget:
         return read_target(self._build_command(self.get_option("ssh_executable"), "ssh", "-G", self.host))
+
+    @property
+    def _period(self) -> int:
+        period = int(self.get_option("totp_period"))
+        check_range("period", period, "ansible_totp_period (mfa_period)")
+        return period
 
     @property
     def _password(self) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -22,6 +23,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import SshdHost
 PERIOD = 10  # seconds, so that tests which wait for the next token need not wait long
 _WINDOW = 17  # steps, so that a token is still good when a busy machine takes a minute to check it
 _START_SECONDS = 120
+_LISTENING = "Server listening"  # once each time that sshd has read its configuration
 _CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -91,8 +93,18 @@ class TokenHost:
         key = (self.folder / "host_key.pub").read_text()
         self.known_hosts = self.folder / "known_hosts"
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {key}")
+        self._wait_until_it_listens(times=1)
+
+    def reload(self, config: str) -> None:
+        """Takes effect before this returns."""
+        (self.folder / "sshd_config").write_text(config)
+        times = self.log.count(_LISTENING)
+        self._sshd.send_signal(signal.SIGHUP)
+        self._wait_until_it_listens(times + 1)
+
+    def _wait_until_it_listens(self, times: int) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not (self._log.exists() and "Server listening" in self._log.read_text()):
+        while not self._log.exists() or self.log.count(_LISTENING) < times:
             if time.monotonic() > deadline:
                 raise TimeoutError("sshd does not listen")
             time.sleep(0.05)

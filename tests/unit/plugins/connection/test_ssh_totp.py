@@ -145,6 +145,13 @@ def test_no_secret_and_nobody_there(host):
     assert host.log.count("Failed keyboard-interactive/pam") == 0
 
 
+@pytest.mark.parametrize("period", [0, 61])
+def test_a_period_that_no_key_has_is_refused(host, period):
+    done = host.ansible(ansible_totp_period=period)
+    assert f"ansible_totp_period (mfa_period): {period} is not in the range" in output(done), output(done)
+    assert "did not accept" not in output(done) and host.logins == 0
+
+
 def test_jump_host_asks_too(host):
     """The jump host is the same one under another name, with another account, which has a key of its own."""
     host.write_key(user="bob", secret=OTHER_SECRET)
@@ -160,9 +167,7 @@ def test_jump_host_asks_too(host):
 
 
 def test_not_enforced_user_notices_nothing(host):
-    sshd = host.folder / "sshd_config"
-    sshd.write_text(sshd.read_text().replace(",keyboard-interactive:pam", ""))
-    host._sshd.send_signal(1)
+    host.reload((host.folder / "sshd_config").read_text().replace(",keyboard-interactive:pam", ""))
     done = host.ansible("-m", "ping")
     assert done.returncode == 0 and host.logins == 0, output(done)
 
