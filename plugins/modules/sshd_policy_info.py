@@ -93,7 +93,8 @@ options:
         default: allow
       users:
         description:
-          - Users who will get a key, in addition to those who have one. By default every human account on the host.
+          - Users who will get a key, in addition to those who have one; V(%admins) means the members of group C(admins). By default
+            every human account on the host.
         type: list
         elements: str
       exempt_users:

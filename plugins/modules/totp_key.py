@@ -81,6 +81,7 @@ options:
   users:
     description:
       - More users, with O(keys[].state=present). Users also named in O(keys) are managed as O(keys) says.
+      - V(%admins) means the members of group C(admins) on this host, also those whose primary group it is, who are not exempt.
     type: list
     elements: str
     default: []
@@ -88,6 +89,7 @@ options:
     description:
       - What to do about a user without an account on this host. With V(skip) the user is skipped and returned in
         RV(unknown_users), for a fleet in which not every host has the same accounts.
+      - The same goes for a group in O(users) that this host does not have, which has no members then.
       - With V(skip) a misspelled name goes unnoticed, and the person it was meant for is not asked for a token.
     type: str
     default: error
@@ -309,6 +311,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import (
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, denied_users, plan
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import refuse_unknown_groups, selected_users
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
@@ -415,15 +418,17 @@ def wanted_entries(module: ConnectedModule, host: MfaHost) -> list[KeyEntry]:
     given: list[KeyWish] = params["keys"]
     wishes: list[KeyWish] = [{**wish, "place": f"keys, entry {number}, "} for number, wish in enumerate(given, 1)]
     named = {known_as(wish["user"]) for wish in wishes}
-    users = enumerate(params["users"], 1)
-    wishes += [
-        {"user": user, "place": f"users, entry {number}, "} for number, user in users if known_as(user) not in named
-    ]
-    named.update(map(known_as, params["users"]))
+    if params["unknown_users"] != "skip":
+        refuse_unknown_groups(params["users"], "unknown_users")
+    users = [one for one in selected_users(params["users"]) if known_as(one.name) not in named]
+    by_name = [one for one in users if not one.by_group]
+    wishes += [{"user": one.name, "place": f"{one.place}, "} for one in by_name]
+    named.update(known_as(one.name) for one in by_name)
+    members = {one.name for one in users if one.by_group and one.name not in host.exempt}
     if params["human_accounts"]:
-        people = [user for user in human_accounts() if user not in named and user not in host.exempt]
-        named.update(people)
-        wishes += [{"user": user} for user in people]
+        members.update(user for user in human_accounts() if user not in host.exempt)
+    wishes += [{"user": user} for user in sorted(members - named)]
+    named |= members
     kept = {user for user in host.group.members if host.spares(user, True)}
     kept.update(misspelled(host.state_dir.users()).values(), host.group.misspelled().values())
     wishes += [{"user": user, "state": KEPT} for user in sorted(set(map(known_as, kept)) - named)]

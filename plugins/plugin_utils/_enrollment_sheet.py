@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from html import escape
 from string import Template
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import canonical_secret, otpauth_uri
@@ -91,12 +91,8 @@ class SheetKey(NamedTuple):
 
 def enrollment_sheet(key: SheetKey, contact: str) -> str:
     """The HTML page. All given values are escaped."""
-    try:
-        import segno  # nothing else on the controller needs it
-    except ImportError as error:
-        raise FleetMfaError("the Python package segno is missing on the controller; run pip install segno") from error
     uri = otpauth_uri(key.secret, key.issuer, key.account, period=key.period)
-    picture = segno.make(uri, error="m", micro=False).svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None)
+    picture = qr_code_of(uri, "m").svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None)
     codes = _lines(key.recovery_codes, per_line=5)
     return _PAGE.substitute(
         user=escape(key.user),
@@ -108,6 +104,15 @@ def enrollment_sheet(key: SheetKey, contact: str) -> str:
         codes=_CODES.substitute(codes=escape(codes)) if codes else "",
         contact=escape(contact),
     )
+
+
+def qr_code_of(uri: str, error: str) -> Any:
+    """A QR code of segno; `error` is the level of error correction, l to h."""
+    try:
+        import segno  # only who hands out a key needs it
+    except ImportError as missing:
+        raise FleetMfaError("the Python package segno is missing on the controller; run pip install segno") from missing
+    return segno.make(uri, error=error, micro=False)
 
 
 def _groups(secret: str) -> list[str]:

@@ -102,6 +102,7 @@ class KeyEntry:
         self._now = now
         self._hide = hide
         self._new: KeyFile | None = None
+        self.released = False  # whether a user without a validated key leaves the enforced group
         # If a list is given as one string, AnsibleModule hides that string, not its parts.
         hide(filter(None, [self._secret, *(self._recovery_codes or [])]))
 

@@ -25,8 +25,11 @@ def given_key(text: str) -> GivenKey:
     """A secret, or a whole key as otpauth://totp/ISSUER:ACCOUNT?secret=…; no message shows any part of it."""
     if not text.strip().lower().startswith("otpauth:"):
         return GivenKey(text)
-    parts = urlsplit(text.strip())
-    values = {name.lower(): found[-1] for name, found in parse_qs(parts.query).items()}
+    try:
+        parts = urlsplit(text.strip())
+        values = {name.lower(): found[-1] for name, found in parse_qs(parts.query).items()}
+    except ValueError:  # its text may quote the URI
+        raise FleetMfaError("the otpauth URI is malformed") from None
     if parts.netloc.lower() != "totp":
         raise FleetMfaError("the otpauth URI is not for a time-based key (otpauth://totp/)")
     if "secret" not in values:

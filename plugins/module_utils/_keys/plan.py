@@ -75,7 +75,7 @@ class UserPlan:
 
     def _is_enforced_then(self, host: MfaHost) -> bool:
         """Nobody leaves the group unless explicitly told to: a member who has lost the key stays denied."""
-        if host.spares(self.user, self.was_enforced) or self.entry.state == "absent":
+        if host.spares(self.user, self.was_enforced) or self.entry.state == "absent" or self.entry.released:
             return False
         return self.was_enforced or self.was_on_record or self.after.validated is not None
 

@@ -77,6 +77,8 @@ def _refusal(before: Person, new: PersonKey) -> str | None:
         return None
     if before.current.denied:
         return "all keys of this person were revoked; only an operator can give a new one"
+    if before.given_in_place:
+        return "an operator has given this person a new key, and only that one counts until it is validated"
     if new.generation > before.newest_generation + 1:
         return f"the host calls it generation {new.generation}, the store knows {before.newest_generation}"
     return None
@@ -100,7 +102,7 @@ def taken_in(person: Person, new: Person) -> Person:
     """
     merged = merge(person, new)
     keys = {name: _with_newest_steps(key) for name, key in merged.keys.items()}
-    return Person(merged.user, keys, merged.revoked_through, merged.history)
+    return replace(merged, keys=keys)
 
 
 def _with_newest_steps(key: PersonKey) -> PersonKey:

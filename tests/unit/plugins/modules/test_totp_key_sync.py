@@ -89,7 +89,7 @@ class Fleet:
         people = [handout(one, one.user) for one in self.store.read().values()]
         options = {"unknown_first_factor": "accept", "diff_mode": True, **options}
         return self.hosts[name].run(
-            "totp_key_distribute", ok, accounts=[], _stored={"store": self.store.head.id, "people": people}, **options
+            "totp_key_distribute", ok, handout="", _stored={"store": self.store.head.id, "people": people}, **options
         )
 
     def sync(self):
