@@ -89,7 +89,7 @@ class Batch:
             return ingest([] if one["clock_is_off"] else one["keys"], self._names[host], host, people)
         except FleetMfaError as error:
             self._refused[host] = str(error)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             told = (
                 f"what {host} returned of its keys cannot be understood ({type(error).__name__}); is its Python sound?"
             )

@@ -72,9 +72,8 @@ def test_check_mode_tells_the_same_and_writes_nothing(open_file):
         ([host_key(store="of another fleet")], "came from another key store"),
         ([{"user": "alice"}], "cannot be understood"),
         ([host_key(user="nobody who was asked about")], "cannot be understood"),
-        ([host_key(generation="two")], "cannot be understood"),
         ([host_key(used=None)], "cannot be understood"),
-        ([host_key(secret="too short")], "secret"),
+        ([host_key(since=10**20)], "cannot be understood"),
         ("text", "cannot be understood"),
     ],
 )
@@ -83,6 +82,26 @@ def test_what_is_wrong_with_one_host_is_of_that_host(open_file, answer, told):
     assert told in merged.handouts["web1"]["refused"] and "people" not in merged.handouts["web1"]
     assert secrets_of(merged, "web2") == {"alice": secret("phone")}
     assert list(open_file().read()) == ["alice"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"period": 10**9}, "field period"),
+        ({"generation": "two"}, "field generation"),
+        ({"issuer": "two\nlines"}, "field issuer"),
+        ({"account": ["alice"]}, "field account"),
+        ({"secret": "too short"}, "secret"),
+        ({"generation": 0}, "field generation"),
+        ({"codes": ["12"]}, "field recovery_codes"),
+        ({"used": [2**50]}, "field burnt_steps"),
+        ({"drift": 10**9}, "field drift"),
+    ],
+)
+def test_a_key_that_the_store_could_not_read_again_is_not_collected(open_file, wrong, told):
+    merged = Batch(open_file(), [collected("web1", host_key(**wrong), host_key("bob", "bobs"))]).merge(False)
+    assert [(one.id, told in one.evidence[0]) for one in merged.findings] == [("key_not_collected", True)]
+    assert list(open_file().read()) == ["bob"], "the store can still be read"
 
 
 def test_a_host_whose_clock_is_off_is_given_keys_but_not_believed(open_file):
