@@ -23,7 +23,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import SshdHost
 PERIOD = 10  # seconds, so that tests which wait for the next token need not wait long
 _WINDOW = 17  # steps, so that a token is still good when a busy machine takes a minute to check it
 _START_SECONDS = 120
-_LISTENING = "Server listening"  # once each time that sshd has read its configuration
+_LISTENING = "Server listening"  # for each address, whenever sshd has read its configuration
 _CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -100,7 +100,7 @@ class TokenHost:
         (self.folder / "sshd_config").write_text(config)
         times = self.log.count(_LISTENING)
         self._sshd.send_signal(signal.SIGHUP)
-        self._wait_until_it_listens(times + 1)
+        self._wait_until_it_listens(times + config.count("ListenAddress "))
 
     def _wait_until_it_listens(self, times: int) -> None:
         deadline = time.monotonic() + _START_SECONDS
