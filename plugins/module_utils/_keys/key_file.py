@@ -372,6 +372,8 @@ def differences(before: KeyFile, after: KeyFile) -> list[str]:
     changes = [f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]]
     if before.secret != after.secret:
         changes.append("secret replaced")
+    elif set(after.used_steps) - set(before.used_steps):
+        changes.append("used tokens added")
     return changes or (["rewritten"] if before != after else [])
 
 
