@@ -73,7 +73,9 @@ class Fleet:
 
     def site(self, target: str, *arguments: str, secret: Path | None = None) -> Run:
         """As in converge.yml, with the key store."""
-        return self._with_store("fleetmfa.ssh.site", target, "-e", "mfa_exempt_users=ansible", *arguments, secret=secret)
+        return self._with_store(
+            "fleetmfa.ssh.site", target, "-e", "mfa_exempt_users=ansible", *arguments, secret=secret
+        )
 
     def decide(self, playbook: str, target: str = "all", **variables: str) -> Run:
         """Run recover, revoke or unlock, with a reason."""

@@ -109,7 +109,7 @@ def test_options_that_only_the_action_gives(hosts, tmp_path):
         ({"fleetmfa.ssh.totp_key_distribute": {"handout": secret("one")}}, "handout: was not made in this run"),
         ({"fleetmfa.ssh.totp_key_merge": {"registered": "nothing"}}, "registered: no host has a result"),
         ({"fleetmfa.ssh.totp_key_merge": {"registered": "mine"}}, "registered: was not made in this run"),
-        ({"fleetmfa.ssh.totp_key_merge": {"store": "/srv/store"}}, "the only option is registered"),
+        ({"fleetmfa.ssh.totp_key_merge": {"store": "/srv/store"}}, "the options are registered"),
     ):
         book = tmp_path / "play.yml"
         variables = {**hosts.variables, "mine": {"sealed": "00:AAAA"}}
