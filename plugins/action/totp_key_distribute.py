@@ -31,11 +31,12 @@ class ActionModule(JoiningAction):
         given = super().arguments()
         if "_stored" in given:
             raise AnsibleActionFail("_stored is no option: it is made here; take it out of the task")
-        sealed, people = given.pop("handout", None), given.pop("people", None)
-        if (sealed is None) == (people is None):
-            raise AnsibleActionFail("give either handout, as totp_key_merge has returned it, or people")
+        sealed = given.pop("handout", None)
         try:
             refuse_misplaced(given)
+            people = given.pop("people", None)
+            if (sealed is None) == (people is None):
+                raise FleetMfaError("give either handout, as totp_key_merge has returned it, or people")
             stored = self._of_people(people) if sealed is None else self._of_run(sealed)
         except FleetMfaError as error:
             raise AnsibleActionFail(str(error)) from None
