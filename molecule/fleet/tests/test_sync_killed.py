@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The controller dies at twenty random points of `sync`: nobody is locked out, nothing is lost, the next run heals."""
+"""The controller dies at random points of `sync`: nobody is locked out, nothing is lost, the next run heals."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections import defaultdict
 
 from conftest import NAMES, STEP, fresh_token
 
-ROUNDS = 20
-USERS = [f"cut{number:02d}" for number in range(1, 17)]
+ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "6"))
+USERS = [f"cut{number:02d}" for number in range(1, 17)][:ROUNDS]
 # Every line is a place (keys, pending or enforced), a user there, and the user's secret if the place has one.
 WHERE = """
 cd /var/lib/fleetmfa
@@ -44,7 +44,7 @@ def unexplained(fleet, phones) -> list[tuple]:
     return found
 
 
-def test_twenty_power_cuts(fleet, gets_in, not_asked):
+def test_power_cuts(fleet, gets_in, not_asked):
     seed = int(os.environ.get("POWER_CUT_SEED", random.SystemRandom().getrandbits(32)))
     print(f"POWER_CUT_SEED={seed}")  # shown if the test fails
     chance = random.Random(seed)
