@@ -266,11 +266,8 @@ class Connection(SshConnection):
         return typed.decode().strip() or None
 
     def _steps(self, target: LoginTarget, jump: list[str] | None) -> UsedSteps:
-        """With claims in the whole fleet, all hosts are one."""
-        login = " ".join(jump) if jump else target.login
-        if self.get_option("totp_claims") == "etcd":
-            login = str(target.user)
-        return StepsFolder(Path(self.get_option("totp_state_dir"))).of(login)
+        scope = target.token_scope(self.get_option("totp_claims"), jump)
+        return StepsFolder(Path(self.get_option("totp_state_dir"))).of(scope)
 
     def _target(self) -> LoginTarget:
         return read_target(self._build_command(self.get_option("ssh_executable"), "ssh", "-G", self.host))

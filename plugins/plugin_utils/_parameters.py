@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The parameters of a key that filters and lookups are given. Private to the collection."""
+"""Numbers, and the parameters of a key, as templates give them. Private to the collection."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ class Parameters(NamedTuple):
 
 
 def check_parameters(period: Any, digits: Any, algorithm: Any) -> Parameters:
-    """A template gives numbers as text at times. No value is shown, since it may be a misplaced secret."""
-    checked = Parameters(_number(period, "period"), _number(digits, "digits"), str(algorithm).upper())
+    """No value is shown, since it may be a misplaced secret."""
+    checked = Parameters(whole_number(period, "period"), whole_number(digits, "digits"), str(algorithm).upper())
     check_range("period", checked.period)
     check_choice("digits", str(checked.digits), list(map(str, ANY_DIGITS)))
     check_choice("algorithm", checked.algorithm, list(ALGORITHMS))
     return checked
 
 
-def _number(value: Any, option: str) -> int:
+def whole_number(value: Any, option: str) -> int:
+    """Of at most five digits, so that no token is one."""
     text = str(value)
-    if not (text.isascii() and text.isdigit() and len(text) < 4):
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise FleetMfaError(f"{option}: must be a number")
     return int(text)

@@ -22,6 +22,12 @@ class LoginTarget(NamedTuple):
     def login(self) -> str:
         return f"{self.user}@{self.host}:{self.port}"
 
+    def token_scope(self, claims: str, jump: list[str] | None = None) -> str:
+        """Where a token counts once: on a host, or in the whole fleet. `jump` is the command that leads to a jump host."""
+        if claims == "etcd":
+            return self.user
+        return " ".join(jump) if jump else self.login
+
     @property
     def has_connection(self) -> bool:
         return bool(self.control_path) and os.path.exists(self.control_path)  # noqa: PTH110

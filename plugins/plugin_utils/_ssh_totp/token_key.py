@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ansible.parsing.vault import VaultSecretsContext
 
@@ -19,6 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import (
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import NOT_SHOWN, looks_secret
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import person_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.settings import open_store
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
 
 
 class TokenKey:
@@ -48,12 +49,17 @@ def key_of_store(variables: Mapping[str, Any], account: str, places: list[str]) 
     context = VaultSecretsContext.current(optional=True)
     store = open_store(variables, list(context.secrets) if context else [])
     person = person_of(account, places, store.head.aliases)
-    record = store.read([person]).get(person)
-    validated = record.current.validated if record else None
-    if not validated:
+    key = keys_of_store(store, [person]).get(person)
+    if key is None:
         name = NOT_SHOWN if looks_secret(person) else person
         raise FleetMfaError(
             f"the key store has no validated key of {name}; set ansible_totp_secret, or validate a key and run the playbook "
             "fleetmfa.ssh.sync"
         )
-    return TokenKey(validated.secret, validated.period)
+    return key
+
+
+def keys_of_store(store: Store, people: Iterable[str]) -> dict[str, TokenKey]:
+    """The validated keys; a person who has none is left out."""
+    found = {name: record.current.validated for name, record in store.read(people).items()}
+    return {name: TokenKey(key.secret, key.period) for name, key in found.items() if key}
