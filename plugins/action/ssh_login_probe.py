@@ -28,7 +28,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.known_ho
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.library import require_paramiko
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.planning import Planner
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.probe import Prober
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import Row
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ProbeRow
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.run import run_probes
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.stored_keys import StoredKeys
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.summary import counts_of, summary
@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
         told = {"rows": [row.as_dict() for row in rows], "counts": counts_of(rows)}
         return {**result, **told, "changed": False, "failed": failed, "msg": summary(rows)}
 
-    def _rows(self, options: _Options, task_vars: dict[str, Any]) -> list[Row]:
+    def _rows(self, options: _Options, task_vars: dict[str, Any]) -> list[ProbeRow]:
         def variables_of(host: str) -> HostVariables:
             return HostVariables(self, host, task_vars)
 

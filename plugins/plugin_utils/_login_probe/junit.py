@@ -7,12 +7,12 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from typing import Sequence
 
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ERROR, Row, Step
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ERROR, LoginStep, ProbeRow
 
 SUITE = "ssh_login_probe"
 
 
-def junit_xml(rows: Sequence[Row]) -> bytes:
+def junit_xml(rows: Sequence[ProbeRow]) -> bytes:
     """One test case for each row: its class is the host, its name the user and what was expected."""
     errors = sum(row.result == ERROR for row in rows)
     failures = sum(not row.ok for row in rows) - errors
@@ -36,6 +36,6 @@ def junit_xml(rows: Sequence[Row]) -> bytes:
     return xml + b"\n"
 
 
-def _line(step: Step) -> str:
+def _line(step: LoginStep) -> str:
     prompts = "".join(f" {prompt!r}" for prompt in step.prompts)
     return f"{step.method}: {step.outcome}{prompts}; then {', '.join(step.methods) or 'nothing'}"

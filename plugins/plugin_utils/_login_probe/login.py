@@ -9,7 +9,11 @@ from typing import Any, Callable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.deadline import Deadline
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.prompts import LoginPrompts, StoppedError
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import NotJudgedError, Step, Verdict
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import (
+    LoginStep,
+    LoginVerdict,
+    NotJudgedError,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.failures import REFUSED_BEFORE_TOKEN
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.prompts import PromptKind
 
@@ -23,16 +27,16 @@ class _ClosedError(Exception):
     """The host closed the connection instead of an answer to what would let a user in."""
 
 
-class Login:
+class ProbedLogin:
     """`steps` tells what has happened, also after an error."""
 
     def __init__(self, transport: Any, user: str, keys: list[Any], prompts: LoginPrompts, deadline: Deadline):
         self._transport, self._user, self._prompts, self._deadline = transport, user, prompts, deadline
         self._keys: Iterator[Any] = iter(keys)
         self._finished: set[str] = set()  # methods that lead no further
-        self.steps: list[Step] = []
+        self.steps: list[LoginStep] = []
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> LoginVerdict:
         try:
             methods = self._attempt("none", lambda: self._transport.auth_none(self._user), [])
             while methods is not None:
@@ -44,7 +48,7 @@ class Login:
         except StoppedError as stop:
             return self._stopped(stop)
         except _ClosedError:
-            return Verdict(
+            return LoginVerdict(
                 "denied",
                 f"the host closed the connection after {self.steps[-1].method} (account phase or setcred of PAM)",
             )
@@ -85,7 +89,7 @@ class Login:
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise NotJudgedError(f"the connection ended during {method} ({type(error).__name__})") from None
         finally:
-            self.steps.append(Step(method, outcome, list(left), self._prompts.seen[before:]))
+            self.steps.append(LoginStep(method, outcome, list(left), self._prompts.seen[before:]))
         return None if outcome == "accepted" else list(left)
 
     def _ended(self, method: str) -> None:
@@ -103,7 +107,7 @@ class Login:
             )
         raise _ClosedError
 
-    def _logged_in(self) -> Verdict:
+    def _logged_in(self) -> LoginVerdict:
         """A session is opened, for which setcred of PAM has to succeed. Nothing is run in it: that could be a forced command."""
         try:
             self._transport.open_session(timeout=self._deadline.left).close()
@@ -112,29 +116,29 @@ class Login:
         except (paramiko.SSHException, OSError, EOFError):
             if self._deadline.is_over and self._transport.is_active():
                 raise NotJudgedError(f"no session within {self._deadline.seconds:.0f} s") from None
-            return Verdict("denied", "the host accepted the login and then ended it (setcred of PAM)")
-        return Verdict("asked" if self._prompts.asked else "not_asked", "")
+            return LoginVerdict("denied", "the host accepted the login and then ended it (setcred of PAM)")
+        return LoginVerdict("asked" if self._prompts.asked else "not_asked", "")
 
-    def _stopped(self, stop: StoppedError) -> Verdict:
+    def _stopped(self, stop: StoppedError) -> LoginVerdict:
         if stop.missing is PromptKind.TOKEN:
-            return Verdict("asked", str(stop))
+            return LoginVerdict("asked", str(stop))
         if stop.missing is PromptKind.PASSWORD and self._was(_KEY, "refused") and not self._was(_KEY, "partial"):
-            return Verdict("denied", f"no SSH key was accepted; {stop}")
+            return LoginVerdict("denied", f"no SSH key was accepted; {stop}")
         raise NotJudgedError(str(stop)) from None
 
-    def _denied(self, methods: list[str]) -> Verdict:
+    def _denied(self, methods: list[str]) -> LoginVerdict:
         tried = [step.method for step in self.steps if step.method != "none"]
         if not tried:
             raise NotJudgedError(
                 f"nothing to log in with: the host takes {', '.join(methods) or 'no method'}; give a key_file, agent or password"
             )
         if self._prompts.asked:
-            return Verdict(
+            return LoginVerdict(
                 "denied", "a token was asked for and given, and the login was refused (the host's log says why)"
             )
         if self._was(_KEY, "partial") and self._was(_PROMPTS, "refused") and not self._prompts.seen:
-            return Verdict("denied", f"the host took the SSH key but {REFUSED_BEFORE_TOKEN}")
-        return Verdict("denied", f"refused: {', '.join(dict.fromkeys(tried))}; no token was asked for")
+            return LoginVerdict("denied", f"the host took the SSH key but {REFUSED_BEFORE_TOKEN}")
+        return LoginVerdict("denied", f"refused: {', '.join(dict.fromkeys(tried))}; no token was asked for")
 
     def _was(self, method: str, outcome: str) -> bool:
         return any((step.method, step.outcome) == (method, outcome) for step in self.steps)

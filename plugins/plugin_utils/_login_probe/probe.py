@@ -14,14 +14,14 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.client_keys import agent_keys
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.deadline import Deadline
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.known_hosts import KnownHosts
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.login import Login
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.login import ProbedLogin
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.prompts import LoginPrompts
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import (
     ERROR,
+    LoginStep,
+    LoginVerdict,
     NotJudgedError,
-    Row,
-    Step,
-    Verdict,
+    ProbeRow,
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.transport import open_transport
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.answers import PromptAnswers, TokenSource
@@ -64,8 +64,8 @@ class Prober:
         )
         self._slots_lock = threading.Lock()
 
-    def row(self, probe: Probe) -> Row:
-        steps: list[Step] = []
+    def row(self, probe: Probe) -> ProbeRow:
+        steps: list[LoginStep] = []
         with contextlib.ExitStack() as stack:
             start = time.monotonic()
             try:
@@ -76,14 +76,14 @@ class Prober:
                 start = time.monotonic()
                 verdict = self._login(probe, used, steps)
             except (NotJudgedError, FleetMfaError) as error:
-                verdict = Verdict(ERROR, str(error))
+                verdict = LoginVerdict(ERROR, str(error))
             except Exception as error:
                 # One host that confuses the library is no reason to lose all others. Its text may hold anything.
-                verdict = Verdict(ERROR, f"the probe itself failed ({type(error).__name__})")
+                verdict = LoginVerdict(ERROR, f"the probe itself failed ({type(error).__name__})")
             seconds = round(time.monotonic() - start, 2)
-        return Row(probe.host, probe.name, probe.expected, verdict.result, verdict.reason, steps, seconds)
+        return ProbeRow(probe.host, probe.name, probe.expected, verdict.result, verdict.reason, steps, seconds)
 
-    def _login(self, probe: Probe, used: UsedSteps, steps: list[Step]) -> Verdict:
+    def _login(self, probe: Probe, used: UsedSteps, steps: list[LoginStep]) -> LoginVerdict:
         deadline = Deadline(self._seconds)
         source = TokenSource(lambda: probe.token_key, lambda: None)
         answers = PromptAnswers(
@@ -93,7 +93,7 @@ class Prober:
         with contextlib.ExitStack() as stack:
             of_agent = stack.enter_context(agent_keys(probe.agent))
             transport = stack.enter_context(open_transport(probe.address, probe.port, self._known, deadline))
-            login = Login(transport, probe.user, [*probe.keys, *of_agent], prompts, deadline)
+            login = ProbedLogin(transport, probe.user, [*probe.keys, *of_agent], prompts, deadline)
             try:
                 return login.verdict()
             finally:

@@ -16,7 +16,7 @@ class NotJudgedError(Exception):
     """The text is the reason of a row with result `error`, for people to read; never a secret."""
 
 
-class Step(NamedTuple):
+class LoginStep(NamedTuple):
     """One attempt of one method; `methods` are those that the host takes afterwards."""
 
     method: str
@@ -25,18 +25,18 @@ class Step(NamedTuple):
     prompts: list[str]
 
 
-class Verdict(NamedTuple):
+class LoginVerdict(NamedTuple):
     result: str
     reason: str
 
 
-class Row(NamedTuple):
+class ProbeRow(NamedTuple):
     host: str
     user: str
     expected: str
     result: str
     reason: str
-    steps: list[Step]
+    steps: list[LoginStep]
     seconds: float
 
     @property

@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Callable, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.probe import Probe
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import Row
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ProbeRow
 
 PROGRESS_SECONDS = 10.0
 
 
 def run_probes(
     probes: Sequence[Probe],
-    row_of: Callable[[Probe], Row],
+    row_of: Callable[[Probe], ProbeRow],
     parallel: int,
     say: Callable[[str], None],
     every: float = PROGRESS_SECONDS,
-) -> list[Row]:
+) -> list[ProbeRow]:
     """The rows, in the order of the probes; `say` is told how far they are."""
     with ThreadPoolExecutor(min(parallel, len(probes))) as pool:
         futures = [pool.submit(row_of, probe) for probe in probes]

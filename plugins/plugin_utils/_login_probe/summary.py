@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import RESULTS, Row
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import RESULTS, ProbeRow
 
 NAMED = 10
 _LONGEST_REASON = 160
 
 
-def counts_of(rows: Sequence[Row]) -> dict[str, int]:
+def counts_of(rows: Sequence[ProbeRow]) -> dict[str, int]:
     return {result: sum(row.result == result for row in rows) for result in RESULTS}
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[ProbeRow]) -> str:
     counts = ", ".join(f"{count} {result}" for result, count in counts_of(rows).items() if count)
     differ = [row for row in rows if not row.ok]
     if not differ:
@@ -30,7 +30,7 @@ def _probes(count: int) -> str:
     return f"{count} probe{'s' if count != 1 else ''}"
 
 
-def _difference(row: Row) -> str:
+def _difference(row: ProbeRow) -> str:
     reason = row.reason if len(row.reason) <= _LONGEST_REASON else f"{row.reason[:_LONGEST_REASON]}..."
     told = f" ({reason})" if reason else ""
     return f"{row.host}, {row.user}: expected {row.expected}, was {row.result}{told}"

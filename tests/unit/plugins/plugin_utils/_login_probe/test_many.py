@@ -11,17 +11,20 @@ import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.junit import junit_xml
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.prompts import LoginPrompts, StoppedError
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import Row, Step
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import LoginStep, ProbeRow
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.run import run_probes
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.summary import counts_of, summary
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.answers import PromptAnswers, TokenSource
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.prompts import PromptRules, token_pattern
 
-STEPS = [Step("none", "offered", ["publickey"], []), Step("keyboard-interactive", "accepted", [], ["Code & <more>:"])]
+STEPS = [
+    LoginStep("none", "offered", ["publickey"], []),
+    LoginStep("keyboard-interactive", "accepted", [], ["Code & <more>:"]),
+]
 
 
 def row(number=1, expected="asked", result="asked", reason=""):
-    return Row(f"web{number}", "alice", expected, result, reason, STEPS, 0.25)
+    return ProbeRow(f"web{number}", "alice", expected, result, reason, STEPS, 0.25)
 
 
 def test_summary_of_a_thousand_as_expected():
