@@ -264,9 +264,7 @@ class Connection(SshConnection):
 
     def _steps(self, target: LoginTarget, jump: list[str] | None) -> UsedSteps:
         folder = StepsFolder(Path(self.get_option("totp_state_dir")))
-        if self.get_option("totp_claims") == "etcd":
-            return folder.of_fleet(str(target.user))
-        return folder.of_host(" ".join(jump) if jump else target.login)
+        return target.used_steps(folder, self.get_option("totp_claims"), jump)
 
     def _target(self) -> LoginTarget:
         return read_target(self._build_command(self.get_option("ssh_executable"), "ssh", "-G", self.host))

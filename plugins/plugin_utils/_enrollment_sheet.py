@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from html import escape
 from string import Template
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import canonical_secret, otpauth_uri
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._qr_code import qr_code_of
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -104,15 +104,6 @@ def enrollment_sheet(key: SheetKey, contact: str) -> str:
         codes=_CODES.substitute(codes=escape(codes)) if codes else "",
         contact=escape(contact),
     )
-
-
-def qr_code_of(uri: str, error: str) -> Any:
-    """A QR code of segno; `error` is the level of error correction, l to h."""
-    try:
-        import segno  # only who hands out a key needs it
-    except ImportError as missing:
-        raise FleetMfaError("the Python package segno is missing on the controller; run pip install segno") from missing
-    return segno.make(uri, error=error, micro=False)
 
 
 def _groups(secret: str) -> list[str]:

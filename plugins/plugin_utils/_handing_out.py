@@ -9,20 +9,13 @@ import time
 from typing import NamedTuple, Protocol
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.pages import in_groups, printable
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.qr_code import (
-    PALETTE_256,
-    QUIET_ZONE,
-    half_block_lines,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.qr_code import PALETTE_256
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import otpauth_uri
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import write_file
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import (
-    SheetKey,
-    enrollment_sheet,
-    qr_code_of,
-)
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._operator_terminal import operator_terminal, show_on
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._qr_code import qr_text
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import PersonKey
 
 
@@ -44,11 +37,10 @@ class KeyOut(NamedTuple):
     def lines(self) -> list[str]:
         issuer, account = self.key.issuer, self.key.account or self.user
         uri = otpauth_uri(self.key.secret, issuer, account, period=self.key.period)
-        modules = [[bool(module) for module in row] for row in qr_code_of(uri, "l").matrix_iter(border=QUIET_ZONE)]
         return [
             f"The key of {printable(self.user)}. The person scans the code with an authenticator app, or types the key:",
             "",
-            *half_block_lines(modules, PALETTE_256),
+            *qr_text(uri, PALETTE_256),
             "",
             *(f"  {line}" for line in in_groups(self.key.secret)),
             "",

@@ -40,6 +40,7 @@ OF_CONTROLLER = {
     "key_store_change",
     "otpauth_import",
     "role_settings",
+    "ssh_login_probe",
     "totp_key_merge",
 }
 
