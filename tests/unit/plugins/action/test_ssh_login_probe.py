@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import threading
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 
