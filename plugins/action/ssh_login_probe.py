@@ -31,12 +31,17 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.probe im
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ProbeRow
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.run import run_probes
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.stored_keys import StoredKeys
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.summary import counts_of, summary
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.summary import (
+    EXPLAINED,
+    counts_of,
+    differing,
+    summary,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._parameters import whole_number
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.used_steps import StepsFolder
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import refuse_misplaced, store_of
 
-OPTIONS = ("probes", "key_store", "known_hosts", "login_timeout", "parallel", "junit")
+OPTIONS = ("probes", "fail", "key_store", "known_hosts", "login_timeout", "parallel", "junit")
 
 
 class ActionModule(ActionBase):
@@ -56,8 +61,11 @@ class ActionModule(ActionBase):
                 _write(options.junit, junit_xml(rows))
         except FleetMfaError as error:
             raise AnsibleActionFail(masked(str(error), self._task.args)) from None
-        failed = not all(row.ok for row in rows)
-        told = {"rows": [row.as_dict() for row in rows], "counts": counts_of(rows)}
+        differ = differing(rows)
+        failed = bool(differ) and options.fail
+        # Ansible prints all that a failed task returns.
+        returned = differ[:EXPLAINED] if failed else rows
+        told = {"rows": [row.as_dict() for row in returned], "counts": counts_of(rows), "as_expected": not differ}
         return {**result, **told, "changed": False, "failed": failed, "msg": summary(rows)}
 
     def _rows(self, options: _Options, task_vars: dict[str, Any]) -> list[ProbeRow]:
@@ -78,6 +86,7 @@ class ActionModule(ActionBase):
 
 class _Options(NamedTuple):
     entries: list[Entry]
+    fail: bool
     key_store: bool
     known_hosts: list[str] | None
     login_timeout: int
@@ -89,17 +98,28 @@ def _options(given: dict[str, Any]) -> _Options:
     if set(given) - set(OPTIONS) or "probes" not in given:  # core would name what it does not know
         raise FleetMfaError(f"the options are {', '.join(OPTIONS)}; probes is required")
     entries = read_entries(given["probes"])
-    try:
-        key_store = bool(boolean(given.get("key_store", True)))
-    except TypeError:
-        raise FleetMfaError("key_store: must be true or false") from None
     files = given.get("known_hosts")
     if files is not None and not (isinstance(files, list) and files and all(isinstance(path, str) for path in files)):
         raise FleetMfaError("known_hosts: must be a list of files, and not an empty one")
     junit = given.get("junit")
     if junit is not None and not (isinstance(junit, str) and os.path.isabs(os.path.expanduser(junit))):
         raise FleetMfaError("junit: must be the absolute path of a file")
-    return _Options(entries, key_store, files, _number(given, "login_timeout"), _number(given, "parallel"), junit)
+    return _Options(
+        entries=entries,
+        fail=_boolean(given, "fail"),
+        key_store=_boolean(given, "key_store"),
+        known_hosts=files,
+        login_timeout=_number(given, "login_timeout"),
+        parallel=_number(given, "parallel"),
+        junit=junit,
+    )
+
+
+def _boolean(given: dict[str, Any], option: str) -> bool:
+    try:
+        return bool(boolean(given.get(option, True)))
+    except TypeError:  # it quotes the value
+        raise FleetMfaError(f"{option}: must be true or false") from None
 
 
 def _number(given: dict[str, Any], option: str) -> int:

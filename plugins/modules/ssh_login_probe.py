@@ -17,7 +17,7 @@ description:
   - Logs in from the controller with SSH, as any number of users on any number of hosts, several at a time, and reports what each host
     offered and asked. Opens a session and runs nothing in it.
   - The task fails if a login was not as expected, or could not be judged because nobody answers, a host key is unknown, or a prompt is.
-    RV(rows) is returned anyway.
+    Its message has the counts, and names the first twenty probes that differ.
   - No token is used twice. Record and locks are those of connection P(fleetmfa.ssh.ssh_totp#connection), and so are its variables
     C(ansible_totp_prompt), C(ansible_totp_period), C(ansible_totp_state_dir) and C(mfa_claims), which are read from the probed host.
   - See C(docs/login_probe.md).
@@ -64,6 +64,10 @@ options:
           - The user's TOTP secret in base32, or the whole key as C(otpauth://) URI.
           - Without it, the validated key of that person in the key store of the host's variables C(mfa_store*), if there is one.
         type: str
+  fail:
+    description: Whether the task fails if a probe is not as expected. If not, test RV(as_expected).
+    type: bool
+    default: true
   key_store:
     description: Whether to use the key store. If not, probes without O(probes[].secret) stop at the prompt and use no token.
     type: bool
@@ -140,7 +144,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rows:
-  description: One for each user and host, in the order of O(probes). Never a secret.
+  description:
+    - One for each user and host, in the order of O(probes). Never a secret.
+    - If the task fails, the first five that are not as expected, since Ansible prints all that a failed task returns. With O(fail=false)
+      all are returned, and O(junit) always has all.
   returned: if all options are right
   type: list
   elements: dict
@@ -181,6 +188,10 @@ rows:
     seconds:
       description: How long the login took.
       type: float
+as_expected:
+  description: Whether all probes were as expected.
+  returned: if all options are right
+  type: bool
 counts:
   description: How many rows have each result.
   returned: if all options are right

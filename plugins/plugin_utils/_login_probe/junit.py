@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from typing import Sequence
+from xml.etree import ElementTree
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ERROR, LoginStep, ProbeRow
 

@@ -8,7 +8,8 @@ from typing import Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import RESULTS, ProbeRow
 
-NAMED = 10
+EXPLAINED = 5
+NAMED = 20
 _LONGEST_REASON = 160
 
 
@@ -18,12 +19,17 @@ def counts_of(rows: Sequence[ProbeRow]) -> dict[str, int]:
 
 def summary(rows: Sequence[ProbeRow]) -> str:
     counts = ", ".join(f"{count} {result}" for result, count in counts_of(rows).items() if count)
-    differ = [row for row in rows if not row.ok]
+    differ = differing(rows)
     if not differ:
         return f"{_probes(len(rows))} as expected: {counts}"
-    named = "; ".join(map(_difference, differ[:NAMED]))
-    more = f"; and {len(differ) - NAMED} more, see the rows" if len(differ) > NAMED else ""
-    return f"{len(differ)} of {_probes(len(rows))} not as expected ({counts}): {named}{more}"
+    explained = "; ".join(map(_difference, differ[:EXPLAINED]))
+    named = "".join(f"; {row.host}, {row.user}" for row in differ[EXPLAINED:NAMED])
+    more = f"; and {len(differ) - NAMED} more" if len(differ) > NAMED else ""
+    return f"{len(differ)} of {_probes(len(rows))} not as expected ({counts}): {explained}{named}{more}"
+
+
+def differing(rows: Sequence[ProbeRow]) -> list[ProbeRow]:
+    return [row for row in rows if not row.ok]
 
 
 def _probes(count: int) -> str:

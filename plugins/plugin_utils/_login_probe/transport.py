@@ -84,7 +84,7 @@ def _awaited(transport: Any) -> str:
 
 
 def _why_closed(transport: Any) -> str:
-    error = transport.get_exception()
+    error = transport.saved_exception
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return f"no common algorithm: {shown(str(error))}"
     if transport.remote_version:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
@@ -89,7 +89,22 @@ def test_what_differs_fails_and_is_named(host):
         "2 of 3 probes not as expected (1 asked, 1 not_asked, 1 error): web1, alice: expected not_asked"
     )
     assert "web1, bob: expected denied, was error (no connection to port" in told["msg"]
-    assert [row["ok"] for row in told["rows"]] == [False, True, False]
+    assert [row["ok"] for row in told["rows"]] == [False, False] and told["as_expected"] is False
+    all_told, output = host.play(probes, fail=False)
+    assert [row["ok"] for row in all_told["rows"]] == [False, True, False] and all_told["as_expected"] is False
+    assert all_told["msg"] == told["msg"]
+
+
+def test_a_thousand_that_differ_fit_a_screen(host_without_sshd):
+    """All that Ansible prints; no host key is known, so nothing is connected to."""
+    names = [f"web{number}" for number in range(1000)]
+    junit = host_without_sshd.folder / "junit.xml"
+    probes = [{"user": "alice", "expect": "denied", "hosts": names}]
+    told, output = host_without_sshd.play(probes, ok=False, junit=str(junit))
+    assert told["counts"]["error"] == 1000 and len(told["rows"]) == 5
+    assert len(ElementTree.parse(junit).findall(".//testcase")) == 1000  # noqa: S314
+    _before, _task, printed = output.partition("TASK [fleetmfa.ssh.ssh_login_probe]")
+    assert "web19, alice" in printed and len(printed) < 120 * 80, printed
 
 
 @pytest.mark.parametrize("right", [True, False])
@@ -165,7 +180,7 @@ GOOD = {"user": "alice", "expect": "asked", "hosts": ["192.0.2.1"]}
             "probes, entry 1: hosts, entry 1: what looks like a secret stands where none belongs",
         ),
         ([{**GOOD, "hosts": ["123456"]}], {}, "hosts: number 1 looks like a secret (not shown)"),
-        ([GOOD], {"probe": 1}, "the options are probes, key_store"),
+        ([GOOD], {"probe": 1}, "the options are probes, fail, key_store"),
         ([GOOD], {"parallel": 0}, "parallel: 0 is not in the range 1 to 200"),
         ([GOOD], {"login_timeout": 601}, "login_timeout: 601 is not in the range 1 to 600"),
         ([GOOD], {"known_hosts": ["/nowhere"]}, "known_hosts: /nowhere cannot be read"),
