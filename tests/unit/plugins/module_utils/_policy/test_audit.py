@@ -48,8 +48,11 @@ def host(tmp_path):
     return SshdHost(tmp_path)
 
 
-def audit(host, accounts=(ALICE, BOB, ROOT), running=(), **wish):
-    lines = {"sshd": "auth required pam_google_authenticator.so\n", "other": "auth required pam_deny.so\n"}
+SERVICE = "auth required pam_google_authenticator.so\naccount required pam_unix.so\n"
+
+
+def audit(host, accounts=(ALICE, BOB, ROOT), running=(), service=SERVICE, **wish):
+    lines = {"sshd": service, "other": "auth required pam_deny.so\n"}
     pam = PamConfig(str(host.config.parent / "pam.d"), lines)
     known = Surroundings(lambda config, group: list(accounts), lambda main: list(running))
     return Audit(host.audit_wish(**wish), known, pam=pam).report()
