@@ -156,7 +156,7 @@ counterexample:
     answer:
       description:
         - What it reads, as an answer to its prompt or to an earlier one; V(password), V(token), V(password and token in one),
-          V(anything else), or empty if it reads nothing.
+          V(password and any six digits in one), V(anything else), or empty if it reads nothing.
       type: str
     returned:
       description: The result of the module.

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import socket
+import time
 from typing import Callable, Mapping, NamedTuple, Sequence
 
 import paramiko
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prompts import BOTH, OTHER, PASSWORD, TOKEN
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prompts import BOTH, OTHER, PADDED, PASSWORD, TOKEN
 
 SSH_KEY = "SSH key"
 FACTORS = (SSH_KEY, PASSWORD, TOKEN)
@@ -68,6 +70,13 @@ class FactorLogins:
         return self._log_in(steps).is_in and not prompts
 
     def _log_in(self, steps: Sequence[Step]) -> Result:
+        threads = _threads()
+        try:
+            return self._connected(steps)
+        finally:
+            _wait_until(lambda: _threads() <= threads)
+
+    def _connected(self, steps: Sequence[Step]) -> Result:
         with socket.create_connection(("127.0.0.1", self._port), timeout=_SECONDS) as connection:
             transport = paramiko.Transport(connection)
             transport.auth_timeout = transport.banner_timeout = _SECONDS
@@ -76,7 +85,6 @@ class FactorLogins:
                 return self._authenticated(transport, steps)
             finally:
                 transport.close()
-                transport.join(_SECONDS)  # a process with threads cannot leave the test's private /etc
 
     def _authenticated(self, transport: paramiko.Transport, steps: Sequence[Step]) -> Result:
         try:
@@ -96,6 +104,19 @@ class FactorLogins:
         return transport.auth_interactive(
             self._user, lambda _title, _text, prompts: [typed[step.answer_prompt(prompt)] for prompt, _echo in prompts]
         )
+
+
+def _threads() -> int:
+    """Those of the kernel: one that Python has joined may take a moment to end, and a process with a second thread cannot
+    leave the private /etc of a test."""
+    return len(os.listdir("/proc/self/task"))
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "a thread of paramiko does not end"
+        time.sleep(0.001)
 
 
 def _offered(transport: paramiko.Transport, user: str) -> Sequence[str]:
@@ -122,8 +143,9 @@ def _steps(method: str, factors: frozenset[str]) -> list[Step]:
     if method == "publickey":
         answers = [SSH_KEY] if SSH_KEY in factors else []
     elif method == "password":
+        of_password = [PASSWORD, PADDED] if PASSWORD in factors else []
         both = [BOTH] if {PASSWORD, TOKEN} <= factors else []
-        answers = [answer for answer in (PASSWORD, TOKEN) if answer in factors] + both or [OTHER]
+        answers = of_password + [TOKEN] * (TOKEN in factors) + both or [OTHER]
     else:
         answers = [""]
     return [Step(method, answer, lambda prompt: _best_answer(prompt, factors)) for answer in answers]

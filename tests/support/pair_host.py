@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import token_at
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prompts import BOTH, OTHER, PASSWORD, TOKEN
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prompts import BOTH, OTHER, PADDED, PASSWORD, TOKEN
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit, ClassReport
 from ansible_collections.fleetmfa.ssh.tests.support.factor_logins import FactorLogins
 from ansible_collections.fleetmfa.ssh.tests.support.pam_mistakes import DATA
@@ -27,7 +27,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import GROUP
 PAIRS = yaml.safe_load(Path(__file__).with_name("published_pairs.yml").read_text(encoding="utf-8"))
 USER = "alice"
 _PERIOD = 30
-_PASSWORD = "correct horse"
+_PASSWORD, _WRONG = "correct horse", "000000"
 _PASSWORD_HASH = "$5$fleetmfa$Fo3UmxfP/YIzEzB7Tg26mLeHqaicrc8bPmir4yeJYb2"
 _CONFIG = """\
 Port {port}
@@ -70,7 +70,7 @@ class PairHost:
         """What a person would type now; no token has been used yet."""
         self._write_token_keys()
         token = token_at(self._secret, int(time.time()) // _PERIOD)
-        return {PASSWORD: _PASSWORD, TOKEN: token, BOTH: _PASSWORD + token, OTHER: "000000"}
+        return {PASSWORD: _PASSWORD, TOKEN: token, BOTH: _PASSWORD + token, PADDED: _PASSWORD + _WRONG, OTHER: _WRONG}
 
     def _write_token_keys(self) -> None:
         if not self._pair.get("key", True):

@@ -4,7 +4,8 @@
 
 A module asks, or takes what was typed at an earlier prompt (PAM_AUTHTOK, here `held`). So two lines do not always read
 two answers, and one answer is not always for one line: with `forward_pass`, pam_google_authenticator takes password and
-token in one and leaves the password for the next line. Compared with the real modules by tests/differential.
+token in one and leaves the password for the next line. Random stacks of the
+real modules are asked the same (test_prompts.py).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Li
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import PASSWORD_MODULES, ModuleOutcome
 
 PASSWORD, TOKEN, BOTH, OTHER = "password", "token", "password and token in one", "anything else"
+PADDED = "password and any six digits in one"
 # Whatever succeeds with something else, which anybody can type, is shown first.
-ANSWERS = (OTHER, PASSWORD, TOKEN, BOTH)
+ANSWERS = (OTHER, PASSWORD, PADDED, TOKEN, BOTH)
 
 _GOOGLE, _OATH = "pam_google_authenticator.so", "pam_oath.so"
 # What this module does not hold yet it asks for, and it asks once: pam_get_authtok(3).
@@ -51,21 +53,27 @@ def reads_held(line: Line, token_modules: Sequence[str]) -> bool:
 def _of_token_line(
     line: Line, outcome: ModuleOutcome, held: str | None, answers: Sequence[str]
 ) -> Iterator[Reading]:
-    needs_token = outcome.result == "success" and outcome.genuine
-    takes_both = line.module_name != _GOOGLE or "forward_pass" in line.arguments
+    accepted = outcome.result == "success"
     for answer, prompt in _read(line, held, answers):
-        # What pam_google_authenticator did not ask for itself may have a password in front of the token.
-        right = answer == TOKEN or (answer == BOTH and (takes_both or not prompt))
-        if right or not needs_token:
-            yield Reading(answer, prompt, _left_by_token_line(line, outcome, answer, held))
+        # What pam_google_authenticator did not ask for itself may have a password in front of the token. pam_oath takes
+        # that only if its usersfile has a `+` in place of the password.
+        takes_both = line.module_name == _GOOGLE and ("forward_pass" in line.arguments or not prompt)
+        right = answer == TOKEN or (answer == BOTH and takes_both)
+        # A token that is right but refused (too many attempts, used before) is as good as any other answer.
+        if right == accepted or not outcome.genuine:
+            for left in _left_by_token_line(line, outcome, answer, held):
+                yield Reading(answer, prompt, left)
 
 
-def _left_by_token_line(line: Line, outcome: ModuleOutcome, answer: str | None, held: str | None) -> str | None:
-    if line.module_name == _OATH:
-        return PASSWORD if answer == BOTH else held
+def _left_by_token_line(
+    line: Line, outcome: ModuleOutcome, answer: str | None, held: str | None
+) -> Sequence[str | None]:
+    if line.module_name == _OATH and any(word.startswith("digits=") for word in line.arguments):
+        # It takes the last digits for the token, right or wrong, and leaves what is in front: of a long password, a part.
+        return {BOTH: (PASSWORD,), PADDED: (PASSWORD,), PASSWORD: (held, OTHER)}.get(answer or "", (held,))
     if line.module_name == _GOOGLE and "forward_pass" in line.arguments and outcome.result == "success":
-        return PASSWORD if answer == BOTH else OTHER  # a token alone leaves an empty password
-    return held
+        return (PASSWORD,) if answer == BOTH else (OTHER,)  # a token alone leaves an empty password
+    return (held,)
 
 
 def _of_password_line(

@@ -52,8 +52,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import 
     CAN_BYPASS,
     GRAVITY,
     LOCKED_OUT,
-    Step,
-    Verdict,
+    LoginStep,
+    LoginVerdict,
     verdict,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, Exemptions, known_as
@@ -93,7 +93,7 @@ class ClassReport(TypedDict):
     methods: list[str]
     needs: list[tuple[str, ...]]
     verdict: str
-    counterexample: list[Step]
+    counterexample: list[LoginStep]
     reason: str
 
 
@@ -247,7 +247,7 @@ class Audit:
         except FleetMfaError:
             return [members]  # of a service that cannot be checked, which their verdict says
 
-    def _verdicts(self, logins: Iterable[Login]) -> dict[Connection, Verdict]:
+    def _verdicts(self, logins: Iterable[Login]) -> dict[Connection, LoginVerdict]:
         return {one.connection: verdict(one, self._is_enforced(one.account), self._pam_now) for one in logins}
 
     def _class(self, reader: PolicyReader, members: list[Account], connections: list[Connection]) -> JudgedClass:
@@ -269,7 +269,7 @@ class Audit:
         reader: PolicyReader,
         members: list[Account],
         logins: list[Login],
-        verdicts: dict[Connection, Verdict],
+        verdicts: dict[Connection, LoginVerdict],
     ) -> ClassReport:
         groups, worst = members[0].groups, min(verdicts.values(), key=lambda each: GRAVITY.index(each.said))
         matched = {pattern for match in reader.config.matches for name, pattern in match.criteria if name == "group"}
@@ -285,7 +285,7 @@ class Audit:
             "reason": worst.reason,
         }
 
-    def _findings(self, reader: PolicyReader, one: Login, judged: Verdict) -> Iterator[Finding]:
+    def _findings(self, reader: PolicyReader, one: Login, judged: LoginVerdict) -> Iterator[Finding]:
         if not self._is_enforced(one.account):
             yield from self._unenforced_asked(one)
             return

@@ -14,12 +14,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Li
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import prove
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_presence import AssumedKeys
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_subjects import Keys, PamSubjects
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_subjects import KeyPresence, PamSubjects
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.ways_through_pam import WaysThroughPam
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, converses, login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices, service_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import AssumedPam, JudgedWay, Step
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import AssumedPam, JudgedWay, LoginStep
 
 
 class PamServices(AssumedPam):
@@ -34,7 +34,7 @@ class PamServices(AssumedPam):
         config: PamConfig | None = None,
         base: BaseServices | None = None,
         group: str | None = None,
-        keys: Keys | None = None,
+        keys: KeyPresence | None = None,
     ):
         self._config = config or PamConfig()
         self._base = base
@@ -131,7 +131,7 @@ def _decides_who(line: Line) -> bool:
     return line.module_name in ("pam_access.so", "pam_listfile.so", "pam_shells.so", "pam_time.so", "pam_nologin.so")
 
 
-def in_words(service: str, steps: Iterable[Step]) -> str:
+def in_words(service: str, steps: Iterable[LoginStep]) -> str:
     """What PAM does in these steps of a login."""
     told = (f"{step['line'].replace(' ', ': ', 1)} {step['effect']}" for step in steps if step["line"])
     return f"PAM service {service}: {'; '.join(told)}"

@@ -20,13 +20,13 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import ANY
 _BY_USER = (*TOKEN_MODULES, "pam_succeed_if.so", "pam_listfile.so", "pam_access.so")
 
 
-class Keys(Protocol):
+class KeyPresence(Protocol):
     def of(self, account: Account, lines: Iterable[Line]) -> bool | None:
         """Whether the account has the keys that these token lines read, None if that is not known."""
 
 
 class PamSubjects:
-    def __init__(self, config: PamConfig, group: str, keys: Keys):
+    def __init__(self, config: PamConfig, group: str, keys: KeyPresence):
         self._config, self._group, self._keys = config, group, keys
         self._lines = functools.lru_cache(maxsize=None)(self._lines_by_user)
         self._members = functools.lru_cache(maxsize=None)(_members)

@@ -26,7 +26,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import S
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_subjects import PamSubjects
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import KEYBOARD_INTERACTIVE, Login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import service_of
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import JudgedWay, Step
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import JudgedWay, LoginStep
 
 _WITHOUT_PAM = {
     "publickey": ("an SSH key of the user", "sshd accepts the key and runs no auth line of PAM"),
@@ -129,15 +129,15 @@ class WaysThroughPam:
         return self._accounts[question]
 
 
-def _connect(one: Login) -> Step:
+def _connect(one: Login) -> LoginStep:
     return _step("connect", f"as {one.account.name} {one.connection}")
 
 
-def _step(method: str, effect: str, answer: str = "", prompt: str = "", line: str = "") -> Step:
+def _step(method: str, effect: str, answer: str = "", prompt: str = "", line: str = "") -> LoginStep:
     return {"method": method, "prompt": prompt, "answer": answer, "line": line, "effect": effect}
 
 
-def _pam_steps(method: str, proof: Verdict) -> Iterator[Step]:
+def _pam_steps(method: str, proof: Verdict) -> Iterator[LoginStep]:
     for found in proof.counterexample:
         line = f"{found['file']}:{found['line']} {found['module']}"
         effect = f"returned {found['returned']}: {found['effect']}"

@@ -20,7 +20,7 @@ GRAVITY = (CAN_BYPASS, LOCKED_OUT, NOT_ASKED, ASKED)
 _PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")
 
 
-class Step(TypedDict):
+class LoginStep(TypedDict):
     """One step of a login, as module sshd_policy_info returns it."""
 
     method: str
@@ -35,15 +35,15 @@ class JudgedWay(NamedTuple):
 
     with_token: bool
     without_token: bool
-    steps: tuple[Step, ...] = ()
+    steps: tuple[LoginStep, ...] = ()
     reason: str = ""
 
 
-class Verdict(NamedTuple):
+class LoginVerdict(NamedTuple):
     """`steps` are a login without a token, `reason` is why nobody gets in."""
 
     said: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[LoginStep, ...] = ()
     reason: str = ""
 
 
@@ -61,11 +61,11 @@ class AssumedPam:
         return JudgedWay(with_token=converses(way), without_token=not converses(way))
 
 
-def verdict(one: Login, enforced: bool, pam: AssumedPam) -> Verdict:
+def verdict(one: Login, enforced: bool, pam: AssumedPam) -> LoginVerdict:
     ways = [pam.judge(one, way) for way in one.ways_in]
     if not any(way.with_token or way.without_token for way in ways):
-        return Verdict(LOCKED_OUT, reason="; ".join(dict.fromkeys(way.reason for way in ways)) or one.denied_because)
+        return LoginVerdict(LOCKED_OUT, reason="; ".join(dict.fromkeys(way.reason for way in ways)) or one.denied_because)
     open_way = next((way for way in ways if way.without_token), None)
     if open_way is None:
-        return Verdict(ASKED)
-    return Verdict(CAN_BYPASS if enforced else NOT_ASKED, open_way.steps)
+        return LoginVerdict(ASKED)
+    return LoginVerdict(CAN_BYPASS if enforced else NOT_ASKED, open_way.steps)
