@@ -25,16 +25,26 @@ What each method does:
 | method | what PAM gets |
 | --- | --- |
 | `keyboard-interactive` | an answer to each prompt of the service |
-| `password` | **one answer to every prompt**. A service that wants a password and a token can never be passed, unless a line takes both in one (`forward_pass`). A service that wants only the token takes it as the password. |
+| `password` | **one answer to every prompt** |
 | `publickey`, `hostbased`, GSSAPI | none: the `auth` lines are not run |
 | each of them | the `account` lines, which may deny |
 
+So method `password` can never pass a service that wants a password and a token, unless a line takes both in one (`forward_pass`). A
+service that wants only the token takes it as the password.
+
 These pairs are from guides, questions and issues (*seen*), cut to the lines that decide. Where a source shows only one of the two
-files, describes the other, or has it with more than shows the effect, the table says which one was changed. A test starts sshd with each of them, tries every
-combination of SSH key, password and token through every way in that sshd offers, and compares: the verdict, the smallest sets of
-factors that got in, and for each bypass whether its steps do let in, with exactly the prompts that they tell. `common-auth` is
-Debian's, `password-auth` is RHEL's ([pam_mistakes.md](pam_mistakes.md)). The user has an SSH key, a password and, unless the table says
-otherwise, a key for tokens.
+files, describes the other, or has it with more than shows the effect, the table says which one was changed. A test starts sshd
+with each of them, tries every combination of SSH key, password and token through every way in that sshd offers, and compares: the
+verdict, the smallest sets of factors that got in, and for each bypass whether its steps do let in, with exactly the prompts that
+they tell. `common-auth` is Debian's, `password-auth` is RHEL's ([pam_mistakes.md](pam_mistakes.md)). The user has an SSH key, a
+password and, unless the table says otherwise, a key for tokens.
+
+What a verdict assumes, and what it does not see:
+
+* Of the users it is assumed that they have an SSH key and a password (`first_factor_missing` is a finding of its own).
+* Two lines that ask for tokens may be given the same one, though the modules take each token only once.
+* pam_oath is taken to refuse a password in front of the token, as it does unless its usersfile has a `+` in the third column.
+* The session lines are not judged.
 
 | # | pair | sshd_config | `/etc/pam.d/sshd` | verdict | gets in with |
 | --- | --- | --- | --- | --- | --- |

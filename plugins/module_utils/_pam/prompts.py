@@ -50,9 +50,7 @@ def reads_held(line: Line, token_modules: Sequence[str]) -> bool:
     return line.type == "auth" and line.module_name in (*token_modules, *PASSWORD_MODULES)
 
 
-def _of_token_line(
-    line: Line, outcome: ModuleOutcome, held: str | None, answers: Sequence[str]
-) -> Iterator[Reading]:
+def _of_token_line(line: Line, outcome: ModuleOutcome, held: str | None, answers: Sequence[str]) -> Iterator[Reading]:
     accepted = outcome.result == "success"
     for answer, prompt in _read(line, held, answers):
         # What pam_google_authenticator did not ask for itself may have a password in front of the token. pam_oath takes
@@ -100,6 +98,8 @@ def _read(line: Line, held: str | None, answers: Sequence[str]) -> Iterator[tupl
 
 def prompt_of(line: Line) -> str:
     if line.module_name == _GOOGLE:
-        own = next((word[len("authtok_prompt=") :] for word in line.arguments if word.startswith("authtok_prompt=")), "")
+        own = next(
+            (word[len("authtok_prompt=") :] for word in line.arguments if word.startswith("authtok_prompt=")), ""
+        )
         return own or ("Password & verification code: " if "forward_pass" in line.arguments else "Verification code: ")
     return "One-time password (OATH): " if line.module_name == _OATH else "Password: "

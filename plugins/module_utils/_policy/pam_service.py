@@ -70,7 +70,9 @@ class PamServices(AssumedPam):
         try:
             judged = [(way, self._ways.authenticate(one, way)) for way in one.ways_in]
         except FleetMfaError as error:
-            yield Finding("pam_token_not_asked", (f"PAM service {service_of(one.settings)} cannot be checked: {error}",))
+            yield Finding(
+                "pam_token_not_asked", (f"PAM service {service_of(one.settings)} cannot be checked: {error}",)
+            )
             return
         for way, found in judged:
             if converses(way) and found.without_token:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import grp
-from typing import Callable, Iterable, Iterator, Protocol, Sequence
+from typing import Iterable, Iterator, Protocol, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import asks_guard, records_tested
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_phase import account_ways
@@ -26,6 +26,8 @@ class KeyPresence(Protocol):
 
 
 class PamSubjects:
+    """`keys` says who has a key; members of `group` are those who have to give a token."""
+
     def __init__(self, config: PamConfig, group: str, keys: KeyPresence):
         self._config, self._group, self._keys = config, group, keys
         self._lines = functools.lru_cache(maxsize=None)(self._lines_by_user)
@@ -36,18 +38,20 @@ class PamSubjects:
         if account.name == ANY_USER.name:  # who may be anybody
             mine = self._group in account.groups
             not_mine = frozenset() if mine else frozenset({self._group})
-            return Subject(member_of=frozenset({self._group} if mine else ()), not_member_of=not_mine, has_key=mine or None)
+            return Subject(
+                member_of=frozenset({self._group} if mine else ()), not_member_of=not_mine, has_key=mine or None
+            )
         # A directory may not list the groups that PAM names; whether somebody is enforced has been decided before.
         named = set(_groups_named((*auth, *account_lines))) - account.groups - {self._group}
         groups = account.groups | {group for group in named if account.name in self._members(group)}
         has_key = self._keys.of(account, filter(token_line(), auth))
         return Subject(account.name, account.uid, groups, None, has_key)
 
-    def told_apart(self, accounts: Sequence[Account], services: Iterable[str]) -> list[list[Account]]:
+    def told_apart(self, accounts: Sequence[Account], services: set[str]) -> list[list[Account]]:
         """The accounts in classes that no line of these services distinguishes."""
-        services, classes = sorted(set(services)), {}  # type: ignore[var-annotated]
+        classes: dict[tuple[object, ...], list[Account]] = {}
         for account in accounts:
-            key = tuple(self._key(account, service) for service in services)
+            key = tuple(self._key(account, service) for service in sorted(services))
             classes.setdefault(key, []).append(account)
         return list(classes.values())
 

@@ -123,9 +123,7 @@ class WaysThroughPam:
     def _account_phase(self, one: Login, service: str, with_token: bool) -> AccountPhase:
         question = (service, self._subjects.of(one.account, service), with_token)
         if question not in self._accounts:
-            self._accounts[question] = account_phase(
-                self._config, service, question[1], with_token, self._is_installed
-            )
+            self._accounts[question] = account_phase(self._config, service, question[1], with_token, self._is_installed)
         return self._accounts[question]
 
 

@@ -76,7 +76,9 @@ class Login(NamedTuple):
         if not self.is_admitted:
             return "AllowUsers, DenyUsers, AllowGroups or DenyGroups denies this account"
         disabled = [(method, self.disabled_by(method)) for way in self.demanded for method in way]
-        told = dict.fromkeys(f"{method} ({keyword} {self.value(keyword, '')})" for method, keyword in disabled if keyword)
+        told = dict.fromkeys(
+            f"{method} ({keyword} {self.value(keyword, '')})" for method, keyword in disabled if keyword
+        )
         return f"not offered: {', '.join(told)}" if told else "no method is enabled"
 
     @property

@@ -18,6 +18,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import (
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import service_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import AssumedPam
 
+# The finding with this id, and the line that sets this keyword as evidence.
+Told = Callable[[str, str], Finding]
 _WITHOUT_TOKEN = {
     "publickey": "sshd_publickey_without_token",
     "password": "sshd_password_without_token",
@@ -44,21 +46,24 @@ def findings_of_enforced(config: SshdConfig, one: Login, pam: AssumedPam) -> Ite
     elif any(map(converses, one.ways_in)):
         yield from pam.findings(one)
     for way in one.ways_in:
-        if not converses(way):
-            if "password" in way and not pam.judge(one, way).without_token:
-                continue  # PAM wants the token as the password, or nobody gets in this way
-            if one.takes_any_method:
-                yield told("sshd_any_method", "authenticationmethods")
-            for method in way:
-                yield told(
-                    _WITHOUT_TOKEN[method],
-                    "authenticationmethods" if not one.takes_any_method else METHOD_KEYWORDS[method][0],
-                )
-        elif "password" in way:
+        yield from _of_way(one, way, pam, told)
+
+
+def _of_way(one: Login, way: tuple[str, ...], pam: AssumedPam, told: Told) -> Iterator[Finding]:
+    if converses(way):
+        if "password" in way:
             yield told("sshd_password_before_keyboard_interactive", "authenticationmethods")
+        return
+    if "password" in way and not pam.judge(one, way).without_token:
+        return  # PAM wants the token as the password, or nobody gets in this way
+    if one.takes_any_method:
+        yield told("sshd_any_method", "authenticationmethods")
+    for method in way:
+        keyword = METHOD_KEYWORDS[method][0] if one.takes_any_method else "authenticationmethods"
+        yield told(_WITHOUT_TOKEN[method], keyword)
 
 
-def _lock_out(one: Login, told: Callable[[str, str], Finding]) -> Iterator[Finding]:
+def _lock_out(one: Login, told: Told) -> Iterator[Finding]:
     for way in one.demanded or [("publickey", KEYBOARD_INTERACTIVE)]:
         for method in way:
             keyword = one.disabled_by(method)

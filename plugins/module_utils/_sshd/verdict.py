@@ -64,7 +64,8 @@ class AssumedPam:
 def verdict(one: Login, enforced: bool, pam: AssumedPam) -> LoginVerdict:
     ways = [pam.judge(one, way) for way in one.ways_in]
     if not any(way.with_token or way.without_token for way in ways):
-        return LoginVerdict(LOCKED_OUT, reason="; ".join(dict.fromkeys(way.reason for way in ways)) or one.denied_because)
+        reasons = dict.fromkeys(way.reason for way in ways)
+        return LoginVerdict(LOCKED_OUT, reason="; ".join(reasons) or one.denied_because)
     open_way = next((way for way in ways if way.without_token), None)
     if open_way is None:
         return LoginVerdict(ASKED)

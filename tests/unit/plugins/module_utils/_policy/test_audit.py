@@ -187,7 +187,9 @@ def test_users_whom_only_pam_tells_apart(host):
 
 def test_users_whom_pam_tells_apart_without_effect_are_one_class(host):
     host.write(DEBIAN, {"00-fleetmfa.conf": POLICY})
-    report = audit(host, [ALICE, CAROL], service=ONCALL.replace("sufficient", "optional") + "auth required pam_unix.so\n")
+    report = audit(
+        host, [ALICE, CAROL], service=ONCALL.replace("sufficient", "optional") + "auth required pam_unix.so\n"
+    )
     assert [one["examples"] for one in report["classes"]] == [["alice", "carol"]]
 
 

@@ -30,7 +30,9 @@ KEY_AND_TOKEN, ANY = "publickey,keyboard-interactive:pam", "any"
 def judged(services, account=ALICE, methods=KEY_AND_TOKEN, keys=None, **settings):
     texts = {"sshd": services} if isinstance(services, str) else services
     pam = PamServices(PamConfig("/nonexistent", texts), group=GROUP, keys=keys)
-    on = dict.fromkeys(("pubkeyauthentication", "kbdinteractiveauthentication", "passwordauthentication", "usepam"), "yes")
+    on = dict.fromkeys(
+        ("pubkeyauthentication", "kbdinteractiveauthentication", "passwordauthentication", "usepam"), "yes"
+    )
     off = dict.fromkeys(("hostbasedauthentication", "gssapiauthentication", "gssapikeyexchange"), "no")
     values = {**on, **off, "authenticationmethods": methods, **settings}
     one = Login(account, Connection(), {keyword: [value] for keyword, value in values.items()})
@@ -97,7 +99,9 @@ def test_credentials_that_can_never_be_set():
     """pam_deny fails in pam_setcred, whatever it skipped before; sshd then ends a session that PAM let in."""
     stack = "auth [success=done default=die] pam_google_authenticator.so\n"
     assert judged(stack + ACCOUNT).said == "asked"
-    stack = "auth [success=1 auth_err=1] pam_succeed_if.so user ingroup mfa-enforced\nauth required pam_deny.so\n" + TOKEN
+    stack = (
+        "auth [success=1 auth_err=1] pam_succeed_if.so user ingroup mfa-enforced\nauth required pam_deny.so\n" + TOKEN
+    )
     found = judged(stack + ACCOUNT)
     assert (found.said, "pam_setcred" in found.reason) == ("locked_out", True)
 

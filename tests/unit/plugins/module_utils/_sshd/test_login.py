@@ -94,7 +94,10 @@ def test_root(tmp_path, permitted, methods, said):
     [
         ({"denyusers": "alice"}, "AllowUsers, DenyUsers, AllowGroups or DenyGroups denies this account"),
         ({"usepam": "no"}, "not offered: keyboard-interactive:pam (usepam no)"),
-        ({"authenticationmethods": "password,gssapi-with-mic"}, "not offered: gssapi-with-mic (gssapiauthentication no)"),
+        (
+            {"authenticationmethods": "password,gssapi-with-mic"},
+            "not offered: gssapi-with-mic (gssapiauthentication no)",
+        ),
     ],
 )
 def test_why_nobody_gets_in(settings, reason):
