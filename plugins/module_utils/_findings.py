@@ -46,6 +46,11 @@ CATALOGUE = {
         "critical",
         "Run site again: it adds the token lines to each PAM service that sshd uses for enforced users.",
     ),
+    "pam_locked_out": (
+        "critical",
+        "Correct the lines of the PAM service that the evidence names, or the way in that sshd requires (AuthenticationMethods): "
+        "no answer lets these users in.",
+    ),
     "sshd_root_cannot_pass": (
         "high",
         "Exempt root, or set PermitRootLogin yes: with prohibit-password, sshd replaces the token that root types with junk.",
