@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""Logins of a user with two devices: asked once, a token of either counts, and each token once. GUARD_ROUNDS: rounds of each race."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import TwoDeviceHost
+
+ROUNDS = int(os.environ.get("GUARD_ROUNDS", "3"))
+WRONG = "000000"
+CODE = "12345678"
+OTHER_UID = '{"uid": 20002}'
+
+
+@pytest.fixture(params=["dash", "bash"])
+def two(tmp_path, request, need_pam):
+    if not shutil.which(request.param):
+        pytest.skip(f"needs {request.param}")
+    return TwoDeviceHost(tmp_path, request.param)
+
+
+def let_in(logins, answers) -> int:
+    for login, answer in zip(logins, answers):
+        login.answer(answer)
+    return [login.succeeds() for login in logins].count(True)
+
+
+def first_and_second(host) -> tuple[bool, bool]:
+    """Whether a token of the first device lets in, and one of the second."""
+    return host.answer(host.token()), host.answer(host.second_token())
+
+
+def test_a_token_of_either_device_lets_in_once_at_the_only_prompt(two):
+    assert first_and_second(two) == (True, True)
+    assert first_and_second(two) == (False, False)
+    assert not two.answer(WRONG)
+
+
+def test_without_a_second_key_nothing_of_it_is_touched(two):
+    two.second_path.unlink()
+    assert first_and_second(two) == (True, False)
+    assert " s" not in two.state.read_text() and "second" not in two.state.read_text()
+
+
+def test_a_recovery_code_of_the_first_device_counts_once(two):
+    two.write_key(codes=[CODE])
+    assert two.answer(CODE) and not two.answer(CODE)
+
+
+def test_the_same_moment_with_both_devices_and_many_connections(two):
+    for _round in range(ROUNDS):
+        two.secret, two.second_secret = os.urandom(20), os.urandom(20)
+        two.write_key()
+        two.write_second_key()
+        logins = two.asked(8)
+        assert len(logins) == 8
+        got_in = let_in(logins, [two.token(), two.second_token()] * 4)
+        assert 1 <= got_in <= 2
+        assert got_in + sum(first_and_second(two)) <= 2
+
+
+def test_both_devices_with_one_token_each(two):
+    for _round in range(ROUNDS):
+        two.secret, two.second_secret = os.urandom(20), os.urandom(20)
+        two.write_key()
+        two.write_second_key()
+        assert let_in(two.asked(2), [two.token(), two.second_token()]) >= 1
+
+
+@pytest.mark.parametrize("device", ["first", "second"])
+def test_one_token_of_either_device_on_eight_connections_lets_one_in(two, device):
+    for _round in range(ROUNDS):
+        two.secret, two.second_secret = os.urandom(20), os.urandom(20)
+        two.write_key()
+        two.write_second_key()
+        token = two.token() if device == "first" else two.second_token()
+        assert let_in(two.asked(8), [token] * 8) == 1
+
+
+def test_a_wrong_answer_counts_once_though_two_keys_are_tried(two):
+    two.write_key(rate_limit="3 30")
+    two.write_second_key(rate_limit="3 30")
+    assert not two.answer(WRONG) and not two.answer(WRONG)
+    assert two.answer(two.second_token()), "the third attempt of three"
+    assert not two.login().has_prompt(), "the fourth attempt must not be asked"
+
+
+def test_logins_with_both_devices_count_towards_one_limit(two):
+    two.write_key(rate_limit="2 30")
+    two.write_second_key(rate_limit="2 30")
+    assert first_and_second(two) == (True, True)
+    assert not two.login().has_prompt()
+
+
+def test_a_removed_second_device_is_refused_even_at_an_open_prompt(two):
+    login = two.login()
+    assert login.has_prompt()
+    two.second_path.unlink()
+    login.answer(two.second_token())
+    assert not login.succeeds()
+    assert first_and_second(two) == (True, False)
+
+
+def test_a_second_device_does_not_stand_in_for_a_lost_first_key(two):
+    two.key_path.unlink()
+    login = two.login()
+    assert not login.has_prompt() and not login.succeeds()
+
+
+def test_a_second_device_does_not_count_beside_a_key_that_nobody_has(two):
+    """A leaver's."""
+    with two.key_path.open("a") as key:
+        key.write('" FLEETMFA {"generation": 1, "locked": true, "uid": 20001}\n')
+    assert not two.answer(two.second_token())
+
+
+@pytest.mark.parametrize("meta", [OTHER_UID, ""])
+def test_a_second_key_of_another_account_does_not_count(two, meta):
+    two.write_second_key(meta=meta)
+    assert first_and_second(two) == (True, not meta)
+
+
+def test_one_key_on_both_devices_makes_no_two_tokens_of_one(two):
+    two.write_second_key(secret=two.secret)
+    assert two.answer(two.token()) and not two.answer(two.token())
+
+
+@pytest.mark.parametrize("damage", ["mode", "garbage", "empty", "folder", "rate limit"])
+def test_whatever_is_wrong_with_the_second_key_the_first_device_lets_in(two, damage):
+    if damage == "mode":
+        two.second_path.chmod(0o644)
+    elif damage == "rate limit":
+        two.write_second_key(rate_limit="nonsense")
+    elif damage == "folder":
+        two.second_path.unlink()
+        two.second_path.mkdir()
+    else:
+        two.second_path.write_bytes(b"" if damage == "empty" else b"\x00\xff* ?\n" * 9)
+    assert first_and_second(two) == (True, False)
+
+
+def test_steps_of_a_key_that_was_added_during_a_login_let_no_other_login_in(two):
+    """A validation burns two steps. A login with a token that has let in another one must not claim them."""
+    two.second_path.unlink()
+    first, replay = two.asked(2)
+    first.answer(two.token())
+    assert first.succeeds()
+    two.write_second_key(used=[two.step - 1, two.step])
+    two.write_key_without_forgetting()  # as a wrong answer of the same millisecond does: the step is no longer recorded
+    replay.answer(two.token())
+    assert not replay.succeeds()
+
+
+def test_a_login_under_another_spelling_takes_only_the_first_device(two):
+    assert not two.answer(two.second_token(), name="ALICE")
+    assert two.answer(two.token(), name="ALICE")
