@@ -105,21 +105,26 @@ class SecondKeys(StateDir):
         first = self._first.validated(user)
         generation = first.generation + 1 if first else 1
         self.converge_validated(user, lambda key: key and key.with_meta(generation=max(key.generation, generation)))
-        self._leave(user, lambda path: os.rename(path, self._first._file("keys", user)))
+        key = self._leave(user, lambda path: os.rename(path, self._first._file("keys", user)))
+        if key is None:
+            raise FleetMfaError(f"user {user}: the key of the second device is gone; the first one stays as it was")
+        # A login that had read the first key before writes it back.
+        self._first.converge_validated(user, lambda now: now if now and now.same_key(key) else key)
 
     def retire(self, user: str) -> None:
         """Its key is about to be given to the user as the first one."""
         self._leave(user, os.unlink)
         self.remove_pending(user)
 
-    def _leave(self, user: str, move: Callable[[str], None]) -> None:
+    def _leave(self, user: str, move: Callable[[str], None]) -> KeyFile | None:
         """No token that was used with the second key is accepted with the first one. A login that was writing the file puts it
-        there once more; its token is claimed as well."""
-        path, guard = self._file("keys", user), self._folder("guard")
+        there once more; its token is claimed as well. Returns the key."""
+        path, guard, left = self._file("keys", user), self._folder("guard"), None
         with locked(guard, user):
             while self.has("keys", user):
                 key = self.validated(user)
                 adopt_second(guard, user, key.used_steps if key else [])
                 move(path)
-                move = os.unlink
+                move, left = os.unlink, left or key
                 self._await_login(user)
+        return left

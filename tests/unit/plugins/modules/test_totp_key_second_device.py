@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
@@ -183,3 +184,12 @@ def test_attempts_with_it_are_forgotten_too(host, second):
     assert host.run("totp_unlock", users=["alice"])["changed"]
     assert second.validated("alice").attempts == []
     assert not host.run("totp_unlock", users=["alice"])["changed"]
+
+
+def test_a_second_key_that_vanishes_takes_the_first_one_with_it_not(host, second):
+    host.totp_key(FIRST, SECOND)
+    before = host.state_dir.validated("alice")
+    (host.path / "second/alice").unlink()
+    with pytest.raises(FleetMfaError, match="the first one stays as it was"):
+        second.become_first("alice")
+    assert host.state_dir.validated("alice") == before
