@@ -151,6 +151,23 @@ users:
     rotation_pending:
       description: Whether the user has a pending key in addition to a validated one.
       type: bool
+    second_device:
+      description: The user's second device; V(null) if there is none, or if the host cannot read its key, which no login takes then.
+      type: dict
+      version_added: 0.2.0
+      contains:
+        device:
+          description: Its name.
+          type: str
+          sample: tablet
+        state:
+          description: State of its key, V(pending) or V(validated).
+          type: str
+          sample: validated
+        since:
+          description: When the key was made or validated; UTC, ISO 8601.
+          type: str
+          sample: "2026-01-31T08:00:00Z"
     pending_origin:
       description:
         - Where the pending key came from. V(host) if this host made it, V(operator) if its secret was given to

@@ -78,6 +78,7 @@ from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_name
@@ -104,12 +105,15 @@ def unlock(users: list[str], state_dir: StateDir, check_mode: bool) -> dict[str,
         check_user_name(user)
     state_dir.check()
     accounts = sorted({account for account in map(account_name, users) if account})
-    found = {user: state_dir.attempts(user) for user in accounts}
+    second = SecondKeys(state_dir)
+    found = {user: state_dir.attempts(user) + second.key_attempts(user) for user in accounts}
     limited = [user for user in accounts if found[user]]
     if limited and not check_mode:
         with state_dir.lock():
             run_steps(
-                Step(f"the attempts of {user}", functools.partial(state_dir.forget_attempts, user)) for user in limited
+                Step(f"the attempts of {user}", functools.partial(keys.forget_attempts, user))
+                for user in limited
+                for keys in (state_dir, second)
             )
     return {
         "changed": bool(limited),

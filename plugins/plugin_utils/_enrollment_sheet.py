@@ -54,7 +54,13 @@ $picture
 </dl>
 </div>
 </div>
-<h2>2. Validate it with two tokens</h2>
+$rest
+$codes
+</body>
+</html>
+""")
+
+_FIRST_DEVICE = Template("""<h2>2. Validate it with two tokens</h2>
 <ol>
 <li>Log in to a host with SSH as you are used to, and run <code>mfa-enroll</code>.</li>
 <li>Type the token that the app shows, wait for the next one, and type that, too.</li>
@@ -67,11 +73,13 @@ serves every host that got this key; each host is validated once.</p>
 <li>Log in with a recovery code in place of the token; each works once.</li>
 <li>Tell $contact at once. You get a new key, and the old one ends.</li>
 </ol>
-<p>A new phone, and the old one still works? Move the entry with the app's own function, or ask for a new key.</p>
-$codes
-</body>
-</html>
-""")
+<p>A new phone, and the old one still works? Move the entry with the app's own function, or ask for a new key.</p>""")
+
+_SECOND_DEVICE = Template("""<h2>2. Validate it with two tokens</h2>
+<p>This key is for your second device, <strong>$device</strong>. Call $contact, and read out the token that the app shows and the
+next one. From then on, a token of either device logs you in.</p>
+<h2>When a device is lost</h2>
+<p>Log in with the other one, and tell $contact at once. The key of the lost device ends, and the other one stays.</p>""")
 
 _CODES = Template("""<div class="keep">
 <h2>Recovery codes</h2>
@@ -87,6 +95,7 @@ class SheetKey(NamedTuple):
     account: str
     period: int
     recovery_codes: list[str]
+    device: str | None = None  # the name of a second device
 
 
 def enrollment_sheet(key: SheetKey, contact: str) -> str:
@@ -94,7 +103,9 @@ def enrollment_sheet(key: SheetKey, contact: str) -> str:
     uri = otpauth_uri(key.secret, key.issuer, key.account, period=key.period)
     picture = qr_code_of(uri, "m").svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None)
     codes = _lines(key.recovery_codes, per_line=5)
+    rest = _SECOND_DEVICE.substitute(device=escape(key.device), contact=escape(contact)) if key.device else None
     return _PAGE.substitute(
+        rest=rest or _FIRST_DEVICE.substitute(contact=escape(contact)),
         user=escape(key.user),
         picture=picture,
         key=_lines(_groups(canonical_secret(key.secret)), per_line=4),
@@ -102,7 +113,6 @@ def enrollment_sheet(key: SheetKey, contact: str) -> str:
         account=escape(key.account),
         period=key.period,
         codes=_CODES.substitute(codes=escape(codes)) if codes else "",
-        contact=escape(contact),
     )
 
 

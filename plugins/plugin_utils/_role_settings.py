@@ -29,6 +29,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._claim_settings impor
     check_prefix,
     claim_problems,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import check_device, second_device_problems
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 PREFIX, INTERNAL = "mfa_", "mfa__"
@@ -41,6 +42,7 @@ OF_PLAYBOOKS = (
     "mfa_serial",
     "mfa_max_fail_percentage",
     "mfa_validate_user",
+    "mfa_validate_device",
     *TOKENS,
     "mfa_reason",
     "mfa_revoke_users",
@@ -54,7 +56,7 @@ OF_PLAYBOOKS = (
 RECOVER_MODES = ("new_key", "help_desk_code", "show")
 # Renamed variables.
 RENAMED = {"mfa_enroll": "mfa_enrollment", "mfa_enroll_python": "mfa_enrollment_python"}
-KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes")
+KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes", "device")
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -82,6 +84,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
         except FleetMfaError as error:
             problems.append(f"{shown_name(name)}: {error}")
     problems += claim_problems(settings)
+    problems += second_device_problems(settings, settings.get("keys", ()))
     if problems:
         raise FleetMfaError("; ".join(problems))
     settings.pop("keys", None)
@@ -235,6 +238,10 @@ def read_keys(value: Any) -> list[dict[Any, Any]]:
             raise FleetMfaError(f"entry {number} has {what}; an entry may have {', '.join(KEY_ENTRY)}")
         if entry.get("state") not in (None, *STATES):
             raise FleetMfaError(f"entry {number}: state: must be one of {', '.join(STATES)}")
+        try:
+            check_device(entry)
+        except FleetMfaError as error:
+            raise FleetMfaError(f"entry {number}: {error}") from None
     return value
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 from typing import Callable, Mapping, NamedTuple, TypedDict
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingReport, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import UserFacts, disagreements
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.collection import is_locked
@@ -15,6 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import is_of_unknown_origin
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import fallback_findings, read_key
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys, device_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import wait_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
@@ -31,6 +33,14 @@ class UserEnrollment(NamedTuple):
 
 # None for users who need not.
 EnrollmentOf = Callable[[str, Keys], "UserEnrollment | None"]
+
+
+class SecondDevice(TypedDict):
+    """Only with a second device: its name, and the state of its key."""
+
+    device: str
+    state: str
+    since: str | None
 
 
 class UserReport(TypedDict):
@@ -52,6 +62,7 @@ class UserReport(TypedDict):
     validation_refused_until: str | None
     enrollment_deadline: str | None
     rotation_pending: bool
+    second_device: SecondDevice | None
     pending_origin: str | None
     problems: list[FindingReport]
     differs: list[str]
@@ -105,10 +116,22 @@ def report(
         "validation_refused_until": utc(int(now) + wait if wait else None),
         "enrollment_deadline": enrollment.deadline.isoformat() if enrollment else None,
         "rotation_pending": None not in keys,
+        "second_device": _second_device(user, host),
         "pending_origin": keys.pending.origin if keys.pending and not unknown else None,
         "problems": [problem.as_dict() for problem in problems],
         "differs": sorted({name for key in keys if key for name in _differing(key, expected)}),
     }
+
+
+def _second_device(user: str, host: MfaHost) -> SecondDevice | None:
+    """None, too, for a key that cannot be read: no login takes it."""
+    second = SecondKeys(host.state_dir)
+    try:
+        keys = Keys(second.pending(user), second.validated(user))
+    except FleetMfaError:
+        return None
+    key = keys.validated or keys.pending
+    return {"device": device_of(key) or "", "state": keys.state, "since": utc(key.since)} if key else None
 
 
 def _status(facts: UserFacts, enrollment: UserEnrollment | None, denied: bool) -> str:

@@ -23,6 +23,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims im
     attempts,
     claim_step,
     forget_attempts,
+    forget_first,
+    has_second,
     last_fallback,
     last_login,
     lent_name,
@@ -214,9 +216,12 @@ class StateDir:
 
     def attempts(self, user: str) -> int:
         """How many attempts to log in, or to validate a key, are on record."""
+        return self.key_attempts(user) + attempts(self._folder("guard"), user)
+
+    def key_attempts(self, user: str) -> int:
+        """Those in the key files."""
         keys = [key for key in (self.pending(user), self.validated(user)) if key]
-        of_keys = sum(len(key.attempts) + len(key.meta_numbers("tries")) for key in keys)
-        return of_keys + attempts(self._folder("guard"), user)
+        return sum(len(key.attempts) + len(key.meta_numbers("tries")) for key in keys)
 
     def last_fallback(self, user: str) -> int | None:
         """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
@@ -238,10 +243,13 @@ class StateDir:
 
     def forget_logins(self, user: str) -> None:
         """Also removes what a login under another spelling may have left behind."""
+        self._forget_lent(user)
+        _unlink(self._file("guard", user))
+
+    def _forget_lent(self, user: str) -> None:
         lent = self.lent_name(user)
         if lent:
             _unlink(self._file("keys", lent))
-        _unlink(self._file("guard", user))
 
     def forget_attempts(self, user: str) -> None:
         """None counts for a limit any more. The caller holds the lock."""
@@ -312,7 +320,12 @@ class StateDir:
     def _forget_logins_with(self, user: str, replaced: KeyFile | None, key: KeyFile | None) -> None:
         """The guard's record of attempts and claims belongs to one key; open prompts for the old key are then
         refused."""
-        if replaced is not None and not replaced.same_key(key):
+        if replaced is None or replaced.same_key(key):
+            return
+        if key is not None and has_second(self._folder("guard"), user):
+            self._forget_lent(user)
+            forget_first(self._folder("guard"), user)
+        else:
             self.forget_logins(user)
 
     def _await_login(self, user: str) -> None:

@@ -22,13 +22,19 @@ class OperatorKey(TypedDict):
     """An entry of mfa_keys; `secret` is None if it has none, or one that totp_key refuses."""
 
     user: str
+    device: str | None  # of a second device, which the key store does not know
     state: str
     secret: str | None
 
 
 def given_keys(entries: Iterable[Mapping[str, Any]]) -> list[OperatorKey]:
     return [
-        {"user": str(one["user"]), "state": one.get("state") or "present", "secret": _secret(one.get("secret"))}
+        {
+            "user": str(one["user"]),
+            "device": one.get("device"),
+            "state": one.get("state") or "present",
+            "secret": _secret(one.get("secret")),
+        }
         for one in entries
     ]
 
@@ -59,6 +65,8 @@ def _contradiction(given: OperatorKey, current: CurrentKeys) -> str | None:
     state, validated = given["state"], current.validated
     if current.denied:
         return "all keys of this person were revoked; take the entry out"
+    if given["device"]:
+        return None
     if state == "absent" and (validated or current.pending):
         return "the user has a key in the key store; take the entry out, and name the user in mfa_exempt_users to stop asking"
     if state == "pending" and validated:

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.fleetmfa.ssh.tests.support.qr_picture import picture_of
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+OTHER = "KRUGKIDROVUWG2ZAKRUGKIDROVUWG2ZA"
 CODES = ["12345678", "23456789"]
 KEY = {"user": "alice", "secret": SECRET, "recovery_codes": CODES, "state": "pending"}
 
@@ -99,3 +100,11 @@ def test_a_page_needs_nothing_and_runs_nothing(sheets, tmp_path):
     links = Links()
     links.feed((tmp_path / "sheets/alice.html").read_text())
     assert links.found == []
+
+
+def test_a_second_device_has_a_sheet_of_its_own(sheets, tmp_path):
+    sheets(keys=[KEY, {"user": "alice", "device": "tablet", "secret": OTHER}])
+    first, second = ((tmp_path / "sheets" / name).read_text() for name in ("alice.html", "alice.tablet.html"))
+    assert "mfa-enroll" in first and "tablet" not in first
+    assert "mfa-enroll" not in second and "your second device, <strong>tablet</strong>" in second
+    assert "device: must be a short name" in sheets(keys=[{**KEY, "device": "../x"}], ok=False)

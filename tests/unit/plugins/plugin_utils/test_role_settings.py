@@ -187,6 +187,31 @@ def test_claims_in_etcd_need_endpoints_and_the_guard():
     assert read_settings(OPTIONS, {"mfa_claims": "etcd", "mfa_guard": True, **endpoints})
 
 
+TABLET = [{"user": "alice", "device": "tablet", "secret": SECRET}]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"mfa_keys": TABLET}, "^mfa_keys: entry 1 is for a second device, .* mfa_second_device: true$"),
+        ({"mfa_second_device": True, "mfa_guard": False}, "^mfa_second_device: needs mfa_guard: true"),
+        ({"mfa_second_device": True, "mfa_factors": "either"}, "^mfa_second_device: needs mfa_factors: publickey.totp"),
+        ({"mfa_second_device": True, "mfa_factors": "password+totp"}, "^mfa_second_device: needs mfa_factors"),
+        ({"mfa_keys": [{**TABLET[0], "device": 7}]}, "^mfa_keys: entry 1: device: must be a string"),
+        ({"mfa_keys": [{**TABLET[0], "device": "My Tablet"}]}, "^mfa_keys: entry 1: device: must be a short name"),
+    ],
+)
+def test_what_a_second_device_needs(given, told):
+    with pytest.raises(FleetMfaError, match=told) as error:
+        read_settings(OPTIONS, given)
+    assert SECRET not in str(error.value)
+
+
+def test_a_second_device():
+    found = read_settings(OPTIONS, {"mfa_second_device": True, "mfa_factors": "publickey+totp", "mfa_keys": TABLET})
+    assert found["second_device"] is True
+
+
 KEYS = {
     f"secret={SECRET}": "a list of entries",
     "no dictionary": "a list of entries",
