@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Sequence
 from xml.etree import ElementTree
 
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ERROR, LoginStep, ProbeRow
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ERROR, ProbeRow, ProbeStep
 
 SUITE = "ssh_login_probe"
 
@@ -36,6 +36,6 @@ def junit_xml(rows: Sequence[ProbeRow]) -> bytes:
     return xml + b"\n"
 
 
-def _line(step: LoginStep) -> str:
+def _line(step: ProbeStep) -> str:
     prompts = "".join(f" {prompt!r}" for prompt in step.prompts)
     return f"{step.method}: {step.outcome}{prompts}; then {', '.join(step.methods) or 'nothing'}"

@@ -10,9 +10,9 @@ from typing import Any, Callable, Iterator
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.deadline import Deadline
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.prompts import LoginPrompts, StoppedError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import (
-    LoginStep,
-    LoginVerdict,
     NotJudgedError,
+    ProbeStep,
+    ProbeVerdict,
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.failures import REFUSED_BEFORE_TOKEN
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.prompts import PromptKind
@@ -34,9 +34,9 @@ class ProbedLogin:
         self._transport, self._user, self._prompts, self._deadline = transport, user, prompts, deadline
         self._keys: Iterator[Any] = iter(keys)
         self._finished: set[str] = set()  # methods that lead no further
-        self.steps: list[LoginStep] = []
+        self.steps: list[ProbeStep] = []
 
-    def verdict(self) -> LoginVerdict:
+    def verdict(self) -> ProbeVerdict:
         try:
             methods = self._attempt("none", lambda: self._transport.auth_none(self._user), [])
             while methods is not None:
@@ -48,7 +48,7 @@ class ProbedLogin:
         except StoppedError as stop:
             return self._stopped(stop)
         except _ClosedError:
-            return LoginVerdict(
+            return ProbeVerdict(
                 "denied",
                 f"the host closed the connection after {self.steps[-1].method} (account phase or setcred of PAM)",
             )
@@ -89,7 +89,7 @@ class ProbedLogin:
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise NotJudgedError(f"the connection ended during {method} ({type(error).__name__})") from None
         finally:
-            self.steps.append(LoginStep(method, outcome, list(left), self._prompts.seen[before:]))
+            self.steps.append(ProbeStep(method, outcome, list(left), self._prompts.seen[before:]))
         return None if outcome == "accepted" else list(left)
 
     def _ended(self, method: str) -> None:
@@ -107,7 +107,7 @@ class ProbedLogin:
             )
         raise _ClosedError
 
-    def _logged_in(self) -> LoginVerdict:
+    def _logged_in(self) -> ProbeVerdict:
         """A session is opened, for which setcred of PAM has to succeed. Nothing is run in it: that could be a forced command."""
         try:
             self._transport.open_session(timeout=self._deadline.left).close()
@@ -116,29 +116,29 @@ class ProbedLogin:
         except (paramiko.SSHException, OSError, EOFError):
             if self._deadline.is_over and self._transport.is_active():
                 raise NotJudgedError(f"no session within {self._deadline.seconds:.0f} s") from None
-            return LoginVerdict("denied", "the host accepted the login and then ended it (setcred of PAM)")
-        return LoginVerdict("asked" if self._prompts.asked else "not_asked", "")
+            return ProbeVerdict("denied", "the host accepted the login and then ended it (setcred of PAM)")
+        return ProbeVerdict("asked" if self._prompts.asked else "not_asked", "")
 
-    def _stopped(self, stop: StoppedError) -> LoginVerdict:
+    def _stopped(self, stop: StoppedError) -> ProbeVerdict:
         if stop.missing is PromptKind.TOKEN:
-            return LoginVerdict("asked", str(stop))
+            return ProbeVerdict("asked", str(stop))
         if stop.missing is PromptKind.PASSWORD and self._was(_KEY, "refused") and not self._was(_KEY, "partial"):
-            return LoginVerdict("denied", f"no SSH key was accepted; {stop}")
+            return ProbeVerdict("denied", f"no SSH key was accepted; {stop}")
         raise NotJudgedError(str(stop)) from None
 
-    def _denied(self, methods: list[str]) -> LoginVerdict:
+    def _denied(self, methods: list[str]) -> ProbeVerdict:
         tried = [step.method for step in self.steps if step.method != "none"]
         if not tried:
             raise NotJudgedError(
                 f"nothing to log in with: the host takes {', '.join(methods) or 'no method'}; give a key_file, agent or password"
             )
         if self._prompts.asked:
-            return LoginVerdict(
+            return ProbeVerdict(
                 "denied", "a token was asked for and given, and the login was refused (the host's log says why)"
             )
         if self._was(_KEY, "partial") and self._was(_PROMPTS, "refused") and not self._prompts.seen:
-            return LoginVerdict("denied", f"the host took the SSH key but {REFUSED_BEFORE_TOKEN}")
-        return LoginVerdict("denied", f"refused: {', '.join(dict.fromkeys(tried))}; no token was asked for")
+            return ProbeVerdict("denied", f"the host took the SSH key but {REFUSED_BEFORE_TOKEN}")
+        return ProbeVerdict("denied", f"refused: {', '.join(dict.fromkeys(tried))}; no token was asked for")
 
     def _was(self, method: str, outcome: str) -> bool:
         return any((step.method, step.outcome) == (method, outcome) for step in self.steps)

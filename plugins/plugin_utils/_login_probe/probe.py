@@ -18,10 +18,10 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.login im
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.prompts import LoginPrompts
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import (
     ERROR,
-    LoginStep,
-    LoginVerdict,
     NotJudgedError,
     ProbeRow,
+    ProbeStep,
+    ProbeVerdict,
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.transport import open_transport
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.answers import PromptAnswers, TokenSource
@@ -65,7 +65,7 @@ class Prober:
         self._slots_lock = threading.Lock()
 
     def row(self, probe: Probe) -> ProbeRow:
-        steps: list[LoginStep] = []
+        steps: list[ProbeStep] = []
         with contextlib.ExitStack() as stack:
             start = time.monotonic()
             try:
@@ -76,14 +76,14 @@ class Prober:
                 start = time.monotonic()
                 verdict = self._login(probe, used, steps)
             except (NotJudgedError, FleetMfaError) as error:
-                verdict = LoginVerdict(ERROR, str(error))
+                verdict = ProbeVerdict(ERROR, str(error))
             except Exception as error:
                 # One host that confuses the library is no reason to lose all others. Its text may hold anything.
-                verdict = LoginVerdict(ERROR, f"the probe itself failed ({type(error).__name__})")
+                verdict = ProbeVerdict(ERROR, f"the probe itself failed ({type(error).__name__})")
             seconds = round(time.monotonic() - start, 2)
         return ProbeRow(probe.host, probe.name, probe.expected, verdict.result, verdict.reason, steps, seconds)
 
-    def _login(self, probe: Probe, used: UsedSteps, steps: list[LoginStep]) -> LoginVerdict:
+    def _login(self, probe: Probe, used: UsedSteps, steps: list[ProbeStep]) -> ProbeVerdict:
         deadline = Deadline(self._seconds)
         source = TokenSource(lambda: probe.token_key, lambda: None)
         answers = PromptAnswers(

@@ -16,7 +16,7 @@ class NotJudgedError(Exception):
     """The text is the reason of a row with result `error`, for people to read; never a secret."""
 
 
-class LoginStep(NamedTuple):
+class ProbeStep(NamedTuple):
     """One attempt of one method; `methods` are those that the host takes afterwards."""
 
     method: str
@@ -25,7 +25,7 @@ class LoginStep(NamedTuple):
     prompts: list[str]
 
 
-class LoginVerdict(NamedTuple):
+class ProbeVerdict(NamedTuple):
     result: str
     reason: str
 
@@ -36,7 +36,7 @@ class ProbeRow(NamedTuple):
     expected: str
     result: str
     reason: str
-    steps: list[LoginStep]
+    steps: list[ProbeStep]
     seconds: float
 
     @property

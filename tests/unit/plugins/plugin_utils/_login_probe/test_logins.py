@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import find_module
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.client_keys import key_of_file
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ERROR, LoginStep
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ERROR, ProbeStep
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.run import run_probes
 from ansible_collections.fleetmfa.ssh.tests.support.probed_host import ProbedHost, together
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import needs_sshd
@@ -26,8 +26,8 @@ pytestmark = [
     ),
 ]
 OTHER_SECRET = "ZKXZ2PEOGY2FWWEDIHBDPGIJ6XPJNJFN"
-OFFERED = LoginStep("none", "offered", ["publickey"], [])
-KEY_TAKEN = LoginStep("publickey", "partial", ["keyboard-interactive"], [])
+OFFERED = ProbeStep("none", "offered", ["publickey"], [])
+KEY_TAKEN = ProbeStep("publickey", "partial", ["keyboard-interactive"], [])
 PROMPT = "Verification code:"
 
 
@@ -41,20 +41,20 @@ def host(tmp_path, accounts):
 def test_asked(host):
     row = host.row("alice", "asked", secret=host.secret)
     assert (row.result, row.ok, row.reason) == ("asked", True, ""), row
-    assert row.steps == [OFFERED, KEY_TAKEN, LoginStep("keyboard-interactive", "accepted", [], [PROMPT])]
+    assert row.steps == [OFFERED, KEY_TAKEN, ProbeStep("keyboard-interactive", "accepted", [], [PROMPT])]
     assert host.logins == 1 and row.seconds > 0
 
 
 def test_asked_without_a_secret_stops_at_the_prompt(host):
     row = host.row("alice", "asked")
     assert row.ok and "stopped at the prompt" in row.reason, row
-    assert row.steps[-1] == LoginStep("keyboard-interactive", "stopped", ["keyboard-interactive"], [PROMPT])
+    assert row.steps[-1] == ProbeStep("keyboard-interactive", "stopped", ["keyboard-interactive"], [PROMPT])
     assert host.log.count("Failed keyboard-interactive/pam") == 0 and host.logins == 0
 
 
 def test_not_asked(host):
     row = host.row("bob", "not_asked", secret=host.secret)
-    assert row.ok and row.steps == [OFFERED, LoginStep("publickey", "accepted", [], [])], row
+    assert row.ok and row.steps == [OFFERED, ProbeStep("publickey", "accepted", [], [])], row
 
 
 @pytest.mark.parametrize(

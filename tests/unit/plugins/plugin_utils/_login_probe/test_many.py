@@ -11,15 +11,15 @@ import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.junit import junit_xml
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.prompts import LoginPrompts, StoppedError
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import LoginStep, ProbeRow
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ProbeRow, ProbeStep
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.run import run_probes
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.summary import counts_of, summary
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.answers import PromptAnswers, TokenSource
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.prompts import PromptRules, token_pattern
 
 STEPS = [
-    LoginStep("none", "offered", ["publickey"], []),
-    LoginStep("keyboard-interactive", "accepted", [], ["Code & <more>:"]),
+    ProbeStep("none", "offered", ["publickey"], []),
+    ProbeStep("keyboard-interactive", "accepted", [], ["Code & <more>:"]),
 ]
 
 
