@@ -41,13 +41,20 @@ def readings(
         yield from _of_token_line(line, outcome, held, answers)
     elif line.type == "auth" and line.module_name in PASSWORD_MODULES:
         yield from _of_password_line(line, outcome, held, answers)
+    elif _stores_answer(line) and held is None:
+        yield from (Reading(answer, prompt_of(line), answer) for answer in answers)
     else:
         yield Reading(None, "", held)
 
 
 def reads_held(line: Line, token_modules: Sequence[str]) -> bool:
     """Whether it makes a difference to this line what was typed before."""
-    return line.type == "auth" and line.module_name in (*token_modules, *PASSWORD_MODULES)
+    return _stores_answer(line) or (line.type == "auth" and line.module_name in (*token_modules, *PASSWORD_MODULES))
+
+
+def _stores_answer(line: Line) -> bool:
+    """pam_exec(8) asks if nothing is held, whatever the program makes of it."""
+    return line.type == "auth" and line.module_name == "pam_exec.so" and "expose_authtok" in line.arguments
 
 
 def _of_token_line(line: Line, outcome: ModuleOutcome, held: str | None, answers: Sequence[str]) -> Iterator[Reading]:

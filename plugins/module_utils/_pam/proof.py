@@ -124,20 +124,22 @@ def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Ve
 
 def _prove_devices(config: PamConfig, demand: Demand, member: Subject) -> None:
     """If the service asks users with a second device in another way: the same for them, and nothing else for the others."""
+    with_password: list[list[str]] = []  # how users with one device may log in
     for case in device_cases(config.auth_stack(demand.service).lines, demand.guard):
         who = f"a member of {demand.group} with {case.who}"
         verdict = _prove(config, demand, member, case.required, case.assume)
-        if not verdict.can_succeed:
-            raise _refusal(demand, f"{who} could never log in", verdict)
-        if verdict.can_succeed_without_token:
-            raise _refusal(demand, f"{who} could get in without being asked for a token in the intended way", verdict)
-        if case.token_stored and verdict.ways_in != [["token"]]:
+        if case.token_stored and [way for way in with_password if way not in verdict.ways_in]:
             raise _refusal(
                 demand,
                 f"{who} could not give a password after the token, since PAM passes the token on as the password; "
                 "require the SSH key instead of the password (mfa_factors: publickey+totp), or do without second "
                 "devices (mfa_second_device)",
             )
+        with_password += [way for way in verdict.ways_in if "password" in way]
+        if not verdict.can_succeed:
+            raise _refusal(demand, f"{who} could never log in", verdict)
+        if verdict.can_succeed_without_token:
+            raise _refusal(demand, f"{who} could get in without being asked for a token in the intended way", verdict)
 
 
 def _refuse_second_token(change: FileChange, config: PamConfig, demand: Demand, member: Subject) -> None:
