@@ -11,7 +11,7 @@ from collections import defaultdict
 
 from conftest import NAMES, STEP, fresh_token
 
-ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "4"))
 USERS = [f"cut{number:02d}" for number in range(1, 17)][:ROUNDS]
 # Every line is a place (keys, pending or enforced), a user there, and the user's secret if the place has one.
 WHERE = """
