@@ -61,8 +61,9 @@ screens: deps ## Render docs/screens from a real enrollment
 # --- tests ----------------------------------------------------------------------------------------------------------
 
 .PHONY: measure
-measure: deps ## What a run costs, with few users and with many, what the guard and a claim in etcd cost a login, and the key store
+measure: deps ## What a run costs, with few users and with many, what the guard and a claim in etcd cost a login, a fleet, and the key store
 	@python3 tests/measure/cost.py
+	@python3 tests/measure/fleet.py
 	@python3 tests/measure/guard.py
 	@python3 tests/measure/claims.py
 	@python3 tests/measure/store.py

@@ -31,6 +31,7 @@ class Told:
     sheets: Path
     journal: bytes
     host_files: dict[str, HostFile]
+    others: set[str]
     other_hosts: dict[str, bytes]  # their journals and files
     after_removal: dict[str, HostFile]
 
@@ -65,6 +66,7 @@ def told():
             controller.sheets,
             host.journal(),
             host_files,
+            set(hosts),
             {f"{name} {place}": data for name, other in hosts.items() for place, data in evidence_of(other)},
             host.changed_files(),
         )

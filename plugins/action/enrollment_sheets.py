@@ -21,6 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import mas
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import check_device
 
 ARGUMENTS = {
     "keys": {"type": "list", "elements": "dict", "required": True, "no_log": False},
@@ -70,18 +71,20 @@ def _sheets(arguments: dict[str, Any]) -> dict[str, bytes]:
         try:
             user = str(entry.get("user", ""))
             check_user_name(user)
+            check_device(entry)
+            device = entry.get("device")
             given = given_key(str(entry.get("secret") or ""))
             key = SheetKey(
                 user=user,
+                device=device,
                 secret=given.secret,
                 issuer=str(entry.get("issuer") or given.issuer or arguments["issuer"]),
                 account=str(entry.get("account") or given.account or user),
                 period=given.period or arguments["period"],
                 recovery_codes=[str(code) for code in entry.get("recovery_codes") or []],
             )
-            sheets[os.path.join(arguments["dest"], f"{user}.html")] = enrollment_sheet(
-                key, arguments["contact"]
-            ).encode()
+            name = f"{user}.{device}.html" if device else f"{user}.html"
+            sheets[os.path.join(arguments["dest"], name)] = enrollment_sheet(key, arguments["contact"]).encode()
         except FleetMfaError as error:
             raise FleetMfaError(f"keys, entry {number}: {error}") from error
     return sheets

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's side of module totp_key_distribute: reads the key store, and makes the new login that confirms the
-change."""
+"""The controller's side of module totp_key_distribute: unseals what totp_key_merge has for the host, and makes the new login
+that confirms the change."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from ansible.errors import AnsibleActionFail
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._joining_action import JoiningAction
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._run_seal import unsealed_in_run
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.collected import Handout
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.handout import handout
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import names_of, refuse_misplaced, store_of
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import (
+    accounts_of,
+    names_of,
+    places_of,
+    refuse_misplaced,
+    store_of,
+)
 
 
 class ActionModule(JoiningAction):
@@ -21,18 +29,36 @@ class ActionModule(JoiningAction):
 
     def arguments(self) -> dict[str, Any]:
         given = super().arguments()
-        variables = self._task_vars or {}
         if "_stored" in given:
-            raise AnsibleActionFail("_stored is no option: it is read in the key store; take it out of the task")
+            raise AnsibleActionFail("_stored is no option: it is made here; take it out of the task")
+        sealed = given.pop("handout", None)
         try:
             refuse_misplaced(given)
-            store = store_of(self, variables)
-            head, accounts = store.head, given.get("accounts")
-            if not isinstance(accounts, list):
-                raise FleetMfaError("accounts: give the list that totp_key_collect has returned")
-            names = names_of(map(str, accounts), variables, head.aliases)
-            people = store.read(sorted(set(names.values())))
+            people = given.pop("people", None)
+            if (sealed is None) == (people is None):
+                raise FleetMfaError("give either handout, as totp_key_merge has returned it, or people")
+            stored = self._of_people(people) if sealed is None else self._of_run(sealed)
         except FleetMfaError as error:
             raise AnsibleActionFail(str(error)) from None
-        handed_out = [handout(people[name], account) for account, name in names.items() if name in people]
-        return {**given, "_stored": {"store": head.id, "people": handed_out}}
+        return {**given, "_stored": stored}
+
+    def _of_run(self, sealed: Any) -> dict[str, Any]:
+        """What totp_key_merge decided for this host."""
+        told: Handout = unsealed_in_run(sealed, "handout")
+        if told["host"] != self._variables["inventory_hostname"]:
+            raise FleetMfaError("handout: is that of another host; give handouts[inventory_hostname]")
+        if "refused" in told:
+            raise FleetMfaError(told["refused"])
+        return {"store": told["store"], "people": told["people"]}
+
+    def _of_people(self, people: object) -> dict[str, Any]:
+        store, places = store_of(self, self._variables), places_of(self._variables)
+        head = store.head
+        names = names_of(accounts_of(people, places, head.aliases), places, head.aliases)
+        records = store.read(sorted(set(names.values())))
+        told = [handout(records[name], account) for account, name in names.items() if name in records]
+        return {"store": head.id, "people": told}
+
+    @property
+    def _variables(self) -> dict[str, Any]:
+        return self._task_vars or {}

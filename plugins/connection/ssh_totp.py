@@ -200,10 +200,7 @@ class Connection(SshConnection):
     def _wait_for_step(self, steps: UsedSteps) -> None:
         """Before the host is kept waiting: it closes a login after a while, and core's become has a time limit."""
         while (seconds := steps.free_in(self._period)) > 0:
-            where = "in the fleet (mfa_claims: etcd)" if self.get_option("totp_claims") == "etcd" else "on this host"
-            display.v(
-                f"the current token has been used {where}; waiting {seconds:.0f} s for the next one", host=self.host
-            )
+            display.v(steps.waiting(seconds), host=self.host)
             threading.Event().wait(seconds)
 
     def _open_shared(self, target: LoginTarget) -> None:
@@ -266,11 +263,8 @@ class Connection(SshConnection):
         return typed.decode().strip() or None
 
     def _steps(self, target: LoginTarget, jump: list[str] | None) -> UsedSteps:
-        """With claims in the whole fleet, all hosts are one."""
-        login = " ".join(jump) if jump else target.login
-        if self.get_option("totp_claims") == "etcd":
-            login = str(target.user)
-        return StepsFolder(Path(self.get_option("totp_state_dir"))).of(login)
+        folder = StepsFolder(Path(self.get_option("totp_state_dir")))
+        return target.used_steps(folder, self.get_option("totp_claims"), jump)
 
     def _target(self) -> LoginTarget:
         return read_target(self._build_command(self.get_option("ssh_executable"), "ssh", "-G", self.host))

@@ -46,6 +46,11 @@ CATALOGUE = {
         "critical",
         "Run site again: it adds the token lines to each PAM service that sshd uses for enforced users.",
     ),
+    "pam_locked_out": (
+        "critical",
+        "Correct the lines of the PAM service that the evidence names, or the way in that sshd requires (AuthenticationMethods): "
+        "no answer lets these users in.",
+    ),
     "sshd_root_cannot_pass": (
         "high",
         "Exempt root, or set PermitRootLogin yes: with prohibit-password, sshd replaces the token that root types with junk.",
@@ -107,7 +112,7 @@ CATALOGUE = {
     "host_tokens": (
         "medium",
         "Tell these users: the entry that their app has works until their new key is validated, from then on only the new key "
-        "does. To spare them a new QR code, give the same secret in mfa_keys; see docs/host_tokens.md.",
+        "does. To spare them a new QR code, import their keys (playbook import_keys, docs/import.md) before they enroll.",
     ),
     "overdue_first_factor": (
         "critical",
@@ -163,6 +168,11 @@ CATALOGUE = {
     "key_displaced": (
         "high",
         "Ask the person which key is on the device; if the other one is unknown to the person, revoke it and look at its host.",
+    ),
+    "recovery_overdue": (
+        "high",
+        "Run recover again with mfa_recover_access=denied, or help the person to validate the new key; by default nothing asks for a "
+        "token until then (mfa_enrollment_overdue).",
     ),
     "token_used_twice": (
         "high",

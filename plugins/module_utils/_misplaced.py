@@ -13,7 +13,7 @@ import re
 from typing import Any, Callable, Iterator
 
 # Options that secrets belong in, at any depth.
-SECRET_OPTIONS = ("secret", "recovery_codes", "tokens")
+SECRET_OPTIONS = ("secret", "recovery_codes", "tokens", "password")
 NOT_SHOWN = "(not shown: it looks like a secret)"
 MASK = "********"
 

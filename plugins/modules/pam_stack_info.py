@@ -150,6 +150,14 @@ counterexample:
     module:
       description: The module, or the error in the line.
       type: str
+    prompt:
+      description: What the module asks. Empty if it asks nothing.
+      type: str
+    answer:
+      description:
+        - What it reads, as an answer to its prompt or to an earlier one; V(password), V(token), V(password and token in one),
+          V(password and any six digits in one), V(anything else), or empty if it reads nothing.
+      type: str
     returned:
       description: The result of the module.
       type: str

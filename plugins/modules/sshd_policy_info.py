@@ -14,6 +14,9 @@ author:
 description:
   - Asks the installed sshd, with C(sshd -T -C), which settings apply to every account with a login shell. It is called once for each class
     of users and connections that Match lines can tell apart, not once for each user.
+  - Combines each way in of a class with what the PAM service that sshd uses for it does on this way, and gives one verdict.
+    C(keyboard-interactive) answers each prompt of PAM, C(password) gives one answer to all of them, other methods run no C(auth) line,
+    and the C(account) lines may deny any of them.
   - Checks the answers. Enforced users (members of O(group)) must be asked for a token and must be able to log in; for all others
     nothing may change. Each problem is returned as a finding, with the file and line that cause it.
   - Read-only. The configuration is copied to a temporary folder that only root can read.
@@ -93,7 +96,8 @@ options:
         default: allow
       users:
         description:
-          - Users who will get a key, in addition to those who have one. By default every human account on the host.
+          - Users who will get a key, in addition to those who have one; V(%admins) means the members of group C(admins). By default
+            every human account on the host.
         type: list
         elements: str
       exempt_users:
@@ -181,19 +185,94 @@ baseline:
   sample: {kbdinteractiveauthentication: "no", passwordauthentication: "yes", usepam: "yes"}
 classes:
   description:
-    - The classes of users. C(needs) lists the ways in; each is a list of methods that are all required.
-    - C(verdict) is V(asked), V(not_asked), V(locked_out) or, for enforced users only, V(can_bypass).
+    - The classes of users. Users whom sshd does not distinguish are still in separate classes if PAM makes their verdicts different.
   returned: success
   type: list
   elements: dict
+  contains:
+    users:
+      description: The number of users.
+      type: int
+    examples:
+      description: Names of up to five of them.
+      type: list
+      elements: str
+    groups:
+      description: Their groups that Match lines name.
+      type: list
+      elements: str
+    enforced:
+      description: Whether they are members of O(group).
+      type: bool
+    methods:
+      description: The methods that sshd offers them.
+      type: list
+      elements: str
+    needs:
+      description: The ways in that sshd offers; each is a list of methods that are all required.
+      type: list
+      elements: list
+    verdict:
+      description:
+        - V(asked) if nobody gets in without a token, V(locked_out) if nobody gets in at all. Otherwise V(can_bypass) for enforced users,
+          V(not_asked) for others.
+        - Of the users it is assumed that they have an SSH key and a password; whether they have a key for tokens is checked where
+          the PAM service reads a file of each user.
+        - If the verdicts for several connections differ, the first of V(can_bypass), V(locked_out), V(not_asked), V(asked).
+        - If in doubt, V(can_bypass). An unknown PAM module may return anything, and a service that cannot be read may let anybody in.
+      type: str
+    counterexample:
+      description: For V(can_bypass), a login without a token, from the connection to the session. Otherwise empty.
+      type: list
+      elements: dict
+      contains:
+        method:
+          description: V(connect), a method of sshd, or V(account).
+          type: str
+        prompt:
+          description: What PAM asks. Empty if it asks nothing in this step.
+          type: str
+        answer:
+          description:
+            - What is answered, such as V(password), or V(anything else) than password and token. With method C(password), sshd itself
+              answers each prompt with the password that it was sent.
+          type: str
+        line:
+          description: The PAM line, as C(file:line module). Empty if this step runs none.
+          type: str
+        effect:
+          description: What happens.
+          type: str
+    reason:
+      description: For V(locked_out), why nobody gets in. Otherwise empty.
+      type: str
   sample:
-    - enforced: true
+    - counterexample:
+        - {answer: "", effect: "as alice from 203.0.113.7 to port 22", line: "", method: connect, prompt: ""}
+        - answer: an SSH key of the user
+          effect: sshd accepts the key and runs no auth line of PAM
+          line: ""
+          method: publickey
+          prompt: ""
+        - answer: anything else
+          effect: "returned auth_err: changes nothing"
+          line: /etc/pam.d/sshd:1 pam_google_authenticator.so
+          method: keyboard-interactive
+          prompt: "Verification code: "
+        - answer: password
+          effect: "returned success: counts as success; the stack ends with success"
+          line: /etc/pam.d/sshd:2 pam_unix.so
+          method: keyboard-interactive
+          prompt: "Password: "
+        - {answer: "", effect: the account lines of sshd may let the user in, line: "", method: account, prompt: ""}
+      enforced: true
       examples: [alice]
       groups: [mfa-enforced]
       methods: [keyboard-interactive, password, publickey]
       needs: [[publickey, "keyboard-interactive:pam"]]
+      reason: ""
       users: 1
-      verdict: asked
+      verdict: can_bypass
 findings:
   description: The problems found on this host, the most severe first.
   returned: success

@@ -37,6 +37,19 @@ options:
           - Names that would lead out of the key folder are refused.
         type: str
         required: true
+      device:
+        description:
+          - The name of a second device, such as V(tablet), whose key this entry is about. Without it the entry is about the user's
+            first device. A user may have an entry for each, and at most two devices.
+          - A token of either device lets the user in. This needs lines in PAM that role P(fleetmfa.ssh.mfa#role) adds with
+            C(mfa_second_device); without them a second device is never accepted.
+          - O(keys[].secret) is required for a new key, since no host shows the key of a second device. It must not be that of the
+            first device. There are no O(keys[].recovery_codes) for it.
+          - A second device is validated after the first one, and counts only beside it.
+          - With O(keys[].state=absent) the device is revoked and the first one stays. Whatever releases the user, or denies a user
+            whose keys were revoked in the key store, removes the key of the second device, too.
+        type: str
+        version_added: 0.2.0
       state:
         description:
           - V(present) the user has a key. An existing key keeps its state; a new key is pending.
@@ -47,6 +60,9 @@ options:
           - V(rotated) a new key is pending. A validated key stays enforced until the new one is validated and replaces
             it. A member of the enforced group whose validated key is lost stays denied until then.
           - V(absent) the user has no key and is not enforced. This is the only state that releases a user.
+          - V(promoted), only with O(keys[].device) - the first device is lost or revoked. The validated key of this device takes its
+            place at once, and the user stays enforced. It has no recovery codes until the user makes some (C(mfa-enroll)).
+            Take the secret of the lost device out of the user's other entry before.
         type: str
         default: present
       secret:
@@ -81,6 +97,7 @@ options:
   users:
     description:
       - More users, with O(keys[].state=present). Users also named in O(keys) are managed as O(keys) says.
+      - V(%admins) means the members of group C(admins) on this host, also those whose primary group it is, who are not exempt.
     type: list
     elements: str
     default: []
@@ -88,6 +105,7 @@ options:
     description:
       - What to do about a user without an account on this host. With V(skip) the user is skipped and returned in
         RV(unknown_users), for a fleet in which not every host has the same accounts.
+      - The same goes for a group in O(users) that this host does not have, which has no members then.
       - With V(skip) a misspelled name goes unnoticed, and the person it was meant for is not asked for a token.
     type: str
     default: error
@@ -214,6 +232,20 @@ EXAMPLES = r"""
         secret: "{{ vault_totp_dave }}"
     other_members: report
 
+- name: Give Alice's tablet a key of its own, to be validated with two tokens
+  fleetmfa.ssh.totp_key:
+    keys:
+      - user: alice
+        device: tablet
+        secret: "{{ vault_totp_alice_tablet }}"
+
+- name: Revoke the key of Alice's lost phone; her tablet is her first device now
+  fleetmfa.ssh.totp_key:
+    keys:
+      - user: alice
+        device: tablet
+        state: promoted
+
 - name: Remove the key of Carol, who has left
   fleetmfa.ssh.totp_key:
     keys:
@@ -223,7 +255,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 users:
-  description: One entry for each user in the call, in the same order.
+  description: One entry for each user in the call, in the same order; then one for each second device.
   returned: success
   type: list
   elements: dict
@@ -232,6 +264,10 @@ users:
       description: The user.
       type: str
       sample: alice
+    device:
+      description: The name of the second device that the entry is about. Absent for the first one.
+      type: str
+      sample: tablet
     state:
       description: State of the key after the call; V(none), V(pending) or V(validated).
       type: str
@@ -292,7 +328,7 @@ denied_users:
 """
 
 import time
-from typing import Any
+from typing import Any, Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     with_host_first_factor,
@@ -309,12 +345,15 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import (
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, denied_users, plan
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_plan import SecondPlan, plan_seconds
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import refuse_unknown_groups, selected_users
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
@@ -326,6 +365,7 @@ ARGUMENTS = {
         "no_log": False,
         "options": {
             "user": {"type": "str", "required": True},
+            "device": {"type": "str"},
             "state": {"type": "str", "default": "present"},
             "secret": {"type": "str", "no_log": True},
             "issuer": {"type": "str"},
@@ -362,36 +402,49 @@ def manage(module: ConnectedModule) -> dict[str, Any]:
     host = MfaHost.from_options(with_host_policy(module.params), given=module.params)
     entries = wanted_entries(module, host)
     unknown = [entry for entry in entries if module.params["unknown_users"] == "skip" and entry.lacks_account]
-    entries = [entry for entry in entries if entry not in unknown]
+    entries, of_devices = split_by_device(entry for entry in entries if entry not in unknown)
     refuse_others = module.params["other_members"] == "error"
     plans = plan(entries, host, refuse_others)
+    seconds = plan_seconds(of_devices, host, plans)
     module.params["unknown_first_factor"] = with_host_first_factor(module.params["unknown_first_factor"])
     joining = Joining(host, module.params, module.connection, module.warn)
     refuse(joining, plans, module.params["factors"])
     named = {entry.user for entry in entries}
     gone = [one for one in leavers(host.state_dir) if one.name not in named]
-    changed = bool(gone) or any(one.changed for one in plans)
+    changed = bool(gone) or any(one.changed for one in plans) or any(one.changed for one in seconds)
     changed = changed or not host.group.exists or not host.state_dir.is_prepared
     if changed and not module.check_mode:
         with joining.turn(), host.state_dir.lock():
             plans = plan(entries, host, refuse_others)  # once more, now that nobody else changes keys
+            seconds = plan_seconds(of_devices, host, plans)
             refuse(joining, plans, module.params["factors"])
-            apply(plans, host, joining.join, gone)
+            apply(plans, host, joining.join, gone, steps_of(seconds))
     denied = denied_users(plans, host)
     for user, why in denied.items():
         module.warn(f"user {user}: every login is denied, because the validated key is not usable: {why}")
-    words = {one.user: one.differences(host.group.name) for one in plans if one.changed}
-    diff = "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words.items())
+    words = [(one.user, one.differences(host.group.name)) for one in plans if one.changed]
+    words += [(one.user, one.words) for one in seconds if one.changed]
+    diff = "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words)
     diff += "".join(f"{one}\n" for one in gone)
     return {
         "changed": changed,
-        "users": [one.result() for one in plans],
+        "users": [one.result() for one in plans] + [one.result() for one in seconds],
         "put_away": sorted({one.name for one in gone} | {one.user for one in plans if one.strangers}),
         "unknown_users": [entry.user for entry in unknown],
         "denied_users": list(denied),
         "diff": {"prepared": diff},
         **joining.result,
     }
+
+
+def split_by_device(entries: Iterable[KeyEntry]) -> tuple[list[KeyEntry], list[KeyEntry]]:
+    """Those for first devices, and those for second ones."""
+    entries = list(entries)
+    return [one for one in entries if not one.device], [one for one in entries if one.device]
+
+
+def steps_of(seconds: list[SecondPlan]) -> list[Step]:
+    return [Step(f"the key of {one.user}'s {one.device}", one.apply) for one in seconds if one.changed]
 
 
 def refuse(joining: Joining, plans: list[UserPlan], factors: str | None) -> None:
@@ -414,16 +467,18 @@ def wanted_entries(module: ConnectedModule, host: MfaHost) -> list[KeyEntry]:
     call = CallSettings.from_params(params)
     given: list[KeyWish] = params["keys"]
     wishes: list[KeyWish] = [{**wish, "place": f"keys, entry {number}, "} for number, wish in enumerate(given, 1)]
-    named = {known_as(wish["user"]) for wish in wishes}
-    users = enumerate(params["users"], 1)
-    wishes += [
-        {"user": user, "place": f"users, entry {number}, "} for number, user in users if known_as(user) not in named
-    ]
-    named.update(map(known_as, params["users"]))
+    named = {known_as(wish["user"]) for wish in wishes if not wish.get("device")}
+    if params["unknown_users"] != "skip":
+        refuse_unknown_groups(params["users"], "unknown_users")
+    users = [one for one in selected_users(params["users"]) if known_as(one.name) not in named]
+    by_name = [one for one in users if not one.by_group]
+    wishes += [{"user": one.name, "place": f"{one.place}, "} for one in by_name]
+    named.update(known_as(one.name) for one in by_name)
+    members = {one.name for one in users if one.by_group and one.name not in host.exempt}
     if params["human_accounts"]:
-        people = [user for user in human_accounts() if user not in named and user not in host.exempt]
-        named.update(people)
-        wishes += [{"user": user} for user in people]
+        members.update(user for user in human_accounts() if user not in host.exempt)
+    wishes += [{"user": user} for user in sorted(members - named)]
+    named |= members
     kept = {user for user in host.group.members if host.spares(user, True)}
     kept.update(misspelled(host.state_dir.users()).values(), host.group.misspelled().values())
     wishes += [{"user": user, "state": KEPT} for user in sorted(set(map(known_as, kept)) - named)]

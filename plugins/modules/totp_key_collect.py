@@ -7,16 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: totp_key_collect
-short_description: Add what a host knows of the users' keys to the key store
+short_description: Collect what a host knows of the users' keys, for the key store
 version_added: 0.2.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Reads the validated keys of any number of users of a host in one call and merges them into the key store on the
-    controller, with spent recovery codes, used tokens, and the drift of the device's clock.
+  - Reads the validated keys of any number of users of a host in one call, with spent recovery codes, used tokens, and the
+    drift of the device's clock. M(fleetmfa.ssh.totp_key_merge) then merges those of all hosts into the key store on the
+    controller.
   - Keys that are pending on the host are not collected, since nobody has proven to have them.
-  - Changes nothing on the host. The key store is named by the variables C(mfa_store), C(mfa_store_path) and so on,
-    see C(docs/key_store.md).
+  - Changes nothing. The key store is named by the variables C(mfa_store), C(mfa_store_path) and so on, see
+    C(docs/key_store.md); a wrong one is an error before the host is asked.
   - The order of hosts does not matter, nor does the number of runs or of controllers.
 options:
   users:
@@ -26,8 +27,18 @@ options:
     type: list
     elements: str
     default: []
+  unknown_groups:
+    description: What to do about a group in O(users) that the host does not have; V(error) or V(skip).
+    type: str
+    default: error
   human_accounts:
     description: Whether to also collect the keys of every human account on the host, as O(fleetmfa.ssh.totp_key#module:human_accounts).
+    type: bool
+    default: false
+  check_mfa_keys:
+    description:
+      - Whether role P(fleetmfa.ssh.mfa#role) is about to apply the host's variable C(mfa_keys). If so, M(fleetmfa.ssh.totp_key_merge)
+        refuses the host if an entry contradicts the key store, see C(docs/key_store.md).
     type: bool
     default: false
   seal:
@@ -41,7 +52,7 @@ extends_documentation_fragment:
 attributes:
   action:
     support: full
-    details: Reads and changes the key store on the controller.
+    details: Seals what the host returned, on the controller.
   async:
     support: none
   bypass_host_loop:
@@ -49,11 +60,10 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: full
-    details: Shows one line for each person, such as C(alice - key validated on web1); never a secret.
+    support: none
+    details: Changes nothing.
   idempotent:
     support: full
-    details: A login between the runs is a change, since its token is now used.
   platform:
     support: full
     platforms: posix
@@ -61,25 +71,32 @@ notes:
   - Exempt users are skipped.
   - A host whose clock is off by more than 60 seconds is not collected from; RV(findings) has C(host_clock_off).
 seealso:
+  - module: fleetmfa.ssh.totp_key_merge
   - module: fleetmfa.ssh.totp_key_distribute
 """
 
 EXAMPLES = r"""
-- name: Add the keys of every human account to the key store
+- name: Collect the keys of every human account
   fleetmfa.ssh.totp_key_collect:
     human_accounts: true
     exempt_users: [ansible, breakglass]
   register: collected
 
-- name: Give the host the keys of the same users
+- name: Merge those of all hosts into the key store
+  fleetmfa.ssh.totp_key_merge:
+    registered: collected
+  run_once: true
+  register: merged
+
+- name: Give each host the keys of the same users
   fleetmfa.ssh.totp_key_distribute:
-    accounts: "{{ collected.accounts }}"
+    handout: "{{ merged.handouts[inventory_hostname] }}"
     exempt_users: [ansible, breakglass]
 """
 
 RETURN = r"""
 accounts:
-  description: The accounts of the host that the options name, for M(fleetmfa.ssh.totp_key_distribute).
+  description: The accounts of the host that the options name; those that have a key in the key store are given it.
   returned: success
   type: list
   elements: str
@@ -89,11 +106,12 @@ collected:
   returned: success
   type: int
   sample: 2
-people:
-  description: The people whose record in the key store changed.
+sealed:
+  description:
+    - What M(fleetmfa.ssh.totp_key_merge) needs of this host, keys included. It is encrypted with a key that exists only in the memory
+      of this run.
   returned: success
-  type: list
-  elements: str
+  type: str
 clock_offset:
   description: By how many seconds the host's clock is ahead of the controller's, as far as a call can tell.
   returned: success
@@ -130,13 +148,17 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.collection import collected_keys, selected_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.sealed import sealed
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import refuse_unknown_groups
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
     "users": {"type": "list", "elements": "str", "default": []},
+    "unknown_groups": {"type": "str", "default": "error"},
     "human_accounts": {"type": "bool", "default": False},
+    "check_mfa_keys": {"type": "bool", "default": False},
     "seal": {"type": "str", "no_log": True},
 }
 
@@ -146,6 +168,9 @@ def main() -> None:
     params = module.params
     try:
         require_root()
+        check_choice("unknown_groups", params["unknown_groups"], ("error", "skip"))
+        if params["unknown_groups"] == "error":
+            refuse_unknown_groups(params["users"], "unknown_groups")
         host = MfaHost.from_options(with_host_policy(params), given=params)
         host.state_dir.check()
         accounts = selected_accounts(params["users"], params["human_accounts"], host)

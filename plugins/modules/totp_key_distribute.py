@@ -12,21 +12,34 @@ version_added: 0.2.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - Merges the keys of any number of people from the key store on the controller into the key files of a host, in one call.
+  - Merges the keys of any number of people, as M(fleetmfa.ssh.totp_key_merge) has them from the key store on the controller, into
+    the key files of a host, in one call.
     A key that is validated anywhere in the fleet is then validated on the host, and its user is enforced there, after
     the same checks as in M(fleetmfa.ssh.totp_key) and confirmed by a new login.
   - Recovery codes spent on another host are removed, and tokens used on another host are recorded as used. Run-time state
     of a key file is only added to.
   - A person whose keys were revoked is denied; with a user who was not enforced on the host, too. The user gets a key
     that nobody has.
+  - If a person has a new key in place of revoked ones, the user is denied until it is validated, or, if the operator has decided
+    so and until the date of that decision, not asked.
+  - If a person's key is older than C(mfa_key_max_age), the user gets a new pending key that the host makes. The old one counts until
+    the new one is validated.
+  - A user whose validated key loses against one that was validated earlier on another host is told at the next interactive login.
   - A key that was validated on the host after the last M(fleetmfa.ssh.totp_key_collect) stays until the key store knows it.
   - Users without a record in the key store are left alone.
 options:
-  accounts:
-    description: The accounts of the host that get their keys, as M(fleetmfa.ssh.totp_key_collect) returns them.
+  handout:
+    description:
+      - What M(fleetmfa.ssh.totp_key_merge) returned for this host in the same run.
+      - If it refused what this host returned, the task fails with its reason.
+      - Give either this or O(people).
+    type: str
+  people:
+    description:
+      - The people in the key store whose accounts get their keys, under whatever name an account of theirs has here.
+      - The task reads the key store itself, after M(fleetmfa.ssh.key_store_change) for instance.
     type: list
     elements: str
-    required: true
   issuer:
     description: The issuer of a key that has none in the key store. Without it, V(SSH).
     type: str
@@ -45,6 +58,10 @@ options:
       - The interval in seconds that O(rate_limit_attempts) applies to, 1 to 3600. Without it an existing key keeps its
         value; a new key gets V(30).
     type: int
+  recovery_code_count:
+    description: The number of recovery codes of a key that the host makes because the old one is too old, 0 to 100.
+    type: int
+    default: 5
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
@@ -63,15 +80,16 @@ attributes:
     support: full
     platforms: posix
 notes:
-  - The action reads the key store and passes the keys to the module; a task cannot give them.
+  - The action unseals the handout and passes the keys to the module; a task cannot give them.
 seealso:
   - module: fleetmfa.ssh.totp_key_collect
+  - module: fleetmfa.ssh.totp_key_merge
 """
 
 EXAMPLES = r"""
-- name: Give the host the keys of everybody whose keys were collected
+- name: Give the host the keys that the key store has for its accounts
   fleetmfa.ssh.totp_key_distribute:
-    accounts: "{{ collected.accounts }}"
+    handout: "{{ merged.handouts[inventory_hostname] }}"
     window: 3
 """
 
@@ -103,7 +121,7 @@ users:
       description: Whether the user is exempt.
       type: bool
     denied:
-      description: Whether the user is denied because all keys of the person were revoked.
+      description: Whether the user is denied because all keys of the person were revoked, and no new one is validated yet.
       type: bool
     problems:
       description: What is wrong with the key files, as M(fleetmfa.ssh.totp_key) returns it.
@@ -127,7 +145,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import CallSettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, plan
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.store_entry import StoreEntry
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
@@ -137,16 +155,18 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import r
 ARGUMENTS = {
     **HOST_ARGUMENTS,
     **CONFIRMED_ARGUMENTS,
-    "accounts": {"type": "list", "elements": "str", "required": True},
+    "handout": {"type": "str"},
+    "people": {"type": "list", "elements": "str"},
     "issuer": {"type": "str"},
     "window": {"type": "int"},
     "rate_limit_attempts": {"type": "int"},
     "rate_limit_seconds": {"type": "int"},
+    "recovery_code_count": {"type": "int", "default": RANGES["recovery_codes"].default},
 }
 
 
 class DistributingModule(ConnectedModule):
-    """`stored` is what the action has read in the key store. Like `_connection` it is no option."""
+    """`stored` is what the action has found in the handout. Like `_connection` it is no option."""
 
     stored: dict[str, Any] = {"store": "", "people": []}
 
@@ -178,6 +198,8 @@ def distribute(module: DistributingModule) -> dict[str, Any]:
             plans = plan([*entries], host, refuse_others=False)  # once more, now that nobody else changes keys
             refuse(joining, plans, denied)
             apply(plans, host, joining.join)
+    if not module.check_mode:
+        host.state_dir.record_sync()
     words = {one.user: one.differences(host.group.name) for one in plans if one.changed}
     return {
         "changed": changed,
@@ -197,10 +219,11 @@ def refuse(joining: Joining, plans: list[UserPlan], denied: set[str]) -> None:
 
 def stored_entries(module: DistributingModule) -> list[StoreEntry]:
     params = module.params
-    check_ranges({name: params[name] for name in ("window", "rate_limit_attempts", "rate_limit_seconds")})
+    settings = ("window", "rate_limit_attempts", "rate_limit_seconds", "recovery_code_count")
+    check_ranges({name: params[name] for name in settings})
     if params["issuer"] is not None:
         check_label(params["issuer"], "issuer")
-    call = CallSettings(params["issuer"], params["window"], params["rate_limit_attempts"], params["rate_limit_seconds"])
+    call = CallSettings(issuer=params["issuer"], **{name: params[name] for name in settings})
     now = time.time()
     hide, store = module.no_log_values.update, module.stored["store"]
     entries = [StoreEntry(person, store, call, now, hide) for person in module.stored["people"]]

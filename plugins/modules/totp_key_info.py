@@ -13,7 +13,8 @@ author:
   - The fleetmfa founders (@fleetmfa)
 description:
   - Reports for each user whether the key is pending or validated, whether the user is enforced, when the last login
-    with a token was, how many recovery codes are left, and what is wrong with the key file.
+    with a token was, how many recovery codes are left, until when a pending key must be validated, and what is wrong with
+    the key file.
   - Read-only. Never returns a secret, a token or a recovery code.
 options:
   users:
@@ -55,10 +56,11 @@ attributes:
     platforms: posix
 notes:
   - Runs as root on the host.
-  - Login times come from the time steps of used tokens, which the PAM module keeps for as long as the tokens could be
-    used again. A login with a recovery code leaves no time.
+  - The guard (C(mfa_guard)) records when it last let each user in, with a token or a recovery code. Without the guard login
+    times come from the time steps of used tokens, and a login with a recovery code leaves no time.
 seealso:
   - module: fleetmfa.ssh.totp_key
+  - module: fleetmfa.ssh.fleet_status
 """
 
 EXAMPLES = r"""
@@ -91,18 +93,35 @@ users:
       description: State of the key; V(none), V(pending) or V(validated).
       type: str
       sample: validated
+    status:
+      description:
+        - What happens to the user at a login.
+        - V(validated), a token is asked for. V(denied), every login is denied, since the key is revoked, lost or unusable.
+        - V(not_asked), a validated key whose user is not a member of the enforced group, so that no token is asked for.
+        - V(pending), a key to be validated. V(overdue), the same after RV(users[].enrollment_deadline); what follows from
+          that is set in C(mfa_enrollment_overdue).
+        - V(exempt), never asked. V(not_provisioned), no key. V(no_account), no such account on this host.
+      type: str
+      sample: validated
+      version_added: 0.2.0
     enforced:
       description: Whether the user is a member of the enforced group and is therefore asked for a token.
       type: bool
     exempt:
       description: Whether the user is exempt.
       type: bool
+    revoked:
+      description: Whether all keys of the person were revoked in the key store, so that the user is denied on purpose.
+      type: bool
+      version_added: 0.2.0
     since:
       description: When the key was created (if pending) or validated; V(null) if unknown.
       type: str
       sample: "2026-01-31T09:00:00Z"
     last_mfa_login:
-      description: The time step of the last login with a token; V(null) if there was none since validation.
+      description:
+        - When a token, or a recovery code, last let the user in; V(null) if that never happened with the present key.
+        - Without the guard, the time step of the last token.
       type: str
       sample: "2026-01-31T09:00:00Z"
     recovery_codes_left:
@@ -122,9 +141,33 @@ users:
     validation_refused_until:
       description: When tokens for the pending key are checked again after too many wrong tries; V(null) if they are checked now.
       type: str
+    enrollment_deadline:
+      description:
+        - The first day on which the pending key counts as overdue, a calendar day of the host.
+        - V(null) if there is nothing to validate, the user is exempt, or enrollment is not installed (C(/etc/fleetmfa/policy.conf)).
+      type: str
+      sample: "2026-02-07"
+      version_added: 0.2.0
     rotation_pending:
       description: Whether the user has a pending key in addition to a validated one.
       type: bool
+    second_device:
+      description: The user's second device; V(null) if there is none, or if the host cannot read its key, which no login takes then.
+      type: dict
+      version_added: 0.2.0
+      contains:
+        device:
+          description: Its name.
+          type: str
+          sample: tablet
+        state:
+          description: State of its key, V(pending) or V(validated).
+          type: str
+          sample: validated
+        since:
+          description: When the key was made or validated; UTC, ISO 8601.
+          type: str
+          sample: "2026-01-31T08:00:00Z"
     pending_origin:
       description:
         - Where the pending key came from. V(host) if this host made it, V(operator) if its secret was given to
@@ -159,15 +202,35 @@ users:
       type: list
       elements: str
       sample: [window]
+last_sync:
+  description: When the host was last given the keys of the key store (M(fleetmfa.ssh.totp_key_distribute)); V(null) if never.
+  returned: success
+  type: str
+  sample: "2026-01-31T09:00:00Z"
+  version_added: 0.2.0
 """
 
+import datetime
+import os
 import time
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import with_host_policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import period_to_enroll
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
+    POLICY_PATH,
+    read_policy,
+    with_host_policy,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import spelling_findings
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EXPECTABLE, report
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import (
+    EXPECTABLE,
+    EnrollmentOf,
+    UserEnrollment,
+    report,
+    utc,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as
@@ -199,10 +262,27 @@ def main() -> None:
         expected = {name: params[name] for name in EXPECTABLE if params[name] is not None}
         now = time.time()
         misspelled = spelling_findings(host.state_dir, host.group)
-        reports = [report(known_as(user), host, members, misspelled, expected, now) for user in users]
-        module.exit_json(changed=False, users=reports)
+        enrollment_of = enrollments(module)
+        reports = [report(known_as(user), host, members, misspelled, expected, enrollment_of, now) for user in users]
+        module.exit_json(changed=False, users=reports, last_sync=utc(host.state_dir.last_sync))
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
+
+
+def enrollments(module: Module) -> EnrollmentOf:
+    """By the policy of this host; a broken one is no reason to report nothing."""
+    try:
+        policy = read_policy() if os.path.exists(POLICY_PATH) else None
+    except FleetMfaError as error:
+        module.warn(f"enrollment deadlines are not reported: {error}")
+        policy = None
+    today = datetime.date.today()
+
+    def enrollment_of(user: str, keys: Keys) -> UserEnrollment | None:
+        period = period_to_enroll(policy, user, *keys) if policy else None
+        return UserEnrollment(period.deadline, period.is_over(today)) if period else None
+
+    return enrollment_of
 
 
 if __name__ == "__main__":

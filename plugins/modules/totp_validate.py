@@ -32,6 +32,12 @@ options:
         description: Name of an account on this host.
         type: str
         required: true
+      device:
+        description:
+          - The name of a second device, whose key the tokens are of. Without it, they are of the user's first device.
+          - The first device must be validated before the second one.
+        type: str
+        version_added: 0.2.0
       tokens:
         description:
           - Two tokens in the order in which the authenticator app showed them, six digits each; blanks inside are allowed.
@@ -145,6 +151,7 @@ ARGUMENTS = {
         "required": True,
         "options": {
             "user": {"type": "str", "required": True},
+            "device": {"type": "str"},
             "tokens": {"type": "list", "elements": "str", "required": True, "no_log": True},
         },
     },

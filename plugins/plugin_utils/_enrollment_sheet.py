@@ -8,8 +8,8 @@ from html import escape
 from string import Template
 from typing import NamedTuple
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import canonical_secret, otpauth_uri
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._qr_code import qr_code_of
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -54,7 +54,13 @@ $picture
 </dl>
 </div>
 </div>
-<h2>2. Validate it with two tokens</h2>
+$rest
+$codes
+</body>
+</html>
+""")
+
+_FIRST_DEVICE = Template("""<h2>2. Validate it with two tokens</h2>
 <ol>
 <li>Log in to a host with SSH as you are used to, and run <code>mfa-enroll</code>.</li>
 <li>Type the token that the app shows, wait for the next one, and type that, too.</li>
@@ -67,11 +73,13 @@ serves every host that got this key; each host is validated once.</p>
 <li>Log in with a recovery code in place of the token; each works once.</li>
 <li>Tell $contact at once. You get a new key, and the old one ends.</li>
 </ol>
-<p>A new phone, and the old one still works? Move the entry with the app's own function, or ask for a new key.</p>
-$codes
-</body>
-</html>
-""")
+<p>A new phone, and the old one still works? Move the entry with the app's own function, or ask for a new key.</p>""")
+
+_SECOND_DEVICE = Template("""<h2>2. Validate it with two tokens</h2>
+<p>This key is for your second device, <strong>$device</strong>. Call $contact, and read out the token that the app shows and the
+next one. From then on, a token of either device logs you in.</p>
+<h2>When a device is lost</h2>
+<p>Log in with the other one, and tell $contact at once. The key of the lost device ends, and the other one stays.</p>""")
 
 _CODES = Template("""<div class="keep">
 <h2>Recovery codes</h2>
@@ -87,18 +95,17 @@ class SheetKey(NamedTuple):
     account: str
     period: int
     recovery_codes: list[str]
+    device: str | None = None  # the name of a second device
 
 
 def enrollment_sheet(key: SheetKey, contact: str) -> str:
     """The HTML page. All given values are escaped."""
-    try:
-        import segno  # nothing else on the controller needs it
-    except ImportError as error:
-        raise FleetMfaError("the Python package segno is missing on the controller; run pip install segno") from error
     uri = otpauth_uri(key.secret, key.issuer, key.account, period=key.period)
-    picture = segno.make(uri, error="m", micro=False).svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None)
+    picture = qr_code_of(uri, "m").svg_inline(border=4, omitsize=True, svgclass=None, lineclass=None)
     codes = _lines(key.recovery_codes, per_line=5)
+    rest = _SECOND_DEVICE.substitute(device=escape(key.device), contact=escape(contact)) if key.device else None
     return _PAGE.substitute(
+        rest=rest or _FIRST_DEVICE.substitute(contact=escape(contact)),
         user=escape(key.user),
         picture=picture,
         key=_lines(_groups(canonical_secret(key.secret)), per_line=4),
@@ -106,7 +113,6 @@ def enrollment_sheet(key: SheetKey, contact: str) -> str:
         account=escape(key.account),
         period=key.period,
         codes=_CODES.substitute(codes=escape(codes)) if codes else "",
-        contact=escape(contact),
     )
 
 

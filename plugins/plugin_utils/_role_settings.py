@@ -29,16 +29,34 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._claim_settings impor
     check_prefix,
     claim_problems,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import check_device, second_device_problems
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 PREFIX, INTERNAL = "mfa_", "mfa__"
 SECRET = "mfa_keys"
+IMPORTED = "mfa_import_keys"
 # Variables of the playbooks, which only task file `validate` of the role reads.
 TOKENS = ("mfa_validate_first", "mfa_validate_second")
-OF_PLAYBOOKS = ("mfa_serial", "mfa_max_fail_percentage", "mfa_validate_user", *TOKENS)
+OF_STATUS = ("mfa_status_users", "mfa_status_show", "mfa_status_json")
+OF_PLAYBOOKS = (
+    "mfa_serial",
+    "mfa_max_fail_percentage",
+    "mfa_validate_user",
+    "mfa_validate_device",
+    *TOKENS,
+    "mfa_reason",
+    "mfa_revoke_users",
+    "mfa_recover_user",
+    "mfa_recover_mode",
+    "mfa_recover_again",
+    "mfa_recover_file",
+    "mfa_unlock_users",
+    *OF_STATUS,
+)
+RECOVER_MODES = ("new_key", "help_desk_code", "show")
 # Renamed variables.
 RENAMED = {"mfa_enroll": "mfa_enrollment", "mfa_enroll_python": "mfa_enrollment_python"}
-KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes")
+KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes", "device")
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -47,7 +65,8 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
     """The settings by name without `mfa_`; `options` is the argument spec, `given` are all variables whose names begin
     with mfa_.
 
-    A FleetMfaError names all invalid variables. `mfa_keys` is checked but not returned, since it contains secrets.
+    A FleetMfaError names all invalid variables. `mfa_keys` and `mfa_import_keys` are checked but not returned, since they
+    contain secrets. Of the key store only `store` is returned, whether there is one.
     """
     problems, settings = [], {}
     for name, value in given.items():
@@ -58,14 +77,19 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
                 _check_token(value)
             elif name in OF_PLAYBOOKS:
                 _refuse_secrets(value)
+                if name == "mfa_recover_mode" and value not in RECOVER_MODES:
+                    raise FleetMfaError(f"must be one of {', '.join(RECOVER_MODES)}")
             elif name not in STORE_VARIABLES:  # those are read where the store is opened, and some are secrets
                 raise FleetMfaError(_unknown(name, [*options, *OF_PLAYBOOKS, *STORE_VARIABLES]))
         except FleetMfaError as error:
             problems.append(f"{shown_name(name)}: {error}")
     problems += claim_problems(settings)
+    problems += second_device_problems(settings, settings.get("keys", ()))
     if problems:
         raise FleetMfaError("; ".join(problems))
     settings.pop("keys", None)
+    settings.pop("import_keys", None)
+    settings["store"] = bool(given.get("mfa_store"))
     return settings
 
 
@@ -188,7 +212,19 @@ def _structure(text: str, kind: type) -> Any:
     return value
 
 
-def _keys(value: Any) -> list[dict[Any, Any]]:
+def _import_keys(value: Any) -> list[dict[Any, Any]]:
+    """Only its form: what is wrong with an entry is in the report of the import, and does not stop it."""
+    if isinstance(value, str):
+        value = _structure(value, list)
+    if not isinstance(value, list):
+        raise FleetMfaError("must be a list of entries, each with secret; put it into a YAML file")
+    for number, entry in enumerate(value, 1):
+        if not isinstance(entry, dict):
+            raise FleetMfaError(f"entry {number} is not a dictionary with secret")
+    return value
+
+
+def read_keys(value: Any) -> list[dict[Any, Any]]:
     if isinstance(value, str):
         value = _structure(value, list)
     if not isinstance(value, list):
@@ -202,6 +238,10 @@ def _keys(value: Any) -> list[dict[Any, Any]]:
             raise FleetMfaError(f"entry {number} has {what}; an entry may have {', '.join(KEY_ENTRY)}")
         if entry.get("state") not in (None, *STATES):
             raise FleetMfaError(f"entry {number}: state: must be one of {', '.join(STATES)}")
+        try:
+            check_device(entry)
+        except FleetMfaError as error:
+            raise FleetMfaError(f"entry {number}: {error}") from None
     return value
 
 
@@ -225,7 +265,7 @@ def _endpoints(value: Any) -> list[str]:
 
 
 def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
-    own = {"mfa_users": _users, SECRET: _keys, "mfa_claims_endpoints": _endpoints}
+    own = {"mfa_users": _users, SECRET: read_keys, IMPORTED: _import_keys, "mfa_claims_endpoints": _endpoints}
     return own.get(name) or _READERS[option["type"]]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import OF_PLAYBOOKS
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 ROOT = Path(__file__).parents[2]
@@ -77,8 +78,7 @@ def test_variables_in_the_guides():
         for variable in re.findall(r"\bmfa_(?!_)[a-z_]+\b", guide.read_text()):
             named.setdefault(variable, set()).add(guide.name)
     # Extra variables of the playbooks, and roles.
-    others = {"mfa_validate_user", "mfa_validate_first", "mfa_validate_second", "mfa_serial", "mfa_max_fail_percentage"}
-    others.update(STORE_VARIABLES)
+    others = {*OF_PLAYBOOKS, *STORE_VARIABLES}
     others.update(path.name for path in ROOT.glob("roles/*"))
     unknown = {name: sorted(where) for name, where in named.items() if name not in ROLE_VARIABLES | others}
     assert len(named) > 10 and not unknown

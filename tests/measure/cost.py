@@ -11,16 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
-import subprocess
 import sys
-import time
-from pathlib import Path
-from statistics import median
-from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from commands import ROOT, compare, run, say
+
 LAB = [sys.executable, "-m", "lab"]
 INSTANCE = ["--instance", "cost"]
 INVENTORY = ROOT / ".lab" / "cost" / "inventory.yml"
@@ -28,21 +22,6 @@ SITE = ["ansible-playbook", "-i", str(INVENTORY), "fleetmfa.ssh.site"]
 ADHOC = ["ansible", "-i", str(INVENTORY), "all", "--become", "-m"]
 PING = [*ADHOC, "ansible.builtin.ping"]
 POLICY = [*ADHOC, "fleetmfa.ssh.sshd_policy_info"]
-ENVIRONMENT = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_NOCOLOR": "true"}
-
-
-class Done(NamedTuple):
-    seconds: float
-    output: str
-
-    @property
-    def round_trips(self) -> int:
-        return len(re.findall(r"^<[^>]+> (?:SSH: EXEC|PUT) ", self.output, re.MULTILINE))
-
-    @property
-    def tasks(self) -> str:
-        ran = re.search(r"ok=(\d+) +changed=(\d+)", self.output)
-        return f"{ran[1]} tasks, {ran[2]} changed" if ran else ""
 
 
 def main() -> int:
@@ -53,11 +32,11 @@ def main() -> int:
             set_users(users)
             first = run(SITE)
             say(f"site, first run with {users} users", first.tasks, f"{first.seconds:.1f} s")
-            measure(f"site, converged, {users} users", SITE, options.rounds)
+            compare(f"site, converged, {users} users", SITE, PING, options.rounds)
         for users in options.policy_users:
             set_users(users)
             calls = json.loads(run(POLICY).output.partition("=>")[2])["sshd_calls"]
-            measure(f"sshd_policy_info, {users} users, {calls} sshd calls", POLICY, options.rounds)
+            compare(f"sshd_policy_info, {users} users, {calls} sshd calls", POLICY, PING, options.rounds)
     finally:
         run([*LAB, "down", *INSTANCE])
     return 0
@@ -69,20 +48,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--site-users", type=int, default=1000)
     parser.add_argument("--policy-users", type=int, nargs="*", default=[10, 1000, 10000])
     return parser.parse_args()
-
-
-def measure(what: str, command: list[str], rounds: int) -> None:
-    """Ping and command in turn, so that both meet the same load."""
-    counted = run([*command, "-vvv"])
-    pairs = [(run(PING).seconds, run(command).seconds) for _round in range(rounds)]
-    ratios = sorted(seconds / ping for ping, seconds in pairs)
-    say(
-        what,
-        counted.tasks,
-        f"{counted.round_trips} SSH commands",
-        f"{median(seconds for _ping, seconds in pairs):.1f} s",
-        f"{median(ratios):.2f} pings ({', '.join(f'{ratio:.2f}' for ratio in ratios)})",
-    )
 
 
 def set_users(count: int) -> None:
@@ -100,28 +65,6 @@ _ADD = """BEGIN {
 
 def on_host(script: str) -> None:
     run([*LAB, "exec", *INSTANCE, "debian12", "--", "sh", "-c", script])
-
-
-def run(command: list[str]) -> Done:
-    started = time.monotonic()
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **ENVIRONMENT},
-        check=False,
-    )
-    seconds = time.monotonic() - started
-    if done.returncode:
-        raise SystemExit(f"failed: {' '.join(command)}\n{done.stdout}{done.stderr}")
-    return Done(seconds, done.stdout + done.stderr)
-
-
-def say(*columns: str) -> None:
-    sys.stdout.write(" | ".join(column for column in columns if column) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code_id
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import (
+    Access,
     DriftSeen,
     HistoryEvent,
     Person,
@@ -61,6 +62,8 @@ def _keys(draw) -> PersonKey:
         spent=used,
         burnt=draw(st.dictionaries(st.integers(0, 3), _SOME_HOSTS)),
         drift=draw(st.none() | st.builds(DriftSeen, _TIMES, st.integers(-60, 60))),
+        access=draw(st.none() | st.builds(Access, _TIMES, st.just(0) | _TIMES)),
+        expiring=draw(st.dictionaries(st.sampled_from(sorted(spent(name, *CODES))), _TIMES)),
     )
     left = drawn.without_spent(draw(st.frozensets(st.sampled_from(CODES))), used)
     return replace(drawn, codes=left)
@@ -69,8 +72,11 @@ def _keys(draw) -> PersonKey:
 _EVENTS = st.builds(HistoryEvent, _TIMES, st.sampled_from(["root@web1", "operator"]), st.just("validated"), st.just(""))
 # Records of alice, few enough different values that two of them often disagree about the same thing.
 PEOPLE = st.builds(
-    lambda keys, revoked_through, history: person(*keys, revoked_through=revoked_through, history=history),
+    lambda keys, revoked_through, history, rotate_through: person(
+        *keys, revoked_through=revoked_through, history=history, rotate_through=rotate_through
+    ),
     st.lists(_keys(), max_size=3),
     st.integers(0, 3),
     st.frozensets(_EVENTS),
+    st.integers(0, 3),
 )

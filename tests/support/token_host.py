@@ -8,22 +8,16 @@ It needs a private /etc (fixture `accounts`), since sshd reads PAM's services an
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
-import signal
-import socket
 import subprocess
-import time
 from pathlib import Path
 
 import yaml
 
-from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import SshdHost
+from ansible_collections.fleetmfa.ssh.tests.support.running_sshd import RunningSshd
 
 PERIOD = 10  # seconds, so that tests which wait for the next token need not wait long
 _WINDOW = 17  # steps, so that a token is still good when a busy machine takes a minute to check it
-_START_SECONDS = 120
-_LISTENING = "Server listening"  # once each time that sshd has read its configuration
 _CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -82,45 +76,20 @@ class TokenHost:
         self.write_service("auth requisite pam_unix.so", _TOKEN)
 
     def _start(self) -> None:
-        host = SshdHost(self.folder)
-        with contextlib.closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        host.config.write_text(_CONFIG.format(port=self.port))
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        self._log = self.folder / "sshd.log"
-        self._sshd = subprocess.Popen([str(host.sshd), "-D", "-E", str(self._log), "-f", str(host.config)])
+        self._sshd = RunningSshd(self.folder, _CONFIG)
+        self.port, self.reload, self.stop = self._sshd.port, self._sshd.reload, self._sshd.stop
         key = (self.folder / "host_key.pub").read_text()
         self.known_hosts = self.folder / "known_hosts"
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {key}")
-        self._wait_until_it_listens(times=1)
-
-    def reload(self, config: str) -> None:
-        """Takes effect before this returns."""
-        (self.folder / "sshd_config").write_text(config)
-        times = self.log.count(_LISTENING)
-        self._sshd.send_signal(signal.SIGHUP)
-        self._wait_until_it_listens(times + 1)
-
-    def _wait_until_it_listens(self, times: int) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._log.exists() or self.log.count(_LISTENING) < times:
-            if time.monotonic() > deadline:
-                raise TimeoutError("sshd does not listen")
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        self._sshd.terminate()
-        self._sshd.wait()
 
     @property
     def logins(self) -> int:
         """How many logins went through the token."""
-        return self._log.read_text().count("Accepted keyboard-interactive/pam for alice")
+        return self.log.count("Accepted keyboard-interactive/pam for alice")
 
     @property
     def log(self) -> str:
-        return self._log.read_text()
+        return self._sshd.log
 
     def ansible(self, *arguments: str, hosts: int = 1, **variables) -> subprocess.CompletedProcess:
         """Ad hoc, by default `raw`, which needs nothing but a shell there; `hosts` names of the same host."""

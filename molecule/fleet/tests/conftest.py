@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pyotp
 import pytest
 import yaml
+from killed_run import KilledRun
 
 from lab.logins import login, servers
 
@@ -21,6 +23,7 @@ INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "la
 SERVERS = {server.name: server for server in servers(INVENTORY)}
 NAMES = sorted(SERVERS)
 STEP = 30  # seconds
+ENVIRONMENT = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
 
 
 class Run:
@@ -44,13 +47,45 @@ class Fleet:
     def play(self, playbook: str, target: str, *arguments: str) -> Run:
         always = ["-e", f"target={target} mfa_rate_limit_attempts=100"]
         command = ["ansible-playbook", "-i", str(INVENTORY), *always, *arguments, playbook]
-        environment = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
-        return Run(subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, env=environment, check=False))
+        return Run(subprocess.run(command, capture_output=True, text=True, cwd=SCENARIO, env=ENVIRONMENT, check=False))
+
+    @property
+    def stored(self) -> bytes | None:
+        """The file of the key store, None if there is none."""
+        return self.store.read_bytes() if self.store.exists() else None
+
+    def records(self) -> dict[str, dict]:
+        """The records in the key store, by user."""
+        view = ["ansible-vault", "view", "--vault-password-file", str(self.secret), str(self.store)]
+        done = subprocess.run(view, capture_output=True, text=True, env=ENVIRONMENT, check=True)
+        records = map(json.loads, done.stdout.splitlines())
+        return {record["user"]: record for record in records if "user" in record}
+
+    def sync_to_kill(self, *arguments: str) -> KilledRun:
+        """A run of `sync` over all hosts that has only been started."""
+        store = f"target=all mfa_rate_limit_attempts=100 mfa_store=vault_file mfa_store_path={self.store}"
+        options = ["--vault-password-file", str(self.secret), "-e", store, *arguments, "fleetmfa.ssh.sync"]
+        command = ["ansible-playbook", "-i", str(INVENTORY), *options]
+        return KilledRun(command, ENVIRONMENT, self.store.with_name("killed.log"))
 
     def sync(self, target: str = "all", *arguments: str, secret: Path | None = None) -> Run:
+        return self._with_store("fleetmfa.ssh.sync", target, *arguments, secret=secret)
+
+    def site(self, target: str, *arguments: str, secret: Path | None = None) -> Run:
+        """As in converge.yml, with the key store."""
+        return self._with_store(
+            "fleetmfa.ssh.site", target, "-e", "mfa_exempt_users=ansible", *arguments, secret=secret
+        )
+
+    def decide(self, playbook: str, target: str = "all", **variables: str) -> Run:
+        """Run recover, revoke or unlock, with a reason."""
+        given = json.dumps({"mfa_reason": "a test of the fleet", **variables})
+        return self._with_store(f"fleetmfa.ssh.{playbook}", target, "-e", given)
+
+    def _with_store(self, playbook: str, target: str, *arguments: str, secret: Path | None = None) -> Run:
         store = f"mfa_store=vault_file mfa_store_path={self.store}"
         options = ["--vault-password-file", str(secret or self.secret), "-e", store, *arguments]
-        return self.play("fleetmfa.ssh.sync", target, *options)
+        return self.play(playbook, target, *options)
 
     def root(self, name: str, command: str) -> str:
         """The output of a command as root, through the container engine, so that it never depends on a login."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 
+import pyotp
 import pytest
 from conftest import NAMES, STEP, fresh_token
 
@@ -17,8 +18,9 @@ def test_nobody_is_asked_before_somebody_validates(not_asked):
 def test_validated_on_one_host_is_asked_on_all(fleet, gets_in, not_asked):
     alice = fleet.validate("debian12-1", "alice")
     burnt = int(time.time() // STEP) + 1
+    before = fleet.stored
     predicted = fleet.sync("all", "--check", "--diff")
-    assert predicted.succeeded and not fleet.store.exists(), predicted.output
+    assert predicted.succeeded and fleet.stored == before, predicted.output
     run = fleet.sync("all", "--diff")
     assert run.succeeded and len(run.hosts) == 5, run.output
     assert "validated key created, joins mfa-enforced" in run.output
@@ -67,6 +69,34 @@ def test_of_two_keys_the_one_validated_first_counts(fleet, gets_in):
     step, token = fresh_token(first, burnt)
     assert not gets_in("debian12-2", "dora", second.at(step * STEP))
     assert [name for name in NAMES if not gets_in(name, "dora", token)] == []
+
+
+def test_a_new_host_knows_its_users_from_its_first_run_on(fleet, tmp_path, gets_in, not_asked):
+    name = "debian13-2"
+    assert fleet.play("fleetmfa.ssh.remove", name).succeeded
+    assert not_asked(name, "alice") and not_asked(name, "carol")
+    wrong = tmp_path / "wrong"
+    wrong.write_text("another secret\n")
+    refused = fleet.site(name, secret=wrong)
+    assert not refused.succeeded and "vault secret" in refused.output and refused.changed == set(), refused.output
+    predicted = fleet.site(name, "--check", "--diff")
+    assert predicted.succeeded and "alice: validated key created" in predicted.output, predicted.output
+    assert not_asked(name, "alice")
+    run = fleet.site(name, "--diff")
+    assert run.succeeded, run.output
+    alice = pyotp.TOTP(fleet.root(name, "head -1 /var/lib/fleetmfa/keys/alice").strip())
+    assert alice.secret == fleet.root("debian11", "head -1 /var/lib/fleetmfa/keys/alice").strip()
+    assert alice.secret not in refused.output + predicted.output + run.output
+    _step, token = fresh_token(alice, int(time.time() // STEP) + 1)
+    assert gets_in(name, "alice", token) and not not_asked(name, "carol") and not_asked(name, "bob")
+    assert fleet.sync().succeeded
+    assert fleet.site(name).changed == set(), "a run without news changes nothing"
+
+
+def test_keys_that_contradict_the_store_are_refused_before_the_host_is_changed(fleet, not_asked):
+    run = fleet.site("debian11", "-e", '{"mfa_keys": [{"user": "alice", "state": "absent"}]}')
+    assert not run.succeeded and run.changed == set() and "entry 1, user alice: the user has a key" in run.output
+    assert not not_asked("debian11", "alice")
 
 
 def test_a_store_that_cannot_be_read_stops_before_a_host_is_touched(fleet, tmp_path, not_asked):

@@ -78,7 +78,7 @@ def test_nothing_in_the_journal(told):
 
 def test_nothing_on_the_hosts_that_only_misplaced_secrets_were_tried_on(told):
     names = {place.split()[0] for place in told.other_hosts if place.endswith("/var/log/leak-recorder")}
-    assert names == {"debian11", "debian13"}
+    assert names == told.others != set()
     assert told.found(told.markers, told.other_hosts) == {}
 
 

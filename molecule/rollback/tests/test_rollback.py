@@ -42,8 +42,15 @@ def test_a_good_one_is_confirmed_by_a_new_login_and_stays(fleet, roll_out):
     fleet.assert_as_before()
 
 
-def test_account_phase_denies(fleet, roll_out):
+def test_account_phase_that_denies_everybody_is_refused_before_anything_is_changed(fleet, roll_out):
     results = roll_out(further_pam="account requisite pam_deny.so")
+    assert all(one["failed"] and not one["changed"] and "rolled_back" not in one for one in results)
+    fleet.assert_as_before()
+
+
+def test_account_phase_denies(fleet, roll_out):
+    """By a program, of which nobody can tell before what it will do."""
+    results = roll_out(further_pam="account requisite pam_exec.so quiet /bin/false")
     assert rolled_back_at_once(results)
     assert all("could not be confirmed through a new login" in one["msg"] for one in results)
     fleet.assert_as_before()

@@ -26,6 +26,7 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "first": ("token",),
     "validate": ("first", "second"),
     "recovery_codes": ("token",),
+    "seen": (),
 }
 
 # How a user gets to see a pending key: it is shown; it is shown for a token of the validated key that it will replace;
@@ -51,6 +52,7 @@ class Status(TypedDict):
     days_left: int | None
     overdue: bool
     overdue_mode: str  # what happens to overdue users: allow, enroll_only or deny
+    displaced: str | None  # as KeyFile.displaced
 
 
 class ShownKey(TypedDict):
@@ -76,7 +78,8 @@ class Validated(NewCodes):
 
 
 class Nothing(TypedDict):
-    """Answer to `first`: the token is right. Answer to `ready`: this user could still log in as an enforced one."""
+    """Answer to `first`: the token is right. Answer to `seen`: the user has been told. Answer to `ready`: this user could
+    still log in as an enforced one."""
 
 
 class Refusal(TypedDict):

@@ -7,17 +7,14 @@ Pending keys stay where they are: nobody has proven to have one.
 
 from __future__ import annotations
 
-import grp
-import pwd
 from typing import Iterable, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import selected_users
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_name, human_accounts
-
-GROUP_MARK = "%"  # %admins: the members of a group, as sudoers(5) writes it
 
 
 class CollectedKey(TypedDict):
@@ -38,27 +35,19 @@ class CollectedKey(TypedDict):
 
 
 def selected_accounts(users: Iterable[str], people: bool, host: MfaHost) -> list[str]:
-    """The accounts of this host named by `users` (names and %groups) and, with `people`, the human ones; no exempt one.
+    """The accounts of this host that `users` means (names and %groups) and, with `people`, the human ones; no exempt one.
 
     A name without an account here is left out: the lists are meant for a whole fleet.
     """
-    names = {name for user in users for name in _named(user)}
+    names = {name for one in selected_users(users) for name in _accounts(one.name)}
     if people:
         names.update(human_accounts())
     return sorted(name for name in names if name not in host.exempt)
 
 
-def _named(user: str) -> Iterable[str]:
-    if not user.startswith(GROUP_MARK):
-        check_user_name(user)
-        names = [user]
-    else:
-        try:
-            group = grp.getgrnam(user[len(GROUP_MARK) :])
-        except KeyError:
-            return []
-        names = [*group.gr_mem, *(entry.pw_name for entry in pwd.getpwall() if entry.pw_gid == group.gr_gid)]
-    return filter(None, map(account_name, names))
+def _accounts(user: str) -> Iterable[str]:
+    check_user_name(user)
+    return filter(None, [account_name(user)])
 
 
 def collected_keys(accounts: Iterable[str], host: MfaHost) -> tuple[list[CollectedKey], dict[str, str]]:

@@ -21,7 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import che
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import shown
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists, known_as, local_uid
 
-STATES = ("present", "pending", "validated", "rotated", "absent")
+STATES = ("present", "pending", "validated", "rotated", "absent", "promoted")
 # Not for an operator: the keys stay as they are, and only membership is decided.
 KEPT = "kept"
 
@@ -37,6 +37,7 @@ class KeyWish(NamedUser, total=False):
     """
 
     place: str
+    device: str | None  # the name of a second device
     state: str
     secret: str | None
     issuer: str | None
@@ -92,6 +93,7 @@ class KeyEntry:
         unknown = f"{wish.get('place', '')}user {shown(self.named)}"
         self.label = f"user {self.named!r}" if account_exists(self.user) else unknown
         self.state: str = wish.get("state") or "present"
+        self.device: str | None = wish.get("device")
         given = self._given(wish.get("secret"), hide)
         self._secret: str | None = given.secret if given else None
         self._issuer: str | None = wish.get("issuer") or (given and given.issuer) or call.issuer
@@ -102,6 +104,7 @@ class KeyEntry:
         self._now = now
         self._hide = hide
         self._new: KeyFile | None = None
+        self.released = False  # whether a user without a validated key leaves the enforced group
         # If a list is given as one string, AnsibleModule hides that string, not its parts.
         hide(filter(None, [self._secret, *(self._recovery_codes or [])]))
 
@@ -125,8 +128,31 @@ class KeyEntry:
         """Whether somebody knows the pending key. A key made by the host is known to nobody until its user logs in."""
         return self.state == "rotated" and self._secret is not None
 
+    @property
+    def gives_secret(self) -> bool:
+        return self._secret is not None
+
+    @property
+    def gives_recovery_codes(self) -> bool:
+        return bool(self._recovery_codes)
+
+    def gives(self, key: KeyFile | None) -> bool:
+        """Whether this is the key whose secret the entry gives."""
+        return self._is_given(key)
+
+    def makes_new_key(self, now: Keys) -> bool:
+        """Whether the host would have to generate a secret."""
+        if self._secret is not None or self.state in ("absent", KEPT):
+            return False
+        return self.state == "rotated" or not (now.pending or now.validated)
+
+    def settings_over(self, settings: KeySettings) -> KeySettings:
+        return self._call.over(settings)
+
     def check(self) -> None:
         """Refuse what is wrong regardless of the host's state."""
+        if self.state == "promoted" and not self.device:
+            raise FleetMfaError("state promoted: is for the key of a second device; name it in device")
         if self._secret is not None:
             decode_secret(self._secret)
         for label, what in ((self._issuer, "issuer"), (self._account, "account")):
@@ -211,7 +237,9 @@ class KeyEntry:
             old = now.validated or now.pending
             secret = self._secret or generate_secret()
             codes = self._recovery_codes
-            if codes is None:
+            if self.device:
+                codes = []
+            elif codes is None:
                 codes = generate_recovery_codes(self._call.recovery_code_count)
             self._hide([secret, *codes])
             new = KeyFile.create(secret, *self._managed(old), codes, self._now, self._period_after(old))

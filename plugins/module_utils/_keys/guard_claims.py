@@ -4,13 +4,16 @@
 
 The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay unchanged, then one
 `lent NAME` if a login under another spelling of the user's name may have left a copy of the key, one `fell_back TIME`
-if a login was let in without a claim in the fleet (docs/claims.md), then one `claimed STEP...`.
+if a login was let in without a claim in the fleet (docs/claims.md), one `last_login TIME` after a login with a token or
+a recovery code, then one `claimed STEP...`. A step of a second device's key is written sSTEP (docs/second_device.md).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
+from typing import Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
@@ -18,27 +21,99 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import l
 
 _LOCK_WITHIN = 5  # seconds, the same as in totp-guard
 _CLAIMED = b"claimed"
+_SECOND = b"s"
 _LENT = b"lent "
 _FELL_BACK = b"fell_back "
+_ATTEMPTS = (b"open ", b"over ")
+_LAST_LOGIN = b"last_login "
 
 
 def claim_step(folder: str, user: str, step: int) -> bool:
     """Returns False if a login has already claimed the step; afterwards none can."""
-    records = str(Path(folder) / user)
+    with locked(folder, user):
+        lines = _lines(folder, user)
+        if str(step).encode() in _claimed(lines):
+            return False
+        _write(folder, user, _with_claims(lines, [str(step).encode()]))
+        return True
+
+
+def claim_second(folder: str, user: str, steps: Iterable[int]) -> None:
+    """No login can claim these steps of the second device any more."""
+    with locked(folder, user):
+        _claim_all(folder, user, [b"s%d" % step for step in steps])
+
+
+def adopt_second(folder: str, user: str, steps: Iterable[int]) -> None:
+    """The second key is becoming the first one: no login can claim with it what was claimed before, or these steps. The caller
+    has locked the record."""
+    _claim_all(folder, user, [*_twins(_claimed(_lines(folder, user))), *(b"%d" % step for step in steps)])
+
+
+def has_second(folder: str, user: str) -> bool:
+    return any(word.startswith(_SECOND) for word in _claimed(_lines(folder, user)))
+
+
+def forget_first(folder: str, user: str) -> None:
+    """Another key has become the first one. Claims of the second device stay, and count for the first one too, since it may have
+    the same key now."""
+    with locked(folder, user):
+        words = [word for word in _claimed(_lines(folder, user)) if word.startswith(_SECOND)]
+        _write(folder, user, _with_claims([], [*words, *_twins(words)]))
+
+
+def _claim_all(folder: str, user: str, words: Iterable[bytes]) -> None:
+    lines = _lines(folder, user)
+    new = [word for word in words if word not in _claimed(lines)]
+    if new:
+        _write(folder, user, _with_claims(lines, new))
+
+
+def _twins(claimed: Iterable[bytes]) -> list[bytes]:
+    return [word[len(_SECOND) :] for word in claimed if word.startswith(_SECOND)]
+
+
+def _claimed(lines: Iterable[bytes]) -> list[bytes]:
+    return [word for line in lines if line.startswith(_CLAIMED) for word in line.split()[1:]]
+
+
+def _with_claims(lines: list[bytes], words: Iterable[bytes]) -> list[bytes]:
+    others = [line for line in lines if not line.startswith(_CLAIMED)]
+    return [*others, b" ".join([_CLAIMED, *_claimed(lines), *words])]
+
+
+def attempts(folder: str, user: str) -> int:
+    """How many attempts are on record; some of them may be too old to count."""
+    return sum(line.startswith(_ATTEMPTS) for line in _lines(folder, user))
+
+
+def forget_attempts(folder: str, user: str) -> None:
+    """None counts for the rate limit any more, and prompts that are open are refused. Claims stay."""
+    with locked(folder, user):
+        lines = _lines(folder, user)
+        left = [line for line in lines if not line.startswith(_ATTEMPTS)]
+        if left != lines:
+            _write(folder, user, left)
+
+
+@contextlib.contextmanager
+def locked(folder: str, user: str) -> Iterator[None]:
+    """No login can claim anything meanwhile, and none begins."""
     descriptor = os.open(Path(folder) / f".{user}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         if not lock_within(descriptor, _LOCK_WITHIN):
             raise FleetMfaError(f"the guard's record of {user} is in use; try again")
-        lines = (read_file(records) or b"").splitlines()
-        claimed = [word for line in lines if line.startswith(_CLAIMED) for word in line.split()[1:]]
-        if str(step).encode() in claimed:
-            return False
-        attempts = [line for line in lines if not line.startswith(_CLAIMED)]
-        taken = b" ".join([_CLAIMED, *claimed, str(step).encode()])
-        write_file(records, b"\n".join([*attempts, taken]) + b"\n", 0o600)
-        return True
+        yield
     finally:
         os.close(descriptor)
+
+
+def _lines(folder: str, user: str) -> list[bytes]:
+    return (read_file(str(Path(folder) / user)) or b"").splitlines()
+
+
+def _write(folder: str, user: str, lines: list[bytes]) -> None:
+    write_file(str(Path(folder) / user), b"\n".join(lines) + b"\n", 0o600)
 
 
 def lent_name(folder: str, user: str) -> str | None:
@@ -49,12 +124,20 @@ def lent_name(folder: str, user: str) -> str | None:
 
 def last_fallback(folder: str, user: str) -> int | None:
     """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
-    time = _recorded(folder, user, _FELL_BACK)
-    return int(time) if time is not None and time.isdigit() else None
+    return _time(_recorded(folder, user, _FELL_BACK))
+
+
+def last_login(folder: str, user: str) -> int | None:
+    """When the guard last let a login with a token or a recovery code continue, in seconds since the epoch."""
+    return _time(_recorded(folder, user, _LAST_LOGIN))
+
+
+def _time(text: bytes | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None
 
 
 def _recorded(folder: str, user: str, name: bytes) -> bytes | None:
-    for line in (read_file(str(Path(folder) / user)) or b"").splitlines():
+    for line in _lines(folder, user):
         if line.startswith(name):
             return line[len(name) :]
     return None

@@ -11,9 +11,10 @@ stays. Our own data is in one option line, `" FLEETMFA {json}`, which the PAM mo
 
 from __future__ import annotations
 
+import datetime
 import json
 import secrets
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code_id
@@ -213,6 +214,21 @@ class KeyFile:
         return since if isinstance(since, int) else None
 
     @property
+    def deadline(self) -> datetime.date | None:
+        """The first day after the enrollment period that an operator has set for this key alone."""
+        try:
+            return datetime.date.fromisoformat(str(self.meta.get("deadline")))
+        except ValueError:
+            return None
+
+    @property
+    def displaced(self) -> str | None:
+        """If this key has taken the place of another one that its user validated here: on which host it was validated.
+        None once the user has been told."""
+        host = self.meta.get("displaced")
+        return host if isinstance(host, str) else None
+
+    @property
     def last_login(self) -> int | None:
         """Time of the latest login with a token, derived from its step; steps burnt at the validation do not count."""
         logins = set(self.used_steps) - set(self.meta_numbers("burnt"))
@@ -284,6 +300,13 @@ class KeyFile:
         lines = self._lines.with_option("DISALLOW_REUSE", _join(sorted(used | burnt)))
         return KeyFile(lines).with_meta(burnt=sorted(burnt))
 
+    def with_attempts_forgotten(self) -> KeyFile:
+        """With no attempt that counts for a limit, of logins or of validations; the limits stay."""
+        lines = self._lines
+        if self.rate_limit and self.attempts:
+            lines = lines.with_option("RATE_LIMIT", _join(self.rate_limit))
+        return KeyFile(lines).with_meta(tries=None)
+
     def with_meta(self, **values: Any) -> KeyFile:
         """With these entries in our own line replaced; None removes one."""
         wanted = {name: value for name, value in {**self.meta, **values}.items() if value is not None}
@@ -301,6 +324,25 @@ class KeyFile:
         codes = list(codes)
         given = (self.given_codes or set()) | self.code_ids([*self.recovery_codes, *codes])
         return KeyFile(self._lines.with_recovery_codes(codes)).with_given_codes(given)
+
+    def with_expiring(self, ends: Mapping[str, int]) -> KeyFile:
+        """With the ends of help-desk codes, by id, in seconds since the epoch. In a form that the guard can read, by the
+        remainder that it knows codes by."""
+        named = [
+            (code, end)
+            for name, end in sorted(ends.items())
+            for code in self.recovery_codes
+            if name in self.code_ids([code])
+        ]
+        words = [f"{_remainder(code)} {end}" for code, end in named]
+        return self.with_meta(expiring=" ".join(words) or None)
+
+    def has_expired(self, code: str, now: float) -> bool:
+        """Whether this is a help-desk code that has ended; the PAM module does not know of that."""
+        words = str(self.meta.get("expiring", "")).split()
+        ends = dict(zip(words[::2], words[1::2]))
+        end = ends.get(_remainder(code), "")
+        return end.isdigit() and int(end) <= now
 
     def with_given_codes(self, given: Iterable[str]) -> KeyFile:
         return self.with_meta(codes=sorted(given))
@@ -330,7 +372,14 @@ def differences(before: KeyFile, after: KeyFile) -> list[str]:
     changes = [f"{name} {old[name]} -> {new[name]}" for name in old if old[name] != new[name]]
     if before.secret != after.secret:
         changes.append("secret replaced")
+    elif set(after.used_steps) - set(before.used_steps):
+        changes.append("used tokens added")
     return changes or (["rewritten"] if before != after else [])
+
+
+def _remainder(code: str) -> str:
+    """What totp-guard knows a recovery code by: enough to tell a user's codes apart, not enough to log in with."""
+    return f"r{int(code) % 99_991}"
 
 
 def _join(values: Iterable[int]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import KEY_FOLDERS, StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import is_gone, misspelled
 
@@ -79,6 +80,10 @@ class Leaver(NamedTuple):
 
     def put_away(self, state_dir: StateDir) -> None:
         state_dir.put_away(self.folder, self.name)
+        second = SecondKeys(state_dir)
+        for folder in KEY_FOLDERS:
+            if second.has(folder, self.name):
+                second.put_away(folder, self.name)
         state_dir.records.remove([self.name])
 
 

@@ -14,11 +14,13 @@ from typing import Callable, Container, Iterable, Iterator, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingReport, merged
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.collection import is_locked
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import KeyEntry, Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, differences
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import Leaver, Owners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import findings_in
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     SharedUids,
@@ -53,6 +55,7 @@ class UserPlan:
         self.user = entry.user
         self.misplaced = owners.misplaced_of(self.user)
         self.strangers = host.state_dir.strangers(self.user)
+        self.second = SecondKeys(host.state_dir)
         self.before = Keys(owners.pending(self.user), owners.validated(self.user))
         self.after = entry.wanted(self.before)
         self.exempt = self.user in host.exempt
@@ -60,6 +63,7 @@ class UserPlan:
         self.record_differs = False  # by exempt names with the same user id
         self.was_on_record = host.state_dir.records.has(self.user)
         self.enforced = self._is_enforced_then(host)
+        self.drops_second = self._drops_second()
         self.misspelled = [name for name, account in misspelled_members.items() if account == self.user]
         self._unsafe = [name for name in ("pending", "keys") if host.state_dir.access_problem(name, self.user)]
         self._check_enforced_as_meant(host.group.name)
@@ -75,9 +79,21 @@ class UserPlan:
 
     def _is_enforced_then(self, host: MfaHost) -> bool:
         """Nobody leaves the group unless explicitly told to: a member who has lost the key stays denied."""
-        if host.spares(self.user, self.was_enforced) or self.entry.state == "absent":
+        if host.spares(self.user, self.was_enforced) or self.entry.state == "absent" or self.entry.released:
             return False
         return self.was_enforced or self.was_on_record or self.after.validated is not None
+
+    def _drops_second(self) -> str | None:
+        """Why a second device of this user counts no longer, if there is one and it does not."""
+        if not self.second.has_any(self.user):
+            return None
+        if self.entry.state == "absent" or self.entry.released:
+            return "removed"
+        if self.after.validated is not None and is_locked(self.after.validated):
+            return "removed, since the keys were revoked"
+        stored = self.second.validated(self.user), self.second.pending(self.user)
+        same = any(key is not None and key.same_key(self.after.validated) for key in stored)
+        return "removed, since it is the user's first key now" if same else None
 
     @property
     def membership_changes(self) -> bool:
@@ -102,7 +118,7 @@ class UserPlan:
     @property
     def changed(self) -> bool:
         moves = self.strangers or self.misplaced or self.misspelled or self._unsafe
-        return self.before != self.after or self.membership_changes or bool(moves)
+        return self.before != self.after or self.membership_changes or bool(moves or self.drops_second)
 
     @property
     def leaving(self) -> list[str]:
@@ -116,7 +132,7 @@ class UserPlan:
         try:
             self._write(state_dir)
         except (FleetMfaError, OSError) as error:
-            moved = self.misplaced or self.strangers
+            moved = self.misplaced or self.strangers or self.drops_second
             if not moved and Keys(state_dir.pending(self.user), state_dir.validated(self.user)) == self.before:
                 raise
             raise PartlyDoneError(str(error)) from error
@@ -124,8 +140,11 @@ class UserPlan:
     def _write(self, state_dir: StateDir) -> None:
         """Write what should exist before removing what should not, so that no key is lost on the way."""
         state_dir.put_strangers_away(self.user)
+        self.second.put_strangers_away(self.user)
         for one in self.misplaced:
             one.put_right(state_dir)
+        if self.drops_second:
+            self.second.retire(self.user)
         if self.after.validated:
             state_dir.converge_validated(self.user, self._wanted_validated)
         if self.after.pending and (self.after.pending != self.before.pending or "pending" in self._unsafe):
@@ -146,7 +165,8 @@ class UserPlan:
         words += [str(one) for one in self.misplaced]
         words += [f"{name}, another spelling, leaves {group}" for name in self.misspelled]
         for name, before, after in zip(("pending key", "validated key"), self.before, self.after):
-            words += _differences(name, before, after)
+            words += key_differences(name, before, after)
+        words += [f"second key {self.drops_second}"] if self.drops_second else []
         words += [f"owner and mode in {name}/ corrected" for name in self._unsafe]
         if self.enforced != self.was_enforced:
             words.append(f"joins {group}" if self.enforced else f"leaves {group}")
@@ -187,7 +207,7 @@ def plan(entries: list[KeyEntry], host: MfaHost, refuse_others: bool = True) -> 
     plans, errors = [], []
     for entry in entries:
         try:
-            _check_user(entry, named[entry.user])
+            check_entry_user(entry, named[entry.user])
             entry.check()
             plans.append(UserPlan(entry, host, owners, members, misspelled_members))
             plans[-1].refuse_denied(host)
@@ -201,16 +221,19 @@ def plan(entries: list[KeyEntry], host: MfaHost, refuse_others: bool = True) -> 
     if refuse_others:
         others = _denied_members(host, except_for={*named, *misspelled_members})
         errors += [f"user {user[:40]!r}: {_denied(host.group.name, why)}" for user, why in others.items()]
-    if errors:
-        raise FleetMfaError(_all_in_one(errors))
+    refuse_if_any(errors)
     return plans
 
 
 def apply(
-    plans: Iterable[UserPlan], host: MfaHost, join: Callable[[list[str]], bool], gone: Iterable[Leaver] = ()
+    plans: Iterable[UserPlan],
+    host: MfaHost,
+    join: Callable[[list[str]], bool],
+    gone: Iterable[Leaver] = (),
+    seconds: Iterable[Step] = (),
 ) -> None:
     """Remove users from the group, write the files, then add users to the group with `join`. The caller holds the
-    lock."""
+    lock. `seconds` are the steps for second devices, which count beside first ones only."""
     plans = [one for one in plans if one.changed]
     group, state_dir = host.group, host.state_dir
     steps = [Step(f"the folders of {state_dir.path}", state_dir.prepare)]
@@ -221,6 +244,7 @@ def apply(
     if leaving:
         steps.append(Step(f"{len(leaving)} users removed from {group.name}", lambda: host.enforce(leave=leaving)))
     steps += [Step(f"the keys of {one.user}", functools.partial(one.apply, state_dir)) for one in plans]
+    steps += seconds
     for one in gone:
         steps.append(Step(f"a key of {one.name}", functools.partial(one.put_away, state_dir)))
     joining = [one.user for one in plans if one.enforced]
@@ -272,12 +296,12 @@ def _shared_uids(plans: list[UserPlan], host: MfaHost, members: set[str]) -> Ite
             yield f"user {one.user!r}: {shared_uid_text(unasked)}"
 
 
-def _check_user(entry: KeyEntry, named: list[str]) -> None:
+def check_entry_user(entry: KeyEntry, named: list[str]) -> None:
     check_user_name(entry.user)
     if len(named) > 1:
         spellings = sorted(set(named))
         as_what = f", as {' and '.join(spellings)}, which are the same account" if len(spellings) > 1 else ""
-        raise FleetMfaError(f"named {len(named)} times{as_what}; give each user one entry")
+        raise FleetMfaError(f"named {len(named)} times{as_what}; give each user one entry for each device")
     if entry.lacks_account:
         raise FleetMfaError(
             "there is no such account on this host; create it first, remove the entry, or give it state absent; "
@@ -285,13 +309,16 @@ def _check_user(entry: KeyEntry, named: list[str]) -> None:
         )
 
 
-def _all_in_one(errors: list[str]) -> str:
+def refuse_if_any(errors: Iterable[str]) -> None:
+    """One error names all that is wrong."""
     unique = list(dict.fromkeys(errors))
-    more = f"; and {len(unique) - _ERRORS_SHOWN} more" if len(unique) > _ERRORS_SHOWN else ""
-    return f"nothing was changed, because of {len(unique)} errors: {'; '.join(unique[:_ERRORS_SHOWN])}{more}"
+    if unique:
+        more = f"; and {len(unique) - _ERRORS_SHOWN} more" if len(unique) > _ERRORS_SHOWN else ""
+        shown = "; ".join(unique[:_ERRORS_SHOWN])
+        raise FleetMfaError(f"nothing was changed, because of {len(unique)} errors: {shown}{more}")
 
 
-def _differences(name: str, before: KeyFile | None, after: KeyFile | None) -> list[str]:
+def key_differences(name: str, before: KeyFile | None, after: KeyFile | None) -> list[str]:
     if before is None or after is None:
         return [] if before is after else [f"{name} {'created' if before is None else 'removed'}"]
     return [f"{name}: {difference}" for difference in differences(before, after)]

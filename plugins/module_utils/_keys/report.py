@@ -5,20 +5,42 @@
 from __future__ import annotations
 
 import datetime
-from typing import Mapping, TypedDict
+from typing import Callable, Mapping, NamedTuple, TypedDict
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingReport, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import UserFacts, disagreements
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.collection import is_locked
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import is_of_unknown_origin
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import read_key
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import fallback_findings, read_key
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys, device_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import wait_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
 
 EXPECTABLE = ("issuer", "period", "window", "rate_limit_attempts", "rate_limit_seconds")
+
+
+class UserEnrollment(NamedTuple):
+    """How long a user may take to validate a key: until this day begins."""
+
+    deadline: datetime.date
+    is_over: bool
+
+
+# None for users who need not.
+EnrollmentOf = Callable[[str, Keys], "UserEnrollment | None"]
+
+
+class SecondDevice(TypedDict):
+    """Only with a second device: its name, and the state of its key."""
+
+    device: str
+    state: str
+    since: str | None
 
 
 class UserReport(TypedDict):
@@ -27,8 +49,10 @@ class UserReport(TypedDict):
     user: str
     account_exists: bool
     state: str
+    status: str
     enforced: bool
     exempt: bool
+    revoked: bool
     since: str | None
     last_mfa_login: str | None
     recovery_codes_left: int
@@ -36,7 +60,9 @@ class UserReport(TypedDict):
     rate_limited: bool
     rate_limited_until: str | None
     validation_refused_until: str | None
+    enrollment_deadline: str | None
     rotation_pending: bool
+    second_device: SecondDevice | None
     pending_origin: str | None
     problems: list[FindingReport]
     differs: list[str]
@@ -48,6 +74,7 @@ def report(
     members: set[str],
     misspelled: Mapping[str, list[Finding]],
     expected: Mapping[str, str | int],
+    enrollment_of: EnrollmentOf,
     now: float,
 ) -> UserReport:
     """The entry of one user. An unreadable key file is a problem of that user and does not fail the call."""
@@ -68,25 +95,67 @@ def report(
         was_asked=host.state_dir.was_asked(user),
     )
     in_disagreement = disagreements(facts, host.group.name)
-    problems = merged([*misspelled.get(user, []), *of_pending, *of_validated, *in_disagreement])
+    problems = [*misspelled.get(user, []), *of_pending, *of_validated, *in_disagreement]
+    problems = merged([*problems, *fallback_findings(host.state_dir, user, now)])
+    enrollment = enrollment_of(user, keys)
+    revoked = keys.validated is not None and is_locked(keys.validated)
     return {
         "user": user,
         "account_exists": facts.account,
         "state": keys.state,
+        "status": _status(facts, enrollment, revoked or (facts.member and host.state_dir.why_denied(user) is not None)),
         "enforced": facts.member,
         "exempt": facts.exempt,
-        "since": _utc(current.since if current else None),
-        "last_mfa_login": _utc(keys.validated.last_login if keys.validated else None),
+        "revoked": revoked,
+        "since": utc(current.since if current else None),
+        "last_mfa_login": utc(_last_login(keys.validated, host.state_dir.last_login(user))),
         "recovery_codes_left": len(current.recovery_codes) if current else 0,
         "clock_drift_seconds": current.meta.get("drift_seconds") if current else None,
         "rate_limited": limited_until is not None,
-        "rate_limited_until": _utc(limited_until),
-        "validation_refused_until": _utc(int(now) + wait if wait else None),
+        "rate_limited_until": utc(limited_until),
+        "validation_refused_until": utc(int(now) + wait if wait else None),
+        "enrollment_deadline": enrollment.deadline.isoformat() if enrollment else None,
         "rotation_pending": None not in keys,
+        "second_device": _second_device(user, host),
         "pending_origin": keys.pending.origin if keys.pending and not unknown else None,
         "problems": [problem.as_dict() for problem in problems],
         "differs": sorted({name for key in keys if key for name in _differing(key, expected)}),
     }
+
+
+def _second_device(user: str, host: MfaHost) -> SecondDevice | None:
+    """None, too, for a key that cannot be read: no login takes it."""
+    second = SecondKeys(host.state_dir)
+    try:
+        keys = Keys(second.pending(user), second.validated(user))
+    except FleetMfaError:
+        return None
+    key = keys.validated or keys.pending
+    return {"device": device_of(key) or "", "state": keys.state, "since": utc(key.since)} if key else None
+
+
+def _status(facts: UserFacts, enrollment: UserEnrollment | None, denied: bool) -> str:
+    """What happens to the user at a login, in a word; `denied` counts for members, who need a key."""
+    if not facts.account:
+        return "no_account"
+    if facts.member:
+        return "denied" if denied else "validated"
+    if facts.exempt:
+        return "exempt"
+    if facts.validated:
+        return "not_asked"
+    if not facts.pending:
+        return "not_provisioned"
+    return "overdue" if enrollment and enrollment.is_over else "pending"
+
+
+def _last_login(key: KeyFile | None, by_guard: int | None) -> int | None:
+    """The guard knows to the second when it let somebody in, with a recovery code, too. The key file knows the time step of
+    the last token, which counts if it is later than that: then the guard has been turned off."""
+    by_step = key.last_login if key else None
+    if key is None or by_guard is None or by_step is None:
+        return by_guard if by_step is None else by_step
+    return by_step if by_step > by_guard + key.window * key.period else by_guard
 
 
 def _differing(key: KeyFile, expected: Mapping[str, str | int]) -> list[str]:
@@ -101,7 +170,8 @@ def _differing(key: KeyFile, expected: Mapping[str, str | int]) -> list[str]:
     return [name for name, value in expected.items() if actual[name] != value]
 
 
-def _utc(seconds: int | None) -> str | None:
+def utc(seconds: int | None) -> str | None:
+    """ISO 8601."""
     if seconds is None:
         return None
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

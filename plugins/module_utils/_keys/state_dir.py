@@ -20,8 +20,13 @@ from typing import Callable, Iterator
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_records import EnforcedRecords
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import (
+    attempts,
     claim_step,
+    forget_attempts,
+    forget_first,
+    has_second,
     last_fallback,
+    last_login,
     lent_name,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
@@ -43,6 +48,8 @@ KEY_FOLDERS = ("keys", "pending")
 FOLDERS = (*KEY_FOLDERS, "guard", "enforced")
 # Keys that no longer belong to any account.
 PUT_AWAY = "put-away"
+# An empty file whose time stamp is that of the last sync.
+SYNCED = "synced"
 
 # A temporary file of ours, and one of the PAM module: NAME~XXXXXX.
 _OUR_TEMPORARY = re.compile(r"\..+\.fleetmfa")
@@ -207,18 +214,50 @@ class StateDir:
         """Whether the guard has a record of logins with a key that was never removed on purpose."""
         return os.path.lexists(self._file("guard", user))
 
+    def attempts(self, user: str) -> int:
+        """How many attempts to log in, or to validate a key, are on record."""
+        return self.key_attempts(user) + attempts(self._folder("guard"), user)
+
+    def key_attempts(self, user: str) -> int:
+        """Those in the key files."""
+        keys = [key for key in (self.pending(user), self.validated(user)) if key]
+        return sum(len(key.attempts) + len(key.meta_numbers("tries")) for key in keys)
+
     def last_fallback(self, user: str) -> int | None:
         """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
         return last_fallback(self._folder("guard"), user)
+
+    def last_login(self, user: str) -> int | None:
+        """When the guard last let the user in, in seconds since the epoch; None if that was never, or without the guard."""
+        return last_login(self._folder("guard"), user)
+
+    @property
+    def last_sync(self) -> int | None:
+        """When this host last got the keys of the key store, in seconds since the epoch."""
+        try:
+            return int(os.lstat(self._folder(SYNCED)).st_mtime)
+        except FileNotFoundError:
+            return None
 
     # Writing
 
     def forget_logins(self, user: str) -> None:
         """Also removes what a login under another spelling may have left behind."""
+        self._forget_lent(user)
+        _unlink(self._file("guard", user))
+
+    def _forget_lent(self, user: str) -> None:
         lent = self.lent_name(user)
         if lent:
             _unlink(self._file("keys", lent))
-        _unlink(self._file("guard", user))
+
+    def forget_attempts(self, user: str) -> None:
+        """None counts for a limit any more. The caller holds the lock."""
+        forget_attempts(self._folder("guard"), user)
+        pending = self.pending(user)
+        if pending is not None and pending != pending.with_attempts_forgotten():
+            self.save_pending(user, pending.with_attempts_forgotten())
+        self.converge_validated(user, lambda key: key and key.with_attempts_forgotten())
 
     def rename(self, folder: str, name: str, user: str) -> None:
         """Move a key with a wrong name to its user, who has none in this folder."""
@@ -281,7 +320,12 @@ class StateDir:
     def _forget_logins_with(self, user: str, replaced: KeyFile | None, key: KeyFile | None) -> None:
         """The guard's record of attempts and claims belongs to one key; open prompts for the old key are then
         refused."""
-        if replaced is not None and not replaced.same_key(key):
+        if replaced is None or replaced.same_key(key):
+            return
+        if key is not None and has_second(self._folder("guard"), user):
+            self._forget_lent(user)
+            forget_first(self._folder("guard"), user)
+        else:
             self.forget_logins(user)
 
     def _await_login(self, user: str) -> None:
@@ -302,6 +346,20 @@ class StateDir:
 
     def _write(self, folder: str, user: str, key: KeyFile, only_if: Callable[[], bool] | None = None) -> None:
         write_file(self._file(folder, user), key.render(), 0o600, os.geteuid(), os.getegid(), only_if)
+
+    def record_sync(self) -> None:
+        """Only a time stamp, so that a sync without news leaves the folder as it was."""
+        if not self.is_prepared:
+            return
+        path = self._folder(SYNCED)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.utime(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise FleetMfaError(f"cannot write {path}: {error.strerror}") from error
 
     def flush(self) -> bool:
         """Flush the names of the key files to disk before a group membership relies on them; changes nothing."""

@@ -4,6 +4,7 @@
 
 A host must be able to deny a leaver who was never enforced here, and must not lose members of the enforced group to a
 missing file. So a revoked user gets a validated key that nobody has ("locked"), and is enforced like everybody else.
+Only an operator's word (`not_asked`) releases a user whose keys were revoked, and only while the new key is pending.
 """
 
 from __future__ import annotations
@@ -29,17 +30,25 @@ class StoredKey(TypedDict):
     account: str
     generation: int
     since: int
+    host: str  # on which it was validated
+    deadline: str | None  # the first day after its own enrollment period, YYYY-MM-DD
     recovery_codes: list[str]
     spent_codes: list[str]
+    expiring: dict[str, int]  # id of a help-desk code -> when it ends, in seconds since the epoch
     burnt_steps: list[int]
 
 
 class StoredPerson(TypedDict):
-    """`known` are the ids of all keys of the person; `validated` or `pending` is None if there is no such key."""
+    """`known` are the ids of all keys of the person; `validated` or `pending` is None if there is no such key.
+
+    `denied`: until the pending key is validated; forever if there is none. `not_asked`: released until then.
+    """
 
     user: str
     revoked_through: int
     denied: bool
+    not_asked: bool
+    rotate: bool  # make a new pending key here, in whose favour the validated one will be given up
     known: list[str]
     validated: StoredKey | None
     pending: StoredKey | None
@@ -76,19 +85,32 @@ class StoreEntry(KeyEntry):
 
     def wanted(self, now: Keys) -> Keys:
         """Applying it to its own result changes nothing."""
+        self.uncollected = self.released = False
         validated = self._validated_now(now)
         return Keys(self._pending_now(now, validated), validated)
 
     def _validated_now(self, now: Keys) -> KeyFile | None:
         here, stored = now.validated, self._person["validated"]
+        if here is not None and _is_one(here, self._person["pending"]):
+            self.uncollected = True  # validated here since
+            return here
         if self.denied:
             return self._locked(here)
         if stored is None:
-            return here if here is None or not self._is_revoked(here) else self._locked(here)
+            if here is not None and not self._is_revoked(here) and not is_locked(here):
+                return here
+            self.released = self._person["not_asked"]
+            return None if here is None or self.released else self._locked(here)
         if here is not None and not _is(here, stored) and self._stays(here, stored):
             self.uncollected = True
             return here
-        return self._as_stored(next((key for key in now[::-1] if key and _is(key, stored)), None), stored, True)
+        key = self._as_stored(next((key for key in now[::-1] if key and _is(key, stored)), None), stored, True)
+        return key.with_meta(displaced=stored["host"]) if here and self._loses(here, stored) else key
+
+    def _loses(self, here: KeyFile, stored: StoredKey) -> bool:
+        """Whether the user has validated this key here, but another one earlier on another host: the user is told."""
+        alive = not is_locked(here) and not self._is_revoked(here)
+        return alive and not _is(here, stored) and here.generation == stored["generation"]
 
     def _stays(self, here: KeyFile, stored: StoredKey) -> bool:
         """A key that was validated here after the store was told of this host's keys."""
@@ -98,13 +120,17 @@ class StoreEntry(KeyEntry):
 
     def _pending_now(self, now: Keys, validated: KeyFile | None) -> KeyFile | None:
         here, stored = now.pending, self._person["pending"]
-        if self.denied:
+        if stored is not None and validated is not None and _is(validated, stored):
             return None
+        if self.denied or self.released:  # a key that this host made is not the one that the operator gave
+            return self._as_stored(here if here and _is(here, stored) else None, stored, False) if stored else None
         newest = max(stored["generation"] if stored else 0, validated.generation if validated else 0)
         if here is not None and here.generation > newest and not self._is_revoked(here):
             return here
         if stored is not None:
             return self._as_stored(here if here and _is(here, stored) else None, stored, False)
+        if self._person["rotate"] and validated is not None and not self.uncollected:
+            return self._new_key(Keys(validated=validated)).owned_by(local_uid(self.user))
         return None if here is None or validated is not None or self._is_revoked(here) else here
 
     def _is_revoked(self, key: KeyFile) -> bool:
@@ -125,13 +151,19 @@ class StoreEntry(KeyEntry):
         key = key.merged(self._call.over(key.settings), issuer, account).owned_by(local_uid(self.user))
         key = _with_codes(key, stored)
         steps = [step for step in stored["burnt_steps"] if step >= key.accepted_steps(self._now).start]
+        key = key.with_expiring(stored["expiring"])
         missing = set(steps) - set(key.used_steps)
         if missing:
             key = key.with_burnt(missing)
         since = stored["since"] if here is None else key.since
         proven = True if validated or key.was_validated else None
-        known = {"generation": stored["generation"], "store": self._store, "since": since, "was_validated": proven}
-        key = key.with_meta(**known)
+        key = key.with_meta(
+            generation=stored["generation"],
+            store=self._store,
+            since=since,
+            was_validated=proven,
+            deadline=None if validated else stored["deadline"],
+        )
         # Neither kind is shown, and a run of the role would record the operator again.
         return key if key.origin == OPERATOR else key.with_meta(**from_store())
 
@@ -144,6 +176,10 @@ class StoreEntry(KeyEntry):
             created = KeyFile.create(secret, KeySettings(*settings), issuer, account, codes, self._now, length)
             self._made[name] = created.owned_by(local_uid(self.user))
         return self._made[name]
+
+
+def _is_one(key: KeyFile, stored: StoredKey | None) -> bool:
+    return stored is not None and _is(key, stored)
 
 
 def _is(key: KeyFile, stored: StoredKey) -> bool:

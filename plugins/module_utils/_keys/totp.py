@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""TOTP keys and their tokens (RFC 4226, RFC 6238, SHA1). Private to the collection."""
+"""TOTP keys and their tokens (RFC 4226, RFC 6238). Hosts take only SHA1 and six digits. Private to the collection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ MINIMUM_BITS = 128  # RFC 4226, requirement R6
 MAXIMUM_BITS = 1024
 
 # Defaults of the Key Uri Format.
-URI_DIGITS, URI_PERIOD = 6, 30
+URI_DIGITS, URI_PERIOD, URI_ALGORITHM = 6, 30, "SHA1"
+
+ALGORITHMS = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
 
 _SEPARATORS = re.compile(r"[ -]")
 _BASE32 = re.compile(r"[A-Za-z2-7]+")
@@ -76,9 +78,9 @@ def step_at(time: float, period: int = URI_PERIOD) -> int:
     return int(time) // period
 
 
-def token_at(secret: bytes, step: int, digits: int = URI_DIGITS) -> str:
+def token_at(secret: bytes, step: int, digits: int = URI_DIGITS, algorithm: str = URI_ALGORITHM) -> str:
     """The token of one time step (the HOTP value of RFC 4226 with the step as counter)."""
-    digest = hmac.new(secret, step.to_bytes(8, "big"), hashlib.sha1).digest()
+    digest = hmac.new(secret, step.to_bytes(8, "big"), ALGORITHMS[algorithm]).digest()
     offset = digest[-1] & 0x0F
     number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
     return str(number % 10**digits).zfill(digits)
@@ -90,7 +92,14 @@ def matching_steps(secret: bytes, token: str, steps: Iterable[int]) -> list[int]
     return [step for step in steps if step >= 0 and hmac.compare_digest(token_at(secret, step).encode("ascii"), wanted)]
 
 
-def otpauth_uri(secret: str, issuer: str, account: str, digits: int = URI_DIGITS, period: int = URI_PERIOD) -> str:
+def otpauth_uri(
+    secret: str,
+    issuer: str,
+    account: str,
+    digits: int = URI_DIGITS,
+    period: int = URI_PERIOD,
+    algorithm: str = URI_ALGORITHM,
+) -> str:
     """What an authenticator app reads from the QR code (Key Uri Format).
 
     Parameters with default values are omitted: every app assumes them, and a shorter text gives a QR code that fits on
@@ -98,6 +107,8 @@ def otpauth_uri(secret: str, issuer: str, account: str, digits: int = URI_DIGITS
     """
     label = f"{quote(issuer, safe='')}:{quote(account, safe='@')}"
     parameters = f"secret={canonical_secret(secret)}&issuer={quote(issuer, safe='')}"
+    if algorithm != URI_ALGORITHM:
+        parameters += f"&algorithm={algorithm}"
     if digits != URI_DIGITS:
         parameters += f"&digits={digits}"
     if period != URI_PERIOD:

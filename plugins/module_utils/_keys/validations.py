@@ -10,7 +10,8 @@ from typing import Any, Callable, TypedDict
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import TokenRefused
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys, require_first
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import (
     require_judgeable,
     validate,
@@ -33,6 +34,7 @@ class ValidationWish(TypedDict):
     """An entry of option `validations` of module totp_validate, as Ansible passes it."""
 
     user: str
+    device: str | None  # the name of a second device
     tokens: list[str]
 
 
@@ -45,9 +47,10 @@ class RefusalReport(TypedDict, total=False):
 
 
 class ValidationReport(RefusalReport, total=False):
-    """An entry of the return value `users`."""
+    """An entry of the return value `users`; `device` is there for a second one."""
 
     user: str
+    device: str
     validated: bool
     changed: bool
     enforced: bool
@@ -57,9 +60,11 @@ class ValidationReport(RefusalReport, total=False):
 class UserValidation:
     """One user's validation: the two tokens and their result."""
 
-    def __init__(self, number: int, user: str, tokens: list[str]):
+    def __init__(self, number: int, user: str, device: str | None, tokens: list[str]):
         self.user = user
+        self.device = device
         self.label = user if account_exists(user) else f"validations, entry {number}, user {shown(user)}"
+        self.label += f", device {shown(device)}" if device else ""
         self.tokens = tokens
         self.error: FleetMfaError | None = None
         self.drift_seconds: int | None = None
@@ -80,6 +85,8 @@ class UserValidation:
             "enforced": self.enforced,
             "exempt": self.exempt,
         }
+        if self.device:
+            result["device"] = self.device
         if self.drift_seconds is not None:
             result["drift_seconds"] = self.drift_seconds
         if self.error:
@@ -102,11 +109,12 @@ class Validations:
         self._now = now
         self._lacked_folders_or_group = not (host.group.exists and host.state_dir.is_prepared)
         self.of_users = [
-            UserValidation(number, known_as(wish["user"]), wish["tokens"]) for number, wish in enumerate(wishes, 1)
+            UserValidation(number, known_as(wish["user"]), wish.get("device"), wish["tokens"])
+            for number, wish in enumerate(wishes, 1)
         ]
         named = defaultdict(list)
         for wish in wishes:
-            named[known_as(wish["user"])].append(wish["user"])
+            named[known_as(wish["user"]), wish.get("device")].append(wish["user"])
         twice = [" and ".join(sorted(set(names))) for names in named.values() if len(names) > 1]
         if twice:
             raise FleetMfaError(f"validations: {', '.join(twice[:10])} named more than once; give each user one entry")
@@ -183,11 +191,13 @@ class Validations:
 
     def _unless_settled(self, step: Callable[[UserValidation], None], one: UserValidation) -> None:
         """A validated user with no pending key needs no token, so nobody can use this to try tokens."""
-        state_dir = self._host.state_dir
-        if state_dir.pending(one.user) is None and state_dir.validated(one.user) is not None:
+        keys = self._keys_of(one)
+        if one.device:
+            require_first(self._host.state_dir, keys, one.user, one.device)
+        if keys.pending(one.user) is None and keys.validated(one.user) is not None:
             one.validated = one.settled = True
             return
-        if state_dir.pending(one.user) is None and one.exempt:
+        if keys.pending(one.user) is None and one.exempt:
             raise TokenRefused(
                 "no_pending_key",
                 "the user is exempt on this host (exempt_users, exempt_groups) and has no key to validate",
@@ -196,13 +206,17 @@ class Validations:
         one.validated = one.moved = True
 
     def _validate(self, one: UserValidation) -> None:
-        self._host.state_dir.put_strangers_away(one.user)
+        keys = self._keys_of(one)
+        keys.put_strangers_away(one.user)
         first, second = one.tokens
-        one.drift_seconds = validate(self._host.state_dir, one.user, first, second, self._now).drift_seconds
+        one.drift_seconds = validate(keys, one.user, first, second, self._now).drift_seconds
+
+    def _keys_of(self, one: UserValidation) -> StateDir:
+        return SecondKeys(self._host.state_dir) if one.device else self._host.state_dir
 
     def _foresee(self, one: UserValidation) -> None:
         well_formed_tokens(*one.tokens)
-        require_judgeable(self._host.state_dir.pending(one.user), self._now)
+        require_judgeable(self._keys_of(one).pending(one.user), self._now)
 
     def message(self) -> str:
         named = [f"{one.label}: {_reason(one.error)['reason']} ({one.error})" for one in self.of_users if one.error]
@@ -217,7 +231,7 @@ class Validations:
         }
 
     def _words(self, one: UserValidation) -> str:
-        words = ["pending key validated"] if one.moved else []
+        words = [f"pending key{f' of {one.device}' if one.device else ''} validated"] if one.moved else []
         if one.enforced != one.was_enforced:
             words.append(f"{'joins' if one.enforced else 'leaves'} {self._host.group.name}")
         return f"{one.user}: {', '.join(words)}\n"

@@ -18,7 +18,7 @@ import re
 from typing import Iterable, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import first_line, service_path
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import ACCOUNT_BLOCK, block, lines_of, split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
@@ -29,6 +29,7 @@ SHARED_FILE = "common-account"
 _ACCOUNT_PART = re.compile(rb"# here are the per-package modules|\s*(-?account\s|@include\s)", re.IGNORECASE)
 # These are used unquoted in a PAM line, in its shell command and in a list of services.
 _PLAIN = re.compile(r"[\w/.+-]+")
+_RECORD = re.compile(r'test ! -e "(?P<records>[\w/.+-]+)/\$u"')
 
 
 def account_lines(services: Sequence[str], records: str, guard: str) -> str:
@@ -43,6 +44,18 @@ def account_lines(services: Sequence[str], records: str, guard: str) -> str:
         f"account  [success=1 default=ignore]  pam_exec.so quiet /bin/sh -pc [{enforced}]\n"
         f"account  requisite  pam_exec.so quiet {guard} account\n"
     )
+
+
+def records_tested(line: Line) -> str | None:
+    """The folder of records, if this is the line that lets pass who has none."""
+    found = _RECORD.search(" ".join(line.arguments)) if line.module_name == "pam_exec.so" else None
+    return found and found["records"]
+
+
+def asks_guard(line: Line) -> bool:
+    """Whether this is the line that lets pass only who has given a token."""
+    words = line.arguments
+    return line.module_name == "pam_exec.so" and words[-1:] == ("account",) and words[-2:][0].endswith("/totp-guard")
 
 
 def plan_account_check(

@@ -87,7 +87,7 @@ class Line:
 
 
 class Stack(NamedTuple):
-    """The `auth` lines of a service; with a `problem`, libpam does not start the service at all."""
+    """The lines of one type of a service; with a `problem`, libpam does not start the service at all."""
 
     lines: tuple[Line, ...]
     problem: str = ""
@@ -112,6 +112,10 @@ class PamConfig:
         return PamConfig(self.confdir, {**self._overlay, **overlay})
 
     def auth_stack(self, service: str) -> Stack:
+        return self.stack(service, "auth")
+
+    def stack(self, service: str, kind: str) -> Stack:
+        """The lines that libpam runs for this type: those of `other` if the service has none."""
         name = os.path.basename(service).lower()
         own: list[Line] = []
         fallback: list[Line] = []
@@ -126,9 +130,9 @@ class PamConfig:
         if not any(found):
             return Stack((), f"neither {name} nor {FALLBACK_SERVICE} exists in {self.confdir}")
         for lines in (own, fallback):
-            auth = tuple(line for line in lines if line.type == "auth")
-            if auth:
-                return Stack(auth)
+            wanted = tuple(line for line in lines if line.type == kind)
+            if wanted:
+                return Stack(wanted)
         return Stack(())
 
     def lines(self, service: str) -> list[Line]:

@@ -13,11 +13,13 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import Visi
 
 
 class StepReport(TypedDict):
-    """One line of a counterexample: what its module returned, and what that did."""
+    """One line of a counterexample: what it asked and was answered, what its module returned, and what that did."""
 
     file: str
     line: int
     module: str
+    prompt: str
+    answer: str
     returned: str
     effect: str
 
@@ -44,6 +46,11 @@ def counterexample(lines: Sequence[Line], ends: Sequence[Visit], bad: Sequence[V
     return _steps(lines, max(ends, key=lambda end: end.point.proven))
 
 
+def in_words(steps: Sequence[StepReport]) -> str:
+    """One step per line."""
+    return "\n".join("{file}:{line}: {module} returned {returned}: {effect}".format(**step) for step in steps)
+
+
 def _steps(lines: Sequence[Line], end: Visit) -> list[StepReport]:
     steps: list[StepReport] = []
     visit = end
@@ -55,6 +62,8 @@ def _steps(lines: Sequence[Line], end: Visit) -> list[StepReport]:
                     "file": line.file,
                     "line": line.line,
                     "module": line.module or line.problem,
+                    "prompt": visit.reading.prompt if visit.reading else "",
+                    "answer": (visit.reading and visit.reading.answer) or "",
                     "returned": visit.outcome.result,
                     "effect": _effect(lines, visit.previous.point.state, visit.outcome, visit.point.state),
                 }

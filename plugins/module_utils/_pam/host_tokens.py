@@ -14,7 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import to
 
 # get_secret_filename() of pam_google_authenticator.c: a tilde is expanded at the beginning and after a slash.
 _VARIABLE = re.compile(r"(?<![^/])~|\$\{HOME\}|\$\{USER\}")
-_DEFAULT_FILE = "~/.google_authenticator"
+DEFAULT_FILE = "~/.google_authenticator"
 
 
 def host_token_lines(config: PamConfig, services: Iterable[str]) -> list[Line]:
@@ -31,7 +31,7 @@ def host_token_lines(config: PamConfig, services: Iterable[str]) -> list[Line]:
 
 def named_file(line: Line) -> str | None:
     """The file as the line names it: one per user (pam_google_authenticator), or one for all (pam_oath)."""
-    option, default = ("usersfile=", None) if _is_oath(line) else ("secret=", _DEFAULT_FILE)
+    option, default = ("usersfile=", None) if _is_oath(line) else ("secret=", DEFAULT_FILE)
     return next((word[len(option) :] for word in reversed(line.arguments) if word.startswith(option)), default)
 
 
@@ -42,6 +42,16 @@ def file_of(line: Line, user: str, home: str) -> str | None:
         return None
     if any(word.startswith("user=") for word in line.arguments):
         home = ""  # then the module knows no home directory
+    return path_of(template, user, home)
+
+
+def is_in_home(template: str) -> bool:
+    """Whether the path is below the user's home directory."""
+    return template.startswith(("~/", "${HOME}/"))
+
+
+def path_of(template: str, user: str, home: str) -> str | None:
+    """The path that option `secret=` means for a user; None if it has none."""
     values = {"~": home, "${HOME}": home, "${USER}": user}
     if not all(values[name] for name in _VARIABLE.findall(template)):
         return None

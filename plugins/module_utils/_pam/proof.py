@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Callable, Sequence
+from typing import Callable, Mapping, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import lost_rules, without_us
@@ -21,6 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
     runs_command,
     token_line,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.second_device import device_cases
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.setcred import set_credentials
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import LineTest
@@ -78,8 +79,14 @@ def _config(demand: Demand, text: bytes | None) -> PamConfig:
     return without_us(config, [demand.base_service]) if demand.own_service else config
 
 
-def _prove(config: PamConfig, demand: Demand, subject: Subject, required: Sequence[LineTest] | None = None) -> Verdict:
-    return prove(config, demand.service, subject, required=required, is_installed=demand.is_installed)
+def _prove(
+    config: PamConfig,
+    demand: Demand,
+    subject: Subject,
+    required: Sequence[LineTest] | None = None,
+    assume: Mapping[str, Sequence[str]] | None = None,
+) -> Verdict:
+    return prove(config, demand.service, subject, assume=assume, required=required, is_installed=demand.is_installed)
 
 
 def _own_places(change: FileChange) -> set[str]:
@@ -108,10 +115,31 @@ def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Ve
             raise _refusal(demand, f"{who} could get in without a token", case)
         if case.can_succeed_if_token_module_missing:
             raise _refusal(demand, f"{who} could get in without a token if the token module were missing", case)
+    _prove_devices(config, demand, member)
     _refuse_second_token(change, config, demand, member)
     if not demand.token_alone and ["token"] in verdict.ways_in:
         raise _refusal(demand, f"{who} could get in with a token alone, but a password is required too")
     return verdict
+
+
+def _prove_devices(config: PamConfig, demand: Demand, member: Subject) -> None:
+    """If the service asks users with a second device in another way: the same for them, and nothing else for the others."""
+    with_password: list[list[str]] = []  # how users with one device may log in
+    for case in device_cases(config.auth_stack(demand.service).lines, demand.guard):
+        who = f"a member of {demand.group} with {case.who}"
+        verdict = _prove(config, demand, member, case.required, case.assume)
+        if case.token_stored and [way for way in with_password if way not in verdict.ways_in]:
+            raise _refusal(
+                demand,
+                f"{who} could not give a password after the token, since PAM passes the token on as the password; "
+                "require the SSH key instead of the password (mfa_factors: publickey+totp), or do without second "
+                "devices (mfa_second_device)",
+            )
+        with_password += [way for way in verdict.ways_in if "password" in way]
+        if not verdict.can_succeed:
+            raise _refusal(demand, f"{who} could never log in", verdict)
+        if verdict.can_succeed_without_token:
+            raise _refusal(demand, f"{who} could get in without being asked for a token in the intended way", verdict)
 
 
 def _refuse_second_token(change: FileChange, config: PamConfig, demand: Demand, member: Subject) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.explain import (
     StepReport,
     counterexample,
     describe,
+    in_words,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import (
     TOKEN_MODULES,
@@ -28,6 +29,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import (
     is_known,
     outcomes,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prompts import ANSWERS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import LineTest, Visit, Walker, that_succeed
 
@@ -69,11 +71,7 @@ class Verdict:
 
     def explain(self) -> str:
         """The counterexample as text, one step per line."""
-        if self.problem:
-            return self.problem
-        return "\n".join(
-            "{file}:{line}: {module} returned {returned}: {effect}".format(**entry) for entry in self.counterexample
-        )
+        return self.problem or in_words(self.counterexample)
 
 
 def prove(
@@ -84,26 +82,29 @@ def prove(
     assume: Mapping[str, Sequence[str]] | None = None,
     required: Sequence[LineTest] | None = None,
     is_installed: Callable[[str], object] = has_so_suffix,
+    one_answer: bool = False,
 ) -> Verdict:
     """What the stack of `service` can do for `subject`.
 
     `required`: what counts as a login with a token: a list of tests, each of which a line that succeeds must meet, in
     this order; by default a token module. `assume`: maps `file:line` to the results that this line may have.
+    `one_answer`: every prompt gets the same answer, as sshd gives it for method `password`.
     """
     stack = config.auth_stack(service)
     lines = stack.lines
     required = [token_line(token_modules)] if required is None else required
-    ways = [_ways(line, subject, service, token_modules, is_installed) for line in lines]
+    ways = [auth_ways(line, subject, service, token_modules, is_installed) for line in lines]
     _apply_assumptions(assume or {}, lines, ways, token_modules)
     without_module = [
         [ModuleOutcome("module_unknown")] if line.module_name in token_modules else way
         for line, way in zip(lines, ways)
     ]
-    walker = Walker(lines, required, token_modules)
-    ends = [] if stack.problem else walker.ends(ways)
+    alternatives = [(answer,) for answer in ANSWERS] if one_answer else [ANSWERS]
+    walkers = [Walker(lines, required, token_modules, answers) for answers in alternatives if not stack.problem]
+    ends = [end for walker in walkers for end in walker.ends(ways)]
     successes = that_succeed(ends)
     bypasses = [end for end in successes if end.point.proven < len(required)]
-    open_ends = [] if stack.problem else that_succeed(walker.ends(without_module))
+    open_ends = that_succeed([end for walker in walkers for end in walker.ends(without_module)])
     return Verdict(
         service=service,
         can_succeed=bool(successes),
@@ -128,12 +129,12 @@ def may_pass(
 ) -> bool:
     """Whether a successful login may include a success of such a line."""
     lines = config.auth_stack(service).lines
-    ways = [_ways(line, subject, service, TOKEN_MODULES, is_installed) for line in lines]
+    ways = [auth_ways(line, subject, service, TOKEN_MODULES, is_installed) for line in lines]
     ends = Walker(lines, [test], TOKEN_MODULES).ends(ways)
     return any(end.point.proven for end in that_succeed(ends))
 
 
-def _ways(
+def auth_ways(
     line: Line,
     subject: Subject,
     service: str,

@@ -15,6 +15,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor 
     refuse,
     refused,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
@@ -22,6 +23,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.key_sources imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import LOCKED_OUT, verdict
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 Accounts = Callable[[SshdConfig, str], "list[Account]"]
@@ -33,18 +35,21 @@ def refuse_nobody_left(
     main: str,
     state_dir: StateDir,
     group: str,
+    pam: PamConfig,
     accounts: Accounts = login_accounts,
 ) -> None:
     """Requires an account that can log in: one that is not asked for a token, or one that is asked and has a usable
     key.
 
-    `main` is the main configuration file of sshd.
+    `main` is the main configuration file of sshd, `pam` is PAM as it will be.
     """
+    services = PamServices(pam, group=group)
     config = SshdConfig(main, {change.path: change.after for change in changes}, sshd.version)
     with PolicyReader(sshd, config) as reader:
         connections = reader.connections()
         for members in user_classes(config, accounts(config, group), group):
-            if not any(login(reader, members[0], connection).ways_in for connection in connections):
+            logins = [login(reader, members[0], connection) for connection in connections]
+            if all(verdict(one, False, services).said == LOCKED_OUT for one in logins):
                 continue
             if group not in members[0].groups or any(_has_sound_key(state_dir, account) for account in members):
                 return

@@ -13,6 +13,7 @@ from collections import defaultdict
 from typing import Iterable, Iterator, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import selected_users
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import (
     FirstFactors,
@@ -52,7 +53,8 @@ def candidates(enrollment: Enrollment, config: SshdConfig, group: str, state_dir
     """Everybody who may become overdue: has a key to validate or is about to get one. Never root or exempt users."""
     if enrollment.overdue == "allow":
         return []
-    users = human_accounts() if enrollment.users is None else enrollment.users
+    listed = enrollment.users
+    users = human_accounts() if listed is None else [one.name for one in selected_users(listed)]
     exempt = Exemptions(enrollment.exempt_users, enrollment.exempt_groups)
     names = {user for user in {*users, *state_dir.users("pending")} if user not in exempt}
     names -= set(state_dir.users("keys"))

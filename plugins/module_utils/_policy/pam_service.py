@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Checks that the PAM services that sshd sends enforced users to ask for a token and keep every rule. Private."""
+"""The PAM services that sshd sends users to: whether they ask for a token, let anybody in, and keep every rule. Private."""
 
 from __future__ import annotations
 
 import functools
-from typing import Iterator
+from typing import Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
@@ -13,24 +13,36 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import lost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import prove
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, ServiceFiles, login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_presence import AssumedKeys
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_subjects import KeyPresence, PamSubjects
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.ways_through_pam import WaysThroughPam
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, converses, login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices, service_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import AssumedPam, JudgedWay, LoginStep
 
 
-class PamServices(ServiceFiles):
-    """The PAM services, current or planned, checked for the users whom sshd sends to them.
+class PamServices(AssumedPam):
+    """The PAM services, current or planned, judged for the users whom sshd sends to them.
 
-    Without `base` there is nothing to compare with; without `group` nobody has to be asked for a token.
+    Without `base` there is nothing to compare with. Without `group` nobody has to be asked for a token yet, and PAM is
+    assumed to do what it will have to. `keys` says who has a key; by default members of the group have one.
     """
 
-    def __init__(self, config: PamConfig | None = None, base: BaseServices | None = None, group: str | None = None):
+    def __init__(
+        self,
+        config: PamConfig | None = None,
+        base: BaseServices | None = None,
+        group: str | None = None,
+        keys: KeyPresence | None = None,
+    ):
         self._config = config or PamConfig()
         self._base = base
         self._group = group
         self._lost: dict[tuple[str, str], list[Finding]] = {}
-        self._without_token: dict[str, list[Finding]] = {}
         self._skipped: dict[tuple[str, str], list[Finding]] = {}
+        self.subjects = PamSubjects(self._config, group or "", keys or AssumedKeys(group or ""))
+        self._ways = WaysThroughPam(self._config, self.subjects)
 
     def has_file(self, service: str) -> bool:
         return self._config.find_file(service) is not None
@@ -43,11 +55,30 @@ class PamServices(ServiceFiles):
                 self._lost[base, service] = list(_rules_lost(self._config, base, service))
             yield from self._lost[base, service]
         if self._group is not None:
-            if service not in self._without_token:
-                self._without_token[service] = list(_without_token(self._config, service, self._group))
-            yield from self._without_token[service]
+            yield from self._of_ways(one)
         if self._base is not None and self._group in one.account.groups:
             yield from self._auth_rules_skipped(self._base, one, service)
+
+    def judge(self, one: Login, way: tuple[str, ...]) -> JudgedWay:
+        return super().judge(one, way) if self._group is None else self._ways.judge(one, way)
+
+    def _of_ways(self, one: Login) -> Iterator[Finding]:
+        """Members of the group must not get in without a token, and they must get in with one.
+
+        Whom the account lines deny is the administrator's decision, but no reason to let anybody pass before them.
+        """
+        try:
+            judged = [(way, self._ways.authenticate(one, way)) for way in one.ways_in]
+        except FleetMfaError as error:
+            yield Finding(
+                "pam_token_not_asked", (f"PAM service {service_of(one.settings)} cannot be checked: {error}",)
+            )
+            return
+        for way, found in judged:
+            if converses(way) and found.without_token:
+                yield Finding("pam_token_not_asked", (in_words(service_of(one.settings), found.steps),))
+        if judged and not any(found.with_token or found.without_token for _way, found in judged):
+            yield Finding("pam_locked_out", tuple(dict.fromkeys(found.reason for _way, found in judged)))
 
     def _auth_rules_skipped(self, bases: BaseServices, one: Login, service: str) -> list[Finding]:
         """A login with only a public key runs no auth line; if every way in ran them, their rules decided who gets
@@ -102,13 +133,7 @@ def _decides_who(line: Line) -> bool:
     return line.module_name in ("pam_access.so", "pam_listfile.so", "pam_shells.so", "pam_time.so", "pam_nologin.so")
 
 
-def _without_token(config: PamConfig, service: str, group: str) -> Iterator[Finding]:
-    """Members of the group whom sshd sends to `service` must not get in without a token."""
-    try:
-        verdict = prove(config, service, Subject(member_of=frozenset({group}), has_key=True))
-    except FleetMfaError as error:
-        yield Finding("pam_token_not_asked", (f"PAM service {service} cannot be checked: {error}",))
-        return
-    if verdict.can_succeed_without_token:
-        steps = verdict.explain().replace("\n", "; ")
-        yield Finding("pam_token_not_asked", (f"PAM service {service}: {steps}",))
+def in_words(service: str, steps: Iterable[LoginStep]) -> str:
+    """What PAM does in these steps of a login."""
+    told = (f"{step['line'].replace(' ', ': ', 1)} {step['effect']}" for step in steps if step["line"])
+    return f"PAM service {service}: {'; '.join(told)}"

@@ -249,7 +249,7 @@ def _refuse_lock_out(call: Call, changes: list[FileChange]) -> None:
     refuse_enforced_connection(call.connection, host)
     if sshd is not None:
         binary, pam = Sshd(sshd["binary"]), _planned_pam(call.options, changes)
-        refuse_nobody_left(changes, binary, sshd["config"], host.state_dir, host.group.name)
+        refuse_nobody_left(changes, binary, sshd["config"], host.state_dir, host.group.name, pam)
         unknown = call.options["unknown_first_factor"]
         refuse_first_factor_lost(changes, binary, sshd["config"], host, pam, unknown)
 

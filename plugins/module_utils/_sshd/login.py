@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What sshd's settings mean for a login: the ways in, whether the token is asked for, what is wrong. Private."""
+"""What sshd's settings mean for a login: which methods can succeed, and which ways in they make. Private."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Callable, Iterable, Iterator, NamedTuple
+from typing import NamedTuple
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection, admitted, setter
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import service_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
 
 KEYBOARD_INTERACTIVE = "keyboard-interactive"
@@ -23,15 +20,7 @@ METHOD_KEYWORDS = {
     # challengeresponseauthentication is only printed by versions in which it is a separate option.
     KEYBOARD_INTERACTIVE: ("kbdinteractiveauthentication", "challengeresponseauthentication", "usepam"),
 }
-_WITHOUT_TOKEN = {
-    "publickey": "sshd_publickey_without_token",
-    "password": "sshd_password_without_token",
-    "hostbased": "sshd_hostbased_without_token",
-    "gssapi-with-mic": "sshd_gssapi_without_token",
-    "gssapi-keyex": "sshd_gssapi_without_token",
-}
 _ROOT_NEEDS_YES = {"password", KEYBOARD_INTERACTIVE}
-_PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")
 
 
 class Login(NamedTuple):
@@ -81,17 +70,24 @@ class Login(NamedTuple):
             return []
         return [way for way in self.demanded if all(self.disabled_by(method) is None for method in way)]
 
-    def verdict(self, enforced: bool) -> str:
-        ways = self.ways_in
-        if not ways:
-            return "locked_out"
-        asked = [has_token(way) and (enforced or len(way) > 1) for way in ways]
-        if all(asked):
-            return "asked"
-        return "can_bypass" if enforced else "not_asked"
+    @property
+    def denied_because(self) -> str:
+        """Why there is no way in."""
+        if not self.is_admitted:
+            return "AllowUsers, DenyUsers, AllowGroups or DenyGroups denies this account"
+        disabled = [(method, self.disabled_by(method)) for way in self.demanded for method in way]
+        told = dict.fromkeys(
+            f"{method} ({keyword} {self.value(keyword, '')})" for method, keyword in disabled if keyword
+        )
+        return f"not offered: {', '.join(told)}" if told else "no method is enabled"
+
+    @property
+    def always_converses_later(self) -> bool:
+        """Whether every way in has a keyboard-interactive round besides another method, which scripts cannot pass."""
+        return bool(self.ways_in) and all(converses(way) and len(way) > 1 for way in self.ways_in)
 
 
-def has_token(way: tuple[str, ...]) -> bool:
+def converses(way: tuple[str, ...]) -> bool:
     return any(method.partition(":")[0] == KEYBOARD_INTERACTIVE for method in way)
 
 
@@ -103,56 +99,3 @@ def deciding_line(config: SshdConfig, one: Login, keyword: str) -> str:
     """The line that set this value for the login, as evidence."""
     line = setter(config, keyword, one.account, one.connection)
     return line.where if line else f"{keyword} {one.value(keyword, '')} (default or command line)"
-
-
-class ServiceFiles:
-    """Whether a PAM service has a file. Its content is checked by _policy/pam_service.py."""
-
-    def has_file(self, service: str) -> bool:
-        return any((Path(folder) / service).is_file() for folder in _PAM_FOLDERS)
-
-    def findings(self, one: Login) -> Iterable[Finding]:
-        """What is wrong with the PAM service that this enforced user is sent to."""
-        return ()
-
-
-def findings_of_enforced(config: SshdConfig, one: Login, pam: ServiceFiles | None = None) -> Iterator[Finding]:
-    """What is wrong with this enforced user's login; `pam` are the PAM services as they will be then."""
-    pam = pam or ServiceFiles()
-    if not one.is_admitted:
-        return  # denied by name (AllowUsers and so on), as the administrator intended
-
-    def told(finding: str, keyword: str) -> Finding:
-        return Finding(finding, (deciding_line(config, one, keyword),))
-
-    if one.value("usepam") != "yes":
-        yield told("sshd_pam_disabled", "usepam")
-    elif not one.ways_in:
-        yield from _lock_out(one, told)
-    if not pam.has_file(service_of(one.settings)):
-        yield told("sshd_pam_service_missing", "pamservicename")
-    elif any(map(has_token, one.ways_in)):
-        yield from pam.findings(one)
-    for way in one.ways_in:
-        if not has_token(way):
-            if one.takes_any_method:
-                yield told("sshd_any_method", "authenticationmethods")
-            for method in way:
-                yield told(
-                    _WITHOUT_TOKEN[method],
-                    "authenticationmethods" if not one.takes_any_method else METHOD_KEYWORDS[method][0],
-                )
-        elif "password" in way:
-            yield told("sshd_password_before_keyboard_interactive", "authenticationmethods")
-
-
-def _lock_out(one: Login, told: Callable[[str, str], Finding]) -> Iterator[Finding]:
-    for way in one.demanded or [("publickey", KEYBOARD_INTERACTIVE)]:
-        for method in way:
-            keyword = one.disabled_by(method)
-            if keyword == "permitrootlogin":
-                yield told("sshd_root_cannot_pass", keyword)
-            elif keyword and method.partition(":")[0] == KEYBOARD_INTERACTIVE and keyword != "authenticationmethods":
-                yield told("sshd_keyboard_interactive_disabled", keyword)
-            elif keyword:
-                yield told("sshd_method_disabled", keyword)

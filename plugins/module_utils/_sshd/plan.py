@@ -24,7 +24,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import (
     match_text,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import Daemon, daemons
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import ServiceFiles, findings_of_enforced, login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login_findings import findings_of_enforced
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import (
     Include,
@@ -36,6 +37,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon i
     second_daemon_findings,
     second_daemons,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import AssumedPam
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP, Exemptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
@@ -86,7 +88,7 @@ class Surroundings(NamedTuple):
     accounts: Callable[[SshdConfig, str], list[Account]] = login_accounts
     running: Callable[[str], list[Daemon]] = daemons
     # The PAM services as they will be when sshd reads this; called with the configuration without our policy.
-    pam: Callable[[PolicyReader], ServiceFiles] = lambda bare: ServiceFiles()
+    pam: Callable[[PolicyReader], AssumedPam] = lambda bare: AssumedPam()
 
 
 def plan_sshd_totp(wish: SshdWish, surroundings: Surroundings | None = None) -> tuple[list[FileChange], Sshd]:
@@ -148,10 +150,11 @@ def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, surroundings: S
         members = _members_to_be(after.config, [*accounts, ANY_USER.joined(overdue)], wish)
         # Settings for overdue users are meant to differ.
         others = [account.left(group).left(overdue) for account in accounts]
+        pam, seconds = surroundings.pam(before), second_daemons(surroundings.running(main), main)
         findings = [
-            *_not_enforcing(after, members, wish, surroundings.pam(before)),
+            *_not_enforcing(after, members, wish, pam),
             *_changes_others(before, after, others, group),
-            *second_daemon_findings(second_daemons(surroundings.running(main), main), sshd, members, group, planned),
+            *second_daemon_findings(seconds, sshd, members, group, planned, pam),
         ]
     findings = [finding for finding in findings if finding.id not in wish["accept_findings"]]
     if findings:
@@ -186,7 +189,7 @@ def _members_to_be(config: SshdConfig, accounts: list[Account], wish: SshdWish) 
     return [one.joined(wish["group"]) for one in chosen]
 
 
-def _not_enforcing(after: PolicyReader, members: list[Account], wish: SshdWish, pam: ServiceFiles) -> Iterator[Finding]:
+def _not_enforcing(after: PolicyReader, members: list[Account], wish: SshdWish, pam: AssumedPam) -> Iterator[Finding]:
     """What prevents members of the group, now or later, from being asked for a token, or from getting in with one."""
     group = wish["group"]
     demanded = _demanded(after.config, wish["dropin"], group, after.sshd.separate_challenge_response)

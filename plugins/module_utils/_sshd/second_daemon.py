@@ -14,6 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import CAN_BYPASS, AssumedPam, verdict
 
 
 def second_daemons(running: list[Daemon], main: str) -> list[Daemon]:
@@ -27,24 +28,35 @@ def second_daemons(running: list[Daemon], main: str) -> list[Daemon]:
 
 
 def second_daemon_findings(
-    seconds: list[Daemon], sshd: Sshd, enforced: list[Account], group: str, overlay: Mapping[str, bytes | None]
+    seconds: list[Daemon],
+    sshd: Sshd,
+    enforced: list[Account],
+    group: str,
+    overlay: Mapping[str, bytes | None],
+    pam: AssumedPam,
 ) -> Iterator[Finding]:
     for daemon in seconds:
-        problem = _problem(daemon, sshd, enforced, group, overlay)
+        problem = _problem(daemon, sshd, enforced, group, overlay, pam)
         if problem:
             yield Finding("sshd_second_daemon", (f"{daemon}: {problem}",))
 
 
 def _problem(
-    daemon: Daemon, first: Sshd, enforced: list[Account], group: str, overlay: Mapping[str, bytes | None]
+    daemon: Daemon,
+    first: Sshd,
+    enforced: list[Account],
+    group: str,
+    overlay: Mapping[str, bytes | None],
+    pam: AssumedPam,
 ) -> str:
     sshd = Sshd(first.binary, daemon.options)
     try:
         with PolicyReader(sshd, SshdConfig(daemon.config, overlay, sshd.version)) as reader:
             ones = [members[0] for members in user_classes(reader.config, enforced, group)]
-            verdicts = {login(reader, one, each).verdict(True) for one in ones for each in reader.connections()}
+            logins = [login(reader, one, each) for one in ones for each in reader.connections()]
     except FleetMfaError as error:
         return f"cannot be checked ({error})"
     finally:
         first.calls += sshd.calls
-    return "enforced users get in without a token" if "can_bypass" in verdicts else ""
+    open_to = any(verdict(one, True, pam).said == CAN_BYPASS for one in logins)
+    return "enforced users get in without a token" if open_to else ""

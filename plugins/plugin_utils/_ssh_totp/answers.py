@@ -73,7 +73,7 @@ class PromptAnswers:
     def _unused(self, key: TokenKey, steps: UsedSteps, stopped: threading.Event) -> str:
         while (step := steps.take(key.period)) is None:
             seconds = steps.free_in(key.period)
-            self._say(f"the current token has been used on this host; waiting {seconds:.0f} s for the next one")
+            self._say(steps.waiting(seconds))
             if stopped.wait(seconds):
                 raise FleetMfaError(
                     "ssh ended while it waited for the next token (LoginGraceTime of the host, or a timeout)"

@@ -12,6 +12,15 @@ _DROPPED = re.compile(
     r"Not allowed at this time|kex_exchange_identification: .*(closed|reset)|Connection (closed|reset) by .* port"
 )
 
+DROPS = (
+    "drops connections from this address: PerSourcePenalties after failed logins (up to 10 minutes; put this controller "
+    "into PerSourcePenaltyExemptList), MaxStartups, or a firewall"
+)
+REFUSED_BEFORE_TOKEN = (
+    "refused the login before it asked for a token: more logins than its rate limit allows (mfa_rate_limit_attempts; wait "
+    "for mfa_rate_limit_seconds), or the account is locked"
+)
+
 
 def explanation(stderr: str, asked: bool, user: str, host: str) -> str | None:
     """None if ssh's own message is all there is to say. `asked`: a token was given."""
@@ -24,15 +33,9 @@ def explanation(stderr: str, asked: bool, user: str, host: str) -> str | None:
             "totp-guard). It is not tried again, since wrong tokens lock accounts and penalise this controller"
         )
     if denied and "publickey" not in denied[-1].split(",") and "keyboard-interactive" in denied[-1].split(","):
-        return (
-            f"{host} took the SSH key of {user} but refused the login before it asked for a token: more logins than its "
-            "rate limit allows (mfa_rate_limit_attempts; wait for mfa_rate_limit_seconds), or the account is locked"
-        )
+        return f"{host} took the SSH key of {user} but {REFUSED_BEFORE_TOKEN}"
     if denied:
         return f"{host} did not accept any SSH key of {user}, and asked for no token"
     if _DROPPED.search(stderr):
-        return (
-            f"{host} drops connections from this address: PerSourcePenalties after failed logins (up to 10 minutes; put "
-            "this controller into PerSourcePenaltyExemptList), MaxStartups, or a firewall"
-        )
+        return f"{host} {DROPS}"
     return None

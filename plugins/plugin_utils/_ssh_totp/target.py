@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from ansible.errors import AnsibleConnectionFailure
 
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.used_steps import StepsFolder, UsedSteps
+
 
 class LoginTarget(NamedTuple):
     user: str
@@ -21,6 +23,12 @@ class LoginTarget(NamedTuple):
     @property
     def login(self) -> str:
         return f"{self.user}@{self.host}:{self.port}"
+
+    def used_steps(self, folder: StepsFolder, claims: str, jump: list[str] | None = None) -> UsedSteps:
+        """Of the place where a token counts once: a host, or the fleet. `jump` is the command that leads to a jump host."""
+        if claims == "etcd":
+            return folder.of_fleet(self.user)
+        return folder.of_host(" ".join(jump) if jump else self.login)
 
     @property
     def has_connection(self) -> bool:

@@ -4,27 +4,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ansible.parsing.vault import VaultSecretsContext
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import given_key
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, token_at
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import (
+    URI_ALGORITHM,
+    URI_DIGITS,
+    decode_secret,
+    token_at,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import NOT_SHOWN, looks_secret
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import person_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.settings import open_store
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
 
 
 class TokenKey:
-    def __init__(self, secret: str, period: int):
+    def __init__(self, secret: str, period: int, digits: int = URI_DIGITS, algorithm: str = URI_ALGORITHM):
         self._secret = decode_secret(secret)
         self.period = period
+        self._digits, self._algorithm = digits, algorithm
 
     def __repr__(self) -> str:
         return "TokenKey()"  # the content is secret, even in a traceback
 
     def token(self, step: int) -> str:
-        return token_at(self._secret, step)
+        return token_at(self._secret, step, self._digits, self._algorithm)
 
 
 def key_of_text(text: str, period: int, option: str) -> TokenKey:
@@ -41,11 +49,17 @@ def key_of_store(variables: Mapping[str, Any], account: str, places: list[str]) 
     context = VaultSecretsContext.current(optional=True)
     store = open_store(variables, list(context.secrets) if context else [])
     person = person_of(account, places, store.head.aliases)
-    record = store.read([person]).get(person)
-    validated = record.current.validated if record else None
-    if not validated:
+    key = keys_of_store(store, [person]).get(person)
+    if key is None:
+        name = NOT_SHOWN if looks_secret(person) else person
         raise FleetMfaError(
-            f"the key store has no validated key of {person}; set ansible_totp_secret, or validate a key and run the "
-            "playbook fleetmfa.ssh.sync"
+            f"the key store has no validated key of {name}; set ansible_totp_secret, or validate a key and run the playbook "
+            "fleetmfa.ssh.sync"
         )
-    return TokenKey(validated.secret, validated.period)
+    return key
+
+
+def keys_of_store(store: Store, people: Iterable[str]) -> dict[str, TokenKey]:
+    """The validated keys; a person who has none is left out."""
+    found = {name: record.current.validated for name, record in store.read(people).items()}
+    return {name: TokenKey(key.secret, key.period) for name, key in found.items() if key}

@@ -32,10 +32,19 @@ class StepsFolder:
                 f"totp_state_dir: {path} must belong to the account that runs Ansible and be closed to others (chmod 0700)"
             )
 
-    def of(self, login: str) -> UsedSteps:
+    def of_host(self, login: str) -> UsedSteps:
         """`login` names the account and the host, such as alice@web1:22."""
-        name = hmac.new(self._name_key(), login.encode(), hashlib.sha256).hexdigest()[:32]
-        return UsedSteps(self._path / name)
+        return UsedSteps(self._file_of(login), "on this host")
+
+    def of_fleet(self, user: str) -> UsedSteps:
+        """Where a token counts once in the fleet, all hosts are one."""
+        return UsedSteps(
+            self._file_of(user),
+            "in the fleet (mfa_claims: etcd; a longer ControlPersist, or a jump host, makes one login last for many runs)",
+        )
+
+    def _file_of(self, name: str) -> Path:
+        return self._path / hmac.new(self._name_key(), name.encode(), hashlib.sha256).hexdigest()[:32]
 
     def _name_key(self) -> bytes:
         path = self._path / _NAME_KEY
@@ -48,8 +57,13 @@ class StepsFolder:
 
 
 class UsedSteps:
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, where: str):
         self._path = path
+        self._where = where
+
+    def waiting(self, seconds: float) -> str:
+        """What to tell the operator."""
+        return f"the current token has been used {self._where}; waiting {seconds:.0f} s for the next one"
 
     def free_in(self, period: int) -> float:
         """Seconds until a token can be used that was not used yet; 0 if the current one can."""

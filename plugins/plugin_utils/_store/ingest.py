@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Iterable, Mapping, NamedTuple
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import canonical_secret
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.merge import merge
@@ -22,6 +23,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import 
     PersonKey,
     Proven,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.records import from_record, to_record
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Aliases
 
 STEPS_KEPT = 20  # of a key, the newest; enough for those that a window still covers, and to find a token used twice
@@ -44,7 +46,11 @@ def ingest(keys: list[dict[str, Any]], names: Mapping[str, str], host: str, know
     for one in keys:
         user = names[one["user"]]
         before = known.get(user) or Person(user)
-        new = _key(one, host)
+        try:
+            new = _key(one, host)
+        except FleetMfaError as error:
+            findings.append(Finding("key_not_collected", (f"{user} on {host}: {error}",)))
+            continue
         refusal = _refusal(before, new)
         if refusal:
             findings.append(Finding("key_not_collected", (f"{user} on {host}: {refusal}",)))
@@ -57,7 +63,8 @@ def ingest(keys: list[dict[str, Any]], names: Mapping[str, str], host: str, know
 
 
 def _key(one: dict[str, Any], host: str) -> PersonKey:
-    return PersonKey(
+    """As the key store will read it again: what it would refuse then is refused now."""
+    told = PersonKey(
         secret=canonical_secret(one["secret"]),
         period=one["period"],
         issuer=one["issuer"],
@@ -70,6 +77,8 @@ def _key(one: dict[str, Any], host: str) -> PersonKey:
         burnt={step: frozenset([host]) for step in one["used"]},
         drift=None if one["drift"] is None else DriftSeen(one["since"], one["drift"]),
     )
+    [key] = from_record(to_record(Person(one["user"], {told.id: told}))).keys.values()
+    return key
 
 
 def _refusal(before: Person, new: PersonKey) -> str | None:
@@ -77,6 +86,8 @@ def _refusal(before: Person, new: PersonKey) -> str | None:
         return None
     if before.current.denied:
         return "all keys of this person were revoked; only an operator can give a new one"
+    if before.given_in_place:
+        return "an operator has given this person a new key, and only that one counts until it is validated"
     if new.generation > before.newest_generation + 1:
         return f"the host calls it generation {new.generation}, the store knows {before.newest_generation}"
     return None
@@ -100,7 +111,7 @@ def taken_in(person: Person, new: Person) -> Person:
     """
     merged = merge(person, new)
     keys = {name: _with_newest_steps(key) for name, key in merged.keys.items()}
-    return Person(merged.user, keys, merged.revoked_through, merged.history)
+    return replace(merged, keys=keys)
 
 
 def _with_newest_steps(key: PersonKey) -> PersonKey:

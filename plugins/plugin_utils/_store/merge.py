@@ -25,6 +25,7 @@ def merge(one: Person, other: Person) -> Person:
         keys=_each(one.keys, other.keys, _merged_key),
         revoked_through=max(one.revoked_through, other.revoked_through),
         history=one.history | other.history,
+        rotate_through=max(one.rotate_through, other.rotate_through),
     )
 
 
@@ -46,6 +47,8 @@ def _merged_key(one: PersonKey, other: PersonKey) -> PersonKey:
         spent=spent,
         burnt=_each(one.burnt, other.burnt, lambda hosts, others: hosts | others),
         drift=_either(max, one.drift, other.drift),
+        access=_either(max, one.access, other.access),
+        expiring=_each(one.expiring, other.expiring, min),
     )
 
 

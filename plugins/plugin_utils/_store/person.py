@@ -8,7 +8,7 @@ recorded but worked out, by `Person.current`, and everybody who has the same rec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import FrozenSet, Mapping, NamedTuple
 
@@ -30,6 +30,14 @@ class DriftSeen(NamedTuple):
 
     when: int
     seconds: int
+
+
+class Access(NamedTuple):
+    """What an operator has decided about logins until a key that replaces a revoked one is validated: until when its
+    user is not asked for a token; 0 is denied. The later decision counts."""
+
+    decided: int
+    not_asked_until: int
 
 
 class HistoryEvent(NamedTuple):
@@ -56,6 +64,8 @@ class PersonKey:
     spent: frozenset[str] = frozenset()  # ids of recovery codes (code_id) that were used anywhere
     burnt: Mapping[int, Hosts] = field(default_factory=dict)  # time step -> the hosts on which its token was used
     drift: DriftSeen | None = None
+    access: Access | None = None  # only of a key that an operator has given in place of a revoked one
+    expiring: Mapping[str, int] = field(default_factory=dict)  # id of a help-desk code -> when it ends
 
     def __repr__(self) -> str:
         return f"PersonKey({self.id})"  # the content is secret, even in a traceback
@@ -68,6 +78,10 @@ class PersonKey:
         """Those of the codes that are not among the spent ones."""
         secret = decode_secret(self.secret)
         return frozenset(code for code in codes if code_id(secret, code) not in spent) if spent else codes
+
+    def expired(self, now: float) -> frozenset[str]:
+        """The ids of help-desk codes that have ended."""
+        return frozenset(code for code, end in self.expiring.items() if end <= now)
 
 
 class CurrentKeys(NamedTuple):
@@ -84,9 +98,10 @@ class Person:
     keys: Mapping[str, PersonKey] = field(default_factory=dict)  # by id
     revoked_through: int = 0  # keys of this generation and of all before it are dead
     history: frozenset[HistoryEvent] = frozenset()
+    rotate_through: int = 0  # keys of this generation and of all before it are to be replaced; they count until then
 
     def with_key(self, key: PersonKey) -> Person:
-        return Person(self.user, {**self.keys, key.id: key}, self.revoked_through, self.history)
+        return replace(self, keys={**self.keys, key.id: key})
 
     @property
     def newest_generation(self) -> int:
@@ -103,6 +118,18 @@ class Person:
         validated = min((key for key in living if key.validated), key=_rank, default=None)
         newer = [key for key in living if not key.validated and _is_newer(key, validated)]
         return CurrentKeys(validated, min(newer, key=_rank, default=None), bool(self.revoked_through) and not living)
+
+    @property
+    def given_in_place(self) -> PersonKey | None:
+        """The pending key that an operator has given in place of revoked ones; None once one is validated."""
+        validated, pending, _denied = self.current
+        return pending if validated is None and self.revoked_through else None
+
+    @property
+    def is_to_be_rotated(self) -> bool:
+        """Whether the key that counts is too old, and there is no newer one yet that only has to be validated."""
+        validated, pending, _denied = self.current
+        return validated is not None and pending is None and validated.generation <= self.rotate_through
 
 
 def _is_newer(key: PersonKey, validated: PersonKey | None) -> bool:

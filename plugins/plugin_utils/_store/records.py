@@ -17,6 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import URI
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import shown
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.fields import Fields, utc_text
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import (
+    Access,
     DriftSeen,
     HistoryEvent,
     Hosts,
@@ -38,6 +39,7 @@ def to_record(person: Person) -> dict[str, Any]:
         {
             "user": person.user,
             "revoked_through": person.revoked_through,
+            "rotate_through": person.rotate_through,
             "keys": [_key_record(key) for _id, key in sorted(person.keys.items())],
             "history": [_event_record(event) for event in sorted(person.history)],
         }
@@ -59,8 +61,15 @@ def _key_record(key: PersonKey) -> dict[str, Any]:
             "spent_codes": sorted(key.spent),
             "burnt_steps": {str(step): sorted(hosts) for step, hosts in sorted(key.burnt.items())},
             "drift": key.drift and {"when": utc_text(key.drift.when), "seconds": key.drift.seconds},
+            "access": key.access and _access_record(key.access),
+            "expiring_codes": {code: utc_text(end) for code, end in sorted(key.expiring.items())},
         }
     )
+
+
+def _access_record(access: Access) -> dict[str, Any]:
+    until = access.not_asked_until
+    return _without_empty({"decided": utc_text(access.decided), "not_asked_until": utc_text(until) if until else None})
 
 
 def _event_record(event: HistoryEvent) -> dict[str, Any]:
@@ -86,7 +95,9 @@ def from_record(record: Any) -> Person:
     if len(by_id) != len(keys):
         raise fields.wrong("keys", "has one key twice; remove one of the two")
     history = [_event(Fields(one, f"{where}, event {number}")) for number, one in enumerate(fields.items("history"), 1)]
-    person = Person(name, by_id, fields.number("revoked_through", 0, MAXIMUM_GENERATION, default=0), frozenset(history))
+    revoked = fields.number("revoked_through", 0, MAXIMUM_GENERATION, default=0)
+    rotated = fields.number("rotate_through", 0, MAXIMUM_GENERATION, default=0)
+    person = Person(name, by_id, revoked, frozenset(history), rotated)
     fields.finish()
     return person
 
@@ -110,6 +121,8 @@ def _key(fields: Fields) -> PersonKey:
         spent=fields.texts("spent_codes"),
         burnt=_burnt(fields),
         drift=_drift(fields),
+        access=_access(fields),
+        expiring=_expiring(fields),
     )
     fields.finish()
     if key.without_spent(key.codes, key.spent) != key.codes:
@@ -126,6 +139,21 @@ def _drift(fields: Fields) -> DriftSeen | None:
         return DriftSeen(part.time("when"), part.number("seconds", -_MAXIMUM_DRIFT, _MAXIMUM_DRIFT))
 
     return _part(fields, "drift", read)
+
+
+def _access(fields: Fields) -> Access | None:
+    def read(part: Fields) -> Access:
+        return Access(part.time("decided"), part.time("not_asked_until") if part.has("not_asked_until") else 0)
+
+    return _part(fields, "access", read)
+
+
+def _expiring(fields: Fields) -> dict[str, int]:
+    ends = Fields(fields.mapping("expiring_codes"), "expiring_codes")
+    try:
+        return {code: ends.time(code) for code in fields.mapping("expiring_codes")}
+    except FleetMfaError:
+        raise fields.wrong("expiring_codes", "must give a time, such as 2026-01-31T09:00:00Z, for each code") from None
 
 
 def _part(fields: Fields, name: str, read: Callable[[Fields], _Part]) -> _Part | None:

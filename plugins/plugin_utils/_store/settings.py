@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+import functools
+from typing import Any, Callable, Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_options import read_login
@@ -22,6 +23,11 @@ def open_store(variables: Mapping[str, Any], secrets: Secrets) -> Store:
 
     A FleetMfaError names the variable that is wrong. A vault_file is read when something is asked of it.
     """
+    return checked_store(variables, secrets)()
+
+
+def checked_store(variables: Mapping[str, Any], secrets: Secrets) -> Callable[[], Store]:
+    """Opens the store when called. Until then the variables were checked, and nothing was read and nobody asked."""
     given = {name: _text(name, variables[name]) for name in STORE_VARIABLES if variables.get(name) not in (None, "")}
     back_end = given.get("mfa_store", "")
     if back_end not in BACK_ENDS:
@@ -32,9 +38,10 @@ def open_store(variables: Mapping[str, Any], secrets: Secrets) -> Store:
         what = "the file that holds the keys" if back_end == "vault_file" else "the path of the keys in the KV engine"
         raise FleetMfaError(f"mfa_store_path: is missing; set it to {what}")
     if back_end == "vault_file":
-        return VaultFile(path, VaultText(secrets, given.get("mfa_store_vault_id")))
+        store = VaultFile(path, VaultText(secrets, given.get("mfa_store_vault_id")))
+        return lambda: store
     login = read_login({name[len(HASHI_PREFIX) :]: value for name, value in given.items()}, HASHI_PREFIX)
-    return HashiVault(path, login)
+    return functools.partial(HashiVault, path, login)
 
 
 def _text(name: str, value: Any) -> str:

@@ -67,7 +67,10 @@ class Accounts:
             self.add_group(group, users)
 
     def add_group(self, group, members=()):
-        known = len(Path("/etc/group").read_text().splitlines())
+        """One of the machine's own with this name is replaced."""
+        lines = Path("/etc/group").read_text().splitlines(keepends=True)
+        Path("/etc/group").write_text("".join(line for line in lines if not line.startswith(f"{group}:")))
+        known = len(lines)
         self._append("group", [f"{group}:x:{30000 + known}:{','.join(members)}"])
         self._append("gshadow", [f"{group}:!::{','.join(members)}"])
 

@@ -22,6 +22,11 @@ def host(tmp_path, request):
     return GuardedHost(tmp_path, request.param)
 
 
+@pytest.fixture
+def need_pam():
+    _need_pam()
+
+
 def _need_pam():
     if os.geteuid() != 0:
         pytest.skip("needs root, whose key files the PAM module reads")

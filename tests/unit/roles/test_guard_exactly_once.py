@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import claim_step, last_login
 
 ROUNDS = int(os.environ.get("GUARD_ROUNDS", "3"))
 CODES = ["12345678", "23456789", "34567890"]
@@ -45,6 +46,17 @@ def test_without_the_guard_the_same_race_lets_several_in(host):
         if most > 1:
             return
     pytest.fail("the module was atomic in 20 rounds")
+
+
+@pytest.mark.parametrize("answer", ["token", "recovery code"])
+def test_the_last_login_is_recorded(host, answer):
+    fresh_key(host, codes=CODES)
+    before = int(time.time())
+    assert not host.answer(WRONG) and last_login(host.state.parent, host.user) is None
+    assert host.answer(host.token() if answer == "token" else CODES[0])
+    when = last_login(host.state.parent, host.user)
+    assert before <= when <= time.time()
+    assert not host.answer(WRONG) and last_login(host.state.parent, host.user) == when
 
 
 def test_one_recovery_code_on_many_connections_lets_one_in(host):

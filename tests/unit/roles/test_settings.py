@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import OF_PLAYBOOKS
+
 ROLE = Path(__file__).parents[3] / "roles/mfa"
-ENTRY_POINTS = ("main", "keys", "enforce", "enroll", "remove", "validate")
+ENTRY_POINTS = ("main", "keys", "enforce", "enroll", "remove", "validate", "revoke", "recover", "unlock")
 PLAY = """
 - hosts: all
   gather_facts: false
@@ -28,7 +30,7 @@ READ = """
 """
 REFUSED = """
     - ansible.builtin.include_tasks: case.yml
-      loop: [main, keys, enforce, enroll, remove, validate]
+      loop: [main, keys, enforce, enroll, remove, validate, revoke, recover, unlock]
     - ansible.builtin.copy: {content: "{{ seen | to_json }}", dest: "{{ result }}", mode: "0600"}
 """
 CASE = """
@@ -76,6 +78,7 @@ MEANT = {
     "window": 5,
     "enrollment_start": "2026-03-31",
     "enrollment_extensions": {"users": {"alice": 14}, "groups": {}},
+    "store": False,  # no mfa_store
 }
 # What -e makes of blanks and quotation marks is its own.
 EXTRA = [line for line in INI.splitlines() if line.startswith("mfa_") and "{" not in line and "[" not in line]
@@ -117,8 +120,9 @@ def test_every_entry_point_refuses_before_anything_else(run):
 
 
 def test_nothing_else_reads_the_variables():
-    """mfa__set.NAME everywhere, but for the secrets and what playbook `validate` asks for."""
-    others = r"(?<![\w.])mfa_(?!_|keys\b|validate_)[a-z_]+"
+    """mfa__set.NAME everywhere, but for the secrets, what playbooks ask for, and whether there is a key store."""
+    asked = "|".join(name[len("mfa_") :] for name in OF_PLAYBOOKS)
+    others = rf"(?<![\w.])mfa_(?!_|(?:import_)?keys\b|store\b|(?:{asked})\b)[a-z_]+"
     for path in [*ROLE.glob("tasks/*.yml"), *ROLE.glob("vars/*.yml"), *ROLE.rglob("templates/**/*.j2")]:
         for expression in re.findall(
             r"{{.*?}}|{%.*?%}|^\s*(?:when|that): [^\n]*$", path.read_text(), re.MULTILINE | re.DOTALL

@@ -39,6 +39,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import (
     may_be_shown,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import Reason, TokenRefused
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import is_selected
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import generate_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import check_first, validate
@@ -46,7 +47,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
     human_accounts,
-    is_named,
     is_root,
     local_uid,
 )
@@ -96,7 +96,7 @@ class Desk:
     def status(self) -> Status:
         """The state of the user's key. Also updates this user's membership in the group of overdue users."""
         pending, validated = self._keys()
-        period = self._policy.period_of(self._user, pending.since if pending else None)
+        period = self._policy.period_of_key(self._user, pending)
         today = datetime.date.fromtimestamp(self._now)
         overdue = is_overdue(self._policy, self._state, self._user, today)
         settle_overdue(self._policy, self._user, overdue)
@@ -118,7 +118,14 @@ class Desk:
             "days_left": period.days_left(today) if period else None,
             "overdue": overdue,
             "overdue_mode": self._policy.enrollment_overdue,
+            "displaced": validated.displaced if validated else None,
         }
+
+    def seen(self) -> Nothing:
+        """The user has been told that another key has taken the place of the one validated on this host."""
+        self._state.converge_validated(self._user, lambda key: key and key.with_meta(displaced=None))
+        audit(self._user, "told that another key has taken the place of the one validated here")
+        return {}
 
     def ready(self) -> Nothing:
         """Every step towards enforcement is refused to who could not log in any more then; this is for before the first."""
@@ -217,7 +224,7 @@ class Desk:
 
     def _may_have_a_key(self) -> bool:
         users = self._policy.users
-        named = self._user in human_accounts() if users is None else is_named(self._user, users)
+        named = self._user in human_accounts() if users is None else is_selected(self._user, users)
         return named and not self._exempt() and not self._lost_the_key()
 
     def _lost_the_key(self) -> bool:

@@ -7,8 +7,10 @@ from __future__ import annotations
 import datetime
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.audit import audit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.period import Period
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import Policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
@@ -18,14 +20,19 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 
 def is_overdue(policy: Policy, state: StateDir, user: str, today: datetime.date) -> bool:
-    """Whether the user had a key to validate and the period has passed. A user without a key cannot be overdue."""
-    pending = state.pending(user)
-    if policy.enrollment_overdue == "allow" or pending is None or state.validated(user) is not None:
+    """Whether the user had a key to validate, the period has passed, and something follows from that. A user without a key
+    cannot be overdue."""
+    if policy.enrollment_overdue == "allow":
         return False
-    if is_root(user) or user in policy.left_alone:
-        return False
-    period = policy.period_of(user, pending.since)
+    period = period_to_enroll(policy, user, state.pending(user), state.validated(user))
     return bool(period and period.is_over(today))
+
+
+def period_to_enroll(policy: Policy, user: str, pending: KeyFile | None, validated: KeyFile | None) -> Period | None:
+    """The period of a user who has to validate a key; None for everybody else."""
+    if pending is None or validated is not None or is_root(user) or user in policy.left_alone:
+        return None
+    return policy.period_of_key(user, pending)
 
 
 def settle_all(policy: Policy, today: datetime.date) -> bool:

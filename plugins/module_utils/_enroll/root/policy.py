@@ -14,6 +14,7 @@ from typing import Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.period import Period, period_of_user
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP, Exemptions, is_named
@@ -56,6 +57,13 @@ class Policy(NamedTuple):
     @property
     def left_alone(self) -> Exemptions:
         return Exemptions(self.users_left_alone, self.exempt_groups)
+
+    def period_of_key(self, user: str, pending: KeyFile | None) -> Period | None:
+        """The user's period, or the one that an operator has set for this pending key alone."""
+        provisioned = pending.since if pending else None
+        if pending and pending.deadline:
+            return Period(datetime.date.fromtimestamp(provisioned or 0), pending.deadline)
+        return self.period_of(user, provisioned)
 
     def period_of(self, user: str, provisioned: float | None) -> Period | None:
         """The user's period; if several extensions apply, the longest is used."""

@@ -43,7 +43,7 @@ def spend_token(state: StateDir, user: str, token: str, now: float) -> None:
 
 def _spend_code(state: StateDir, user: str, code: str, now: float) -> None:
     key = _judgeable(state, user, now)
-    if code not in key.recovery_codes:
+    if code not in key.recovery_codes or key.has_expired(code, now):
         raise _counted_as_wrong(state, user, key, now)
     seen: list[KeyFile] = []
 

@@ -70,6 +70,10 @@ class Door:
         answer: NewCodes = self._ask("recovery_codes", token=token)
         return answer["recovery_codes"]
 
+    def seen(self) -> None:
+        """The user has been told what `displaced` in the status says."""
+        self._ask("seen")
+
     def _ask(self, request: str, timeout: float = TIMEOUT, **values: str) -> Any:
         question = json.dumps({"request": request, **values}).encode("ascii") + b"\n"
         try:

@@ -8,6 +8,7 @@ enrollment is overdue it is the opposite: without enrollment there is no session
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -16,6 +17,7 @@ from typing import Callable
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import Status
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.dialogue import Stopped, days_left_text
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import Door, Refused
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.pages import printable
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
@@ -35,6 +37,8 @@ def offer_at_login(door: Door, plain: bool, enroll: Enroll) -> int:
         status = door.status(STATUS_SECONDS)
     except (Refused, FleetMfaError, KeyboardInterrupt):
         return 0  # the user has not requested anything, so nothing is reported
+    if status["displaced"] is not None:
+        _tell_displaced(door, status["displaced"])
     if not (status["pending"] and status["open"]):
         return 0
     try:
@@ -48,6 +52,18 @@ def offer_at_login(door: Door, plain: bool, enroll: Enroll) -> int:
     except (Refused, Stopped, FleetMfaError) as reason:
         sys.stdout.write(f"{reason}\n")
     return 0
+
+
+def _tell_displaced(door: Door, host: str) -> None:
+    """Told first, then recorded as told: told twice is better than never."""
+    with contextlib.suppress(Refused, FleetMfaError, OSError, KeyboardInterrupt):
+        sys.stdout.write(
+            f"\nToken MFA: the key that you set up on this host does not count any more, since you have validated another\n"
+            f"one before{f' on {printable(host)}' if host else ''}: one key serves all hosts, the one that you have just used.\n"
+            "Delete the other entry from your authenticator app. If that other key was not yours, tell your administrator.\n\n"
+        )
+        sys.stdout.flush()
+        door.seen()
 
 
 def _deadline(status: Status) -> str:

@@ -53,12 +53,16 @@ def test_each_module_of_the_group_gets_the_default(play, tmp_path):
     folder.chmod(0o777)
     needed = {
         "totp_key": {"users": ["alice"]},
-        "totp_key_distribute": {"accounts": []},
+        "totp_key_distribute": {"handout": "{{ merged.handouts.localhost }}"},
         "totp_validate": {"validations": [{"user": "alice", "tokens": ["123456", "234567"]}]},
         "totp_rollout": {"confirm_without_login": True},
     }
     told = {"register": "result", "failed_when": f"'{folder}' not in result | string"}
-    tasks = [{f"fleetmfa.ssh.{name}": needed.get(name, {}), **told} for name in MODULES]
+    tasks = [  # a handout, from a folder that nobody has anything against
+        {"fleetmfa.ssh.totp_key_collect": {"state_dir": str(tmp_path / "sound")}, "register": "collected"},
+        {"fleetmfa.ssh.totp_key_merge": {"registered": "collected"}, "register": "merged"},
+    ]
+    tasks += [{f"fleetmfa.ssh.{name}": needed.get(name, {}), **told} for name in MODULES]
     defaults = {GROUP: {"state_dir": str(folder), "group": "mfa-team", "exempt_users": ["bob"], "exempt_groups": []}}
     (tmp_path / "password").write_text("a vault password")
     store = {"mfa_store": "vault_file", "mfa_store_path": str(tmp_path / "store.yml")}

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import stat
 import subprocess
 from html.parser import HTMLParser
 
 import pytest
-from PIL import Image, ImageDraw
+
+from ansible_collections.fleetmfa.ssh.tests.support.qr_picture import picture_of
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+OTHER = "KRUGKIDROVUWG2ZAKRUGKIDROVUWG2ZA"
 CODES = ["12345678", "23456789"]
 KEY = {"user": "alice", "secret": SECRET, "recovery_codes": CODES, "state": "pending"}
 
@@ -37,26 +38,6 @@ def sheets(tmp_path):
         return done.stdout + done.stderr
 
     return run
-
-
-def picture_of(html, folder):
-    """The SVG's strokes drawn as a browser does, 8 pixels a module."""
-    size = int(re.search(r'viewBox="0 0 (\d+)', html).group(1))
-    image = Image.new("L", (size * 8, size * 8), 255)
-    draw = ImageDraw.Draw(image)
-    x = y = 0.0
-    for command, numbers in re.findall(r"([Mmh])([-0-9. ]+)", re.search(r' d="([^"]+)"', html).group(1)):
-        values = [float(number) for number in re.findall(r"-?[0-9.]+", numbers)]
-        if command == "M":
-            x, y = values
-        elif command == "m":
-            x, y = x + values[0], y + values[1]
-        else:
-            draw.rectangle([x * 8, (y - 0.5) * 8, (x + values[0]) * 8 - 1, (y + 0.5) * 8 - 1], fill=0)
-            x += values[0]
-    path = folder / "picture.png"
-    image.save(path)
-    return path
 
 
 @pytest.mark.skipif(not shutil.which("zbarimg"), reason="needs zbarimg (zbar-tools)")
@@ -119,3 +100,11 @@ def test_a_page_needs_nothing_and_runs_nothing(sheets, tmp_path):
     links = Links()
     links.feed((tmp_path / "sheets/alice.html").read_text())
     assert links.found == []
+
+
+def test_a_second_device_has_a_sheet_of_its_own(sheets, tmp_path):
+    sheets(keys=[KEY, {"user": "alice", "device": "tablet", "secret": OTHER}])
+    first, second = ((tmp_path / "sheets" / name).read_text() for name in ("alice.html", "alice.tablet.html"))
+    assert "mfa-enroll" in first and "tablet" not in first
+    assert "mfa-enroll" not in second and "your second device, <strong>tablet</strong>" in second
+    assert "device: must be a short name" in sheets(keys=[{**KEY, "device": "../x"}], ok=False)

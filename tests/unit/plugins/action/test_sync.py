@@ -5,88 +5,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
 from ansible.parsing.vault import VaultSecret
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code_id
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_file import VaultFile
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import VaultText
-from ansible_collections.fleetmfa.ssh.tests.support.people import CODES, START, secret
-
-ROOT = Path(__file__).parents[4]
-PASSWORD = "a vault password"
-
-
-class TwoHosts:
-    def __init__(self, folder):
-        self.folder = folder
-        self.state = {name: StateDir(str(folder / name)) for name in ("web1", "web2")}
-        self.password = folder / "password"
-        self.password.write_text(PASSWORD)
-        self.variables = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
-            "ansible_become": False,
-            "mfa_store": "vault_file",
-            "mfa_store_path": str(folder / "store.yml"),
-            "mfa_unknown_first_factor": "accept",
-        }
-
-    @property
-    def store(self):
-        return VaultFile(str(self.folder / "store.yml"), VaultText([("default", VaultSecret(PASSWORD.encode()))]))
-
-    def validated(self, host, user, name):
-        key = KeyFile.create(secret(name), KeySettings(), "SSH", user, CODES, START)
-        self.state[host].prepare()
-        self.state[host].save_pending(user, key)
-        self.state[host].promote(user, key)
-
-    def sync(self, *options, ok=True, vault=True, **variables):
-        """The output of the playbook; the arguments of the roles' own defaults are the hosts'."""
-        hosts = {name: {"state": state.path, "mfa_group": f"mfa-{name}"} for name, state in self.state.items()}
-        inventory = {"all": {"hosts": hosts, "vars": {**self.variables, **variables}}}
-        (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
-        command = ["ansible-playbook", "-i", str(self.folder / "inventory.yml"), *options]
-        command += [
-            "-e",
-            json.dumps({"mfa__state_dir": "{{ state }}"}),
-        ]  # a variable of the role, which comes before hosts'
-        command += ["--vault-password-file", str(self.password)] if vault else []
-        done = subprocess.run(
-            [*command, "fleetmfa.ssh.sync"], cwd=ROOT, capture_output=True, text=True, check=False,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        )  # fmt: skip
-        output = done.stdout + done.stderr
-        assert (done.returncode == 0) is ok, output
-        self._refuse_secrets(output)
-        return output
-
-    @staticmethod
-    def _refuse_secrets(output):
-        for name in ("one", "two"):
-            assert secret(name) not in output
-            assert code_id(decode_secret(secret(name)), CODES[0]) not in output
-        assert not any(code in output for code in CODES) and PASSWORD not in output
-
-
-@pytest.fixture
-def hosts(accounts, tmp_path):
-    Path("/etc/ssh").mkdir()
-    # Some public key: nobody is enforced without one.
-    Path("/etc/ssh/sshd_config").write_text("UsePAM yes\nAuthorizedKeysFile /etc/ssh/ssh_host_ed25519_key.pub\n")
-    subprocess.run(["ssh-keygen", "-A"], check=True, capture_output=True)
-    return TwoHosts(tmp_path)
+from ansible_collections.fleetmfa.ssh.tests.support.local_fleet import PASSWORD, ROOT
+from ansible_collections.fleetmfa.ssh.tests.support.people import secret
 
 
 def test_sync(hosts):
@@ -177,12 +105,25 @@ def test_a_leaver(hosts):
 def test_options_that_only_the_action_gives(hosts, tmp_path):
     for task, told in (
         ({"fleetmfa.ssh.totp_key_collect": {"seal": "00"}}, "the action makes it"),
-        ({"fleetmfa.ssh.totp_key_distribute": {"accounts": [], "_stored": {}}}, "_stored is no option"),
-        ({"fleetmfa.ssh.totp_key_distribute": {"accounts": "alice"}}, "give the list that totp_key_collect"),
+        ({"fleetmfa.ssh.totp_key_distribute": {"handout": "", "_stored": {}}}, "_stored is no option"),
+        ({"fleetmfa.ssh.totp_key_distribute": {"handout": secret("one")}}, "handout: was not made in this run"),
+        ({"fleetmfa.ssh.totp_key_merge": {"registered": "nothing"}}, "registered: no host has a result"),
+        ({"fleetmfa.ssh.totp_key_merge": {"registered": "mine"}}, "registered: was not made in this run"),
+        ({"fleetmfa.ssh.totp_key_merge": {"store": "/srv/store"}}, "the options are registered"),
     ):
         book = tmp_path / "play.yml"
-        variables = {**hosts.variables, "ansible_become": False}
-        book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": [task]}]))
-        command = ["ansible-playbook", "-i", "web1,", "--vault-password-file", str(hosts.password), str(book)]
+        variables = {**hosts.variables, "mine": {"sealed": "00:AAAA"}}
+        book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+        command = [
+            "ansible-playbook",
+            "-i",
+            "web1,",
+            "-e",
+            json.dumps(variables),
+            "--vault-password-file",
+            str(hosts.password),
+            str(book),
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode and told in done.stdout + done.stderr, done.stdout + done.stderr
+        output = done.stdout + done.stderr
+        assert done.returncode and told in output and secret("one") not in output, output

@@ -58,6 +58,18 @@ def test_without_shared_connections_each_waits_for_a_token_of_its_own(host):
     assert "the current token has been used on this host; waiting" in output(done)
 
 
+def test_claims_of_the_whole_fleet(host):
+    """Three addresses of one host, which accepts a token once: as three hosts do that share their claims."""
+    config = (host.folder / "sshd_config").read_text()
+    host.reload(config + "ListenAddress 127.0.0.2\nListenAddress 127.0.0.3\n")
+    names = "{{ {'web1': '127.0.0.1', 'web2': '127.0.0.2', 'web3': '127.0.0.3'}[inventory_hostname] }}"
+    own = f"-o HostKeyAlias=[127.0.0.1]:{host.port} -o UserKnownHostsFile={host.known_hosts} -o IdentitiesOnly=yes -F none"
+    fleet = {"ansible_host": names, "ansible_ssh_common_args": own, "mfa_claims": "etcd"}
+    done = host.ansible("-v", "-m", "raw", "-a", "id -un", "-f", "3", hosts=3, **fleet)
+    assert done.returncode == 0 and host.logins == 3, output(done)
+    assert "the current token has been used in the fleet" in output(done)
+
+
 @pytest.mark.parametrize("method", ["sftp", "scp", "piped"])
 def test_files_without_shared_connections(host, tmp_path, method):
     done = host.ansible(

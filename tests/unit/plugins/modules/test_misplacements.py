@@ -33,7 +33,16 @@ misplacements, Markers = of_leak("misplacements"), of_leak("markers").Markers
 MARKERS = Markers()
 CALLS = misplacements.calls(MARKERS.misplaced)
 # The controller's part is in the way of these; scenario leak runs them.
-OF_CONTROLLER = {"role", "enrollment_sheets", "role_settings"}
+OF_CONTROLLER = {
+    "role",
+    "enrollment_sheets",
+    "fleet_status",
+    "key_store_change",
+    "otpauth_import",
+    "role_settings",
+    "ssh_login_probe",
+    "totp_key_merge",
+}
 
 
 def options_of(module):

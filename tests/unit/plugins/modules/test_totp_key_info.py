@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -26,9 +28,10 @@ def info(host, user=None, **options):
 def test_no_key(host):
     assert info(host, "alice") == {
         "user": "alice", "account_exists": True, "state": "none", "enforced": False, "exempt": False, "since": None,
+        "status": "not_provisioned", "revoked": False, "enrollment_deadline": None,
         "last_mfa_login": None, "recovery_codes_left": 0, "clock_drift_seconds": None, "rate_limited": False,
         "rate_limited_until": None, "validation_refused_until": None, "rotation_pending": False, "problems": [],
-        "differs": [], "pending_origin": None,
+        "differs": [], "pending_origin": None, "second_device": None,
     }  # fmt: skip
 
 
@@ -105,6 +108,48 @@ def test_problems(host, tmp_path):
     assert "every login is denied" in str(problems["carol"]["key_missing"]["evidence"])
     assert problems["alice"]["key_dead"]["severity"] == "critical" and problems["alice"]["key_dead"]["remedy"]
     assert OLD not in str(problems)
+
+
+def test_status(host, render):
+    keys = [{"user": user, "secret": OLD, "state": "validated"} for user in ("alice", "bob")]
+    host.totp_key(*keys, {"user": "carol", "secret": OLD})
+    (host.path / "keys" / "alice").chmod(0o644)
+    subprocess.run(["gpasswd", "-d", "bob", "mfa-enforced"], check=True, capture_output=True)
+    assert statuses(host) == {"alice": "denied", "bob": "not_asked", "carol": "pending"}
+    Path("/etc/fleetmfa").mkdir()
+    Path("/etc/fleetmfa/policy.conf").write_text(Path(render()).read_text())
+    deadline = datetime.date.today() + datetime.timedelta(days=7)
+    assert info(host, "carol")["enrollment_deadline"] == deadline.isoformat()
+    path = host.path / "pending" / "carol"
+    path.write_text(re.sub(r'"since": \d+', '"since": 1577880000', path.read_text()))
+    assert statuses(host) == {"alice": "denied", "bob": "not_asked", "carol": "overdue"}
+    assert info(host, "carol", exempt_users=["carol"])["status"] == "exempt"
+
+
+def statuses(host):
+    return {one["user"]: one["status"] for one in info(host)}
+
+
+def test_what_the_guard_has_recorded(host):
+    host.totp_key({"user": "alice", "secret": OLD, "state": "validated"})
+    (host.path / "guard" / "alice").write_text("last_login 1790000000\nclaimed 1\n")
+    assert info(host, "alice")["last_mfa_login"] == "2026-09-21T14:13:20Z"
+    path, content = host.path / "keys" / "alice", (host.path / "keys" / "alice").read_text()
+    for later, expected in ((1, "2026-09-21T14:13:20Z"), (9, "2026-09-21T14:17:30Z")):  # 9: the guard was turned off
+        step = 1790000000 // 30 + later
+        path.write_text(content.replace('" DISALLOW_REUSE', f'" DISALLOW_REUSE {step}'))
+        assert info(host, "alice")["last_mfa_login"] == expected
+
+
+def test_last_sync(host):
+    assert host.run("totp_key_info")["last_sync"] is None
+    host.totp_key({"user": "alice"})
+    host.state_dir.record_sync()
+    before = host.snapshot()
+    host.state_dir.record_sync()
+    assert host.snapshot() == before
+    os.utime(host.path / "synced", (1790000000, 1790000000))
+    assert host.run("totp_key_info")["last_sync"] == "2026-09-21T14:13:20Z"
 
 
 def test_a_key_whose_account_is_gone(host):

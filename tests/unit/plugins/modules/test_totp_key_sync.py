@@ -13,6 +13,7 @@ from ansible.parsing.vault import VaultSecret
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import may_be_shown
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.sealed import new_seal, unsealed
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.handout import handout
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import STEPS_KEPT, ingest, taken_in
@@ -89,7 +90,7 @@ class Fleet:
         people = [handout(one, one.user) for one in self.store.read().values()]
         options = {"unknown_first_factor": "accept", "diff_mode": True, **options}
         return self.hosts[name].run(
-            "totp_key_distribute", ok, accounts=[], _stored={"store": self.store.head.id, "people": people}, **options
+            "totp_key_distribute", ok, handout="", _stored={"store": self.store.head.id, "people": people}, **options
         )
 
     def sync(self):
@@ -346,3 +347,39 @@ def test_a_thousand_people_in_one_call(fleet, host, web1):
     fleet.store.merge_in({name: person(key(name, validated=Proven(START, "web2")), user=name) for name in names})
     assert fleet.distribute("web1")["changed"] and web1.members == set(names)
     assert not fleet.distribute("web1")["changed"]
+
+
+SECOND = {"user": "alice", "device": "tablet", "secret": secret("tablet"), "state": "validated"}
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_revoking_a_person_ends_the_second_device_too(fleet, web1, recovered):
+    web1.make_validated("alice", "one")
+    web1.totp_key(SECOND)
+    fleet.collect("web1")
+    after = person(key("new", generation=2), revoked_through=1) if recovered else Person("alice", revoked_through=1)
+    fleet.store.merge_in({"alice": after})
+    diff = fleet.distribute("web1")["diff"]["prepared"]
+    assert "second key removed, since the keys were revoked" in diff
+    assert not SecondKeys(web1.state_dir).has_any("alice") and web1.members == {"alice"}
+    assert not fleet.distribute("web1")["changed"]
+
+
+def test_the_key_store_leaves_a_second_device_alone(fleet, web1, web2):
+    """It does not know of it."""
+    web1.make_validated("alice", "one")
+    web1.totp_key(SECOND)
+    assert fleet.sync()[0] == [] and not any(result["changed"] for result in fleet.sync()[1])
+    assert SecondKeys(web1.state_dir).validated("alice") and not SecondKeys(web2.state_dir).has_any("alice")
+
+
+def test_a_promoted_device_is_the_persons_key_everywhere_and_the_lost_one_dead(fleet, web1, web2):
+    for one in (web1, web2):
+        one.make_validated("alice", "one")
+        one.totp_key(SECOND)
+    fleet.sync()
+    web1.totp_key({"user": "alice", "device": "tablet", "state": "promoted"})
+    fleet.sync()
+    for one in (web1, web2):
+        assert one.has("alice", "tablet") and not SecondKeys(one.state_dir).has_any("alice")
+    assert not any(result["changed"] for result in fleet.sync()[1])

@@ -19,7 +19,8 @@ OF_TYPE = {
     kind: sorted(name for name, option in OPTIONS.items() if option["type"] == kind and "choices" not in option)
     for kind in ("bool", "int", "list", "dict", "str", "path")
 }
-NAMES = [name for name in OF_TYPE["list"] if name not in ("mfa_keys", "mfa_claims_endpoints")]
+SECRETS = ("mfa_keys", "mfa_import_keys")
+NAMES = [name for name in OF_TYPE["list"] if name not in (*SECRETS, "mfa_claims_endpoints")]
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -36,7 +37,7 @@ def refused(name, value):
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_defaults_are_what_they_are(name):
-    expected = None if name == "mfa_keys" else OPTIONS[name]["default"]
+    expected = None if name in SECRETS else OPTIONS[name]["default"]
     assert read(name, OPTIONS[name]["default"]) == expected
 
 
@@ -186,6 +187,31 @@ def test_claims_in_etcd_need_endpoints_and_the_guard():
     assert read_settings(OPTIONS, {"mfa_claims": "etcd", "mfa_guard": True, **endpoints})
 
 
+TABLET = [{"user": "alice", "device": "tablet", "secret": SECRET}]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"mfa_keys": TABLET}, "^mfa_keys: entry 1 is for a second device, .* mfa_second_device: true$"),
+        ({"mfa_second_device": True, "mfa_guard": False}, "^mfa_second_device: needs mfa_guard: true"),
+        ({"mfa_second_device": True, "mfa_factors": "either"}, "^mfa_second_device: needs mfa_factors: publickey.totp"),
+        ({"mfa_second_device": True, "mfa_factors": "password+totp"}, "^mfa_second_device: needs mfa_factors"),
+        ({"mfa_keys": [{**TABLET[0], "device": 7}]}, "^mfa_keys: entry 1: device: must be a string"),
+        ({"mfa_keys": [{**TABLET[0], "device": "My Tablet"}]}, "^mfa_keys: entry 1: device: must be a short name"),
+    ],
+)
+def test_what_a_second_device_needs(given, told):
+    with pytest.raises(FleetMfaError, match=told) as error:
+        read_settings(OPTIONS, given)
+    assert SECRET not in str(error.value)
+
+
+def test_a_second_device():
+    found = read_settings(OPTIONS, {"mfa_second_device": True, "mfa_factors": "publickey+totp", "mfa_keys": TABLET})
+    assert found["second_device"] is True
+
+
 KEYS = {
     f"secret={SECRET}": "a list of entries",
     "no dictionary": "a list of entries",
@@ -202,7 +228,26 @@ def test_keys(value, told):
         value = [dict(value) if isinstance(value[0], tuple) else value[0]]
     message = refused("mfa_keys", value)
     assert told in message and SECRET not in message
-    assert read_settings(OPTIONS, {"mfa_keys": [{"user": "alice", "secret": SECRET}]}) == {}
+    assert read_settings(OPTIONS, {"mfa_keys": [{"user": "alice", "secret": SECRET}]}) == {"store": False}
+
+
+def test_the_store():
+    """Whether there is one; where it is stays with the actions that open it."""
+    given = {"mfa_store": "vault_file", "mfa_store_path": "/srv/store", "mfa_store_hashi_vault_token": SECRET}
+    assert read_settings(OPTIONS, given) == {"store": True}
+    assert read_settings(OPTIONS, {**given, "mfa_store": ""}) == {"store": False}
+
+
+def test_keys_to_import():
+    for value in ([{"secret": SECRET}], f"[{{secret: {SECRET}}}]", []):
+        assert read_settings(OPTIONS, {"mfa_import_keys": value}) == {"store": False}
+    for value, told in (
+        (SECRET, "a list of entries"),
+        ([SECRET], "entry 1 is not a dict"),
+        ([{SECRET: 1}], "none belongs"),
+    ):
+        message = refused("mfa_import_keys", value)
+        assert told in message and SECRET not in message
 
 
 @pytest.mark.parametrize(
@@ -235,4 +280,4 @@ def test_all_of_them_are_named_at_once():
 
 def test_tokens_stay_text():
     refused("mfa_validate_first", 12345)
-    assert read_settings(OPTIONS, {"mfa_validate_first": "012345", "mfa_serial": [1, "25%"]}) == {}
+    assert read_settings(OPTIONS, {"mfa_validate_first": "012345", "mfa_serial": [1, "25%"]}) == {"store": False}

@@ -136,7 +136,7 @@ def test_differences_say_what_changed_and_no_secret():
         "secret replaced",
     ]
     assert differences(before, before) == []
-    assert differences(before, before.with_burnt([1])) == ["rewritten"]
+    assert differences(before, before.with_burnt([1])) == ["used tokens added"]
 
 
 def test_problems_name_lines_not_contents():

@@ -57,6 +57,8 @@ def test_the_counterexample_names_place_module_result_and_effect():
             "file": "/nonexistent/sshd",
             "line": 1,
             "module": "pam_unix.so",
+            "prompt": "Password: ",
+            "answer": "password",
             "returned": "success",
             "effect": "counts as success and ends the stack; the stack ends with success",
         }

@@ -48,8 +48,11 @@ def host(tmp_path):
     return SshdHost(tmp_path)
 
 
-def audit(host, accounts=(ALICE, BOB, ROOT), running=(), **wish):
-    lines = {"sshd": "auth required pam_google_authenticator.so\n", "other": "auth required pam_deny.so\n"}
+SERVICE = "auth required pam_google_authenticator.so\naccount required pam_unix.so\n"
+
+
+def audit(host, accounts=(ALICE, BOB, ROOT), running=(), service=SERVICE, **wish):
+    lines = {"sshd": service, "other": "auth required pam_deny.so\n"}
     pam = PamConfig(str(host.config.parent / "pam.d"), lines)
     known = Surroundings(lambda config, group: list(accounts), lambda main: list(running))
     return Audit(host.audit_wish(**wish), known, pam=pam).report()
@@ -162,6 +165,51 @@ def test_configuration_that_only_some_logins_run_into(host):
         assert ids(report) == {"sshd_config_invalid"}
     else:
         assert "sshd_config_invalid" not in ids(report)
+
+
+# Classes that PAM tells apart
+
+ONCALL = "auth sufficient pam_succeed_if.so user ingroup oncall\n" + SERVICE
+CAROL = Account("carol", 1003, frozenset({"carol", GROUP, "oncall"}))
+
+
+def test_users_whom_only_pam_tells_apart(host):
+    host.write(DEBIAN, {"00-fleetmfa.conf": POLICY})
+    report = audit(host, [ALICE, CAROL, BOB, ROOT], service=ONCALL)
+    classes = {one["examples"][0]: one for one in report["classes"]}
+    assert {name: classes[name]["verdict"] for name in ("alice", "carol")} == {"alice": "asked", "carol": "can_bypass"}
+    steps = classes["carol"]["counterexample"]
+    assert [step["method"] for step in steps] == ["connect", "publickey", "keyboard-interactive", "account"]
+    assert steps[2]["line"].endswith("/sshd:1 pam_succeed_if.so")
+    (found,) = [one for one in report["findings"] if one["id"] == "pam_token_not_asked"]
+    assert all(text.startswith(("carol: ", "any other enforced user: ")) for text in found["evidence"])
+
+
+def test_users_whom_pam_tells_apart_without_effect_are_one_class(host):
+    host.write(DEBIAN, {"00-fleetmfa.conf": POLICY})
+    report = audit(
+        host, [ALICE, CAROL], service=ONCALL.replace("sufficient", "optional") + "auth required pam_unix.so\n"
+    )
+    assert [one["examples"] for one in report["classes"]] == [["alice", "carol"]]
+
+
+def test_enforced_users_whom_pam_denies(host):
+    host.write(DEBIAN, {"00-fleetmfa.conf": POLICY})
+    report = audit(host, service="auth required pam_deny.so\naccount required pam_unix.so\n")
+    alice = next(one for one in report["classes"] if "alice" in one["examples"])
+    assert (alice["verdict"], alice["counterexample"]) == ("locked_out", [])
+    assert "pam_deny.so returned auth_err" in alice["reason"]
+    assert "pam_locked_out" in ids(report)
+
+
+def test_a_bypass_always_has_a_finding(host, tmp_path):
+    """A line with nullok and alice without a key: whoever has one is asked."""
+    host.write(DEBIAN, {"00-fleetmfa.conf": POLICY})
+    line = f"auth required pam_google_authenticator.so nullok secret={tmp_path}/keys/${{USER}}\n"
+    service = line + "auth required pam_permit.so\naccount required pam_unix.so\n"
+    report = audit(host, [ALICE, BOB], service=service)
+    assert {one["examples"][0]: one["verdict"] for one in report["classes"]}["alice"] == "can_bypass"
+    assert "pam_token_not_asked" in ids(report)
 
 
 # A second sshd

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.lock_out import refuse_nobody_left
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
@@ -23,6 +24,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
 )
 
 pytestmark = needs_sshd
+SERVICE = "auth required pam_google_authenticator.so\naccount required pam_unix.so\n"
 SECRET = "MFSWG2LPNZXW4ZLOORXGK3LPNZSXA4DB"
 
 
@@ -43,10 +45,13 @@ def state_dir(host):
 
 @pytest.fixture
 def check(host):
-    def check(*accounts):
+    def check(*accounts, pam=SERVICE):
         changes = [FileChange(str(host.path), POLICY.encode())]
         sshd, state_dir = Sshd(str(host.sshd)), StateDir(str(host.state_dir))
-        refuse_nobody_left(changes, sshd, str(host.config), state_dir, GROUP, lambda config, group: list(accounts))
+        config = PamConfig(str(host.config.parent), {"sshd": pam, "other": "auth required pam_deny.so\n"})
+        refuse_nobody_left(
+            changes, sshd, str(host.config), state_dir, GROUP, config, lambda config, group: list(accounts)
+        )
 
     return check
 
@@ -71,6 +76,11 @@ def test_others_are_denied_by_name(host, check):
     host.config.write_text(f"AllowGroups {GROUP}\n" + host.config.read_text())
     with pytest.raises(FleetMfaError, match="nobody could log in"):
         check(ALICE, BOB)
+
+
+def test_pam_denies_whom_sshd_would_let_in(check):
+    with pytest.raises(FleetMfaError, match="nobody could log in"):
+        check(ALICE, BOB, pam="auth required pam_permit.so\naccount required pam_deny.so\n")
 
 
 def test_a_member_with_a_key(state_dir, check):

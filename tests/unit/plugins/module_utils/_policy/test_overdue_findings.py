@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 
@@ -187,9 +188,12 @@ def test_candidates(tmp_path, keys):
     assert names(enrollment, tmp_path) == {"daemon", "games"}
 
 
-def test_members_of_exempt_groups_are_none(tmp_path):
-    import grp
+def test_members_of_a_listed_group(tmp_path):
+    group = grp.getgrgid(pwd.getpwnam("daemon").pw_gid).gr_name
+    assert names(Enrollment("deny", [f"%{group}", "%no-such-group"]), tmp_path) == {"daemon"}
 
+
+def test_members_of_exempt_groups_are_none(tmp_path):
     group = grp.getgrgid(pwd.getpwnam("daemon").pw_gid).gr_name
     assert names(Enrollment("deny", ["daemon"], (), [group]), tmp_path) == set()
 

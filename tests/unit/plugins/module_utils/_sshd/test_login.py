@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd import login as sshd_judgement
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd import verdict as sshd_verdict
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, findings_of_enforced
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login_findings import findings_of_enforced
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Connection
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import AssumedPam, verdict
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import ALICE, ROOT
 
 SOUND = {
@@ -28,7 +30,7 @@ BOTH = "publickey,keyboard-interactive:pam keyboard-interactive:pam"
 
 @pytest.fixture(autouse=True)
 def services(tmp_path, monkeypatch):
-    monkeypatch.setattr(sshd_judgement, "_PAM_FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr(sshd_verdict, "_PAM_FOLDERS", (str(tmp_path),))
     (tmp_path / "sshd").touch()
     (tmp_path / "sshd-mfa").touch()
 
@@ -41,35 +43,37 @@ def login(account=ALICE, **settings):
 def ids(tmp_path, one):
     config = tmp_path / "sshd_config"
     config.touch()
-    return {finding.id for finding in findings_of_enforced(SshdConfig(str(config)), one)}
+    return {finding.id for finding in findings_of_enforced(SshdConfig(str(config)), one, AssumedPam())}
 
 
 @pytest.mark.parametrize(
-    ("settings", "enforced", "other"),
+    ("settings", "said", "converses_later"),
     [
-        ({}, "asked", "asked"),
-        ({"authenticationmethods": BOTH}, "asked", "not_asked"),
-        ({"authenticationmethods": "keyboard-interactive:pam"}, "asked", "not_asked"),
-        ({"authenticationmethods": "any"}, "can_bypass", "not_asked"),
-        ({"authenticationmethods": "publickey"}, "can_bypass", "not_asked"),
-        ({"authenticationmethods": "publickey,password"}, "can_bypass", "not_asked"),
-        ({"kbdinteractiveauthentication": "no"}, "locked_out", "locked_out"),
-        ({"challengeresponseauthentication": "no"}, "locked_out", "locked_out"),
-        ({"challengeresponseauthentication": "yes"}, "asked", "asked"),
-        ({"usepam": "no"}, "locked_out", "locked_out"),
-        ({"pubkeyauthentication": "no"}, "locked_out", "locked_out"),
-        ({"pubkeyauthentication": "no", "authenticationmethods": BOTH}, "asked", "not_asked"),
-        ({"authenticationmethods": "publickey,keyboard-interactive:bsdauth"}, "locked_out", "locked_out"),
-        ({"denyusers": "alice"}, "locked_out", "locked_out"),
-        ({"gssapiauthentication": "yes", "authenticationmethods": "any"}, "can_bypass", "not_asked"),
+        ({}, "asked", True),
+        ({"authenticationmethods": BOTH}, "asked", False),
+        ({"authenticationmethods": "keyboard-interactive:pam"}, "asked", False),
+        ({"authenticationmethods": "any"}, "can_bypass", False),
+        ({"authenticationmethods": "publickey"}, "can_bypass", False),
+        ({"authenticationmethods": "publickey,password"}, "can_bypass", False),
+        ({"kbdinteractiveauthentication": "no"}, "locked_out", False),
+        ({"challengeresponseauthentication": "no"}, "locked_out", False),
+        ({"challengeresponseauthentication": "yes"}, "asked", True),
+        ({"usepam": "no"}, "locked_out", False),
+        ({"pubkeyauthentication": "no"}, "locked_out", False),
+        ({"pubkeyauthentication": "no", "authenticationmethods": BOTH}, "asked", False),
+        ({"authenticationmethods": "publickey,keyboard-interactive:bsdauth"}, "locked_out", False),
+        ({"denyusers": "alice"}, "locked_out", False),
+        ({"gssapiauthentication": "yes", "authenticationmethods": "any"}, "can_bypass", False),
     ],
 )
-def test_verdict(settings, enforced, other):
-    assert (login(**settings).verdict(True), login(**settings).verdict(False)) == (enforced, other)
+def test_verdict_without_knowing_pam(settings, said, converses_later):
+    one = login(**settings)
+    assert verdict(one, True, AssumedPam()).said == said
+    assert one.always_converses_later is converses_later
 
 
 @pytest.mark.parametrize(
-    ("permitted", "methods", "verdict"),
+    ("permitted", "methods", "said"),
     [
         ("yes", "publickey,keyboard-interactive:pam", "asked"),
         ("without-password", "publickey,keyboard-interactive:pam", "locked_out"),
@@ -79,10 +83,25 @@ def test_verdict(settings, enforced, other):
         ("without-password", "any", "can_bypass"),
     ],
 )
-def test_root(tmp_path, permitted, methods, verdict):
+def test_root(tmp_path, permitted, methods, said):
     one = login(ROOT, permitrootlogin=permitted, authenticationmethods=methods)
-    assert one.verdict(True) == verdict
-    assert ("sshd_root_cannot_pass" in ids(tmp_path, one)) is (verdict == "locked_out")
+    assert verdict(one, True, AssumedPam()).said == said
+    assert ("sshd_root_cannot_pass" in ids(tmp_path, one)) is (said == "locked_out")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"denyusers": "alice"}, "AllowUsers, DenyUsers, AllowGroups or DenyGroups denies this account"),
+        ({"usepam": "no"}, "not offered: keyboard-interactive:pam (usepam no)"),
+        (
+            {"authenticationmethods": "password,gssapi-with-mic"},
+            "not offered: gssapi-with-mic (gssapiauthentication no)",
+        ),
+    ],
+)
+def test_why_nobody_gets_in(settings, reason):
+    assert verdict(login(**settings), True, AssumedPam()).reason == reason
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import CATALOGUE
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Surroundings
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
@@ -32,7 +33,9 @@ def test_published_mistake_is_found(tmp_path, mistake):
     host.write(mistake["sshd_config"], mistake.get("dropins"))
     enforced = ROOT.joined(GROUP) if mistake.get("user") == "root" else ALICE
     enforced = enforced._replace(groups=enforced.groups | set(mistake.get("groups", [])))
-    report = Audit(host.audit_wish(), Surroundings(lambda config, group: [enforced, BOB], lambda main: [])).report()
+    known = Surroundings(lambda config, group: [enforced, BOB], lambda main: [])
+    pam = PamConfig(str(tmp_path / "pam.d"), {"sshd": mistake["pam"]}) if "pam" in mistake else None
+    report = Audit(host.audit_wish(), known, pam=pam).report()
 
     found = {finding["id"]: finding for finding in report["findings"]}
     assert mistake["finding"] in found
@@ -49,7 +52,7 @@ def test_docs_describe_every_mistake():
         assert mistake["source"] in section
         assert f"`{mistake['finding']}`" in section
         assert mistake["evidence"] in section
-        for lines in (mistake["sshd_config"], *mistake.get("dropins", {}).values()):
+        for lines in (mistake["sshd_config"], mistake.get("pam", ""), *mistake.get("dropins", {}).values()):
             assert lines in section
     assert text.count("\n## ") == len(MISTAKES)
 

@@ -28,22 +28,22 @@ def test_one_of_many_processes_gets_the_step(tmp_path):
     with fork.Pool(8) as pool:
         taken = pool.map(_take, [tmp_path / "steps"] * 40)
     assert [step for step in taken if step is not None] == [int(time.time()) // PERIOD]
-    assert 0 < folder.of(LOGIN).free_in(PERIOD) <= PERIOD
-    assert folder.of("alice@web2:22").take(PERIOD) is not None, "another host has tokens of its own"
+    assert 0 < folder.of_host(LOGIN).free_in(PERIOD) <= PERIOD
+    assert folder.of_host("alice@web2:22").take(PERIOD) is not None, "another host has tokens of its own"
 
 
 def _take(path):
-    return StepsFolder(path).of(LOGIN).take(PERIOD)
+    return StepsFolder(path).of_host(LOGIN).take(PERIOD)
 
 
 def test_clock_set_back_costs_one_step_at_most(tmp_path):
-    steps = StepsFolder(tmp_path / "steps").of(LOGIN)
+    steps = StepsFolder(tmp_path / "steps").of_host(LOGIN)
     steps.take(100 * PERIOD)
     assert steps.free_in(PERIOD) <= PERIOD
 
 
 def test_one_turn_at_a_time(tmp_path):
-    steps = StepsFolder(tmp_path / "steps").of(LOGIN)
+    steps = StepsFolder(tmp_path / "steps").of_host(LOGIN)
     first, second = steps.turn(), steps.turn()
     assert first.take(wait=False) and not second.take(wait=False)
     first.release()
@@ -52,7 +52,7 @@ def test_one_turn_at_a_time(tmp_path):
 
 
 def test_folder_is_private_and_names_nobody(tmp_path):
-    StepsFolder(tmp_path / "steps").of(LOGIN).take(PERIOD)
+    StepsFolder(tmp_path / "steps").of_host(LOGIN).take(PERIOD)
     files = list((tmp_path / "steps").iterdir())
     assert files and not [path for path in files if path.stat().st_mode & 0o077]
     assert not [path for path in files if "alice" in path.name or b"alice" in path.read_bytes()]

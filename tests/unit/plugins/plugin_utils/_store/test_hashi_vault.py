@@ -10,10 +10,12 @@ import threading
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.batch import Batch
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_options import VaultLogin
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_vault import HashiVault
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import HistoryEvent, Person, Proven
 from ansible_collections.fleetmfa.ssh.tests.support import vault_server
+from ansible_collections.fleetmfa.ssh.tests.support.collected_hosts import collected, host_key
 from ansible_collections.fleetmfa.ssh.tests.support.people import CODES, START, key, person, secret
 
 ALICE = person(key(codes=frozenset(CODES), validated=Proven(START, "web1"), burnt={7: frozenset(["web1"])}))
@@ -66,6 +68,15 @@ def test_what_was_written_is_read(open_server):
     assert sorted(open_server().merge_in(EVERYBODY)) == ["alice", "bob"]
     assert open_server().read() == EVERYBODY and open_server().read(["bob", "carol"]) == {"bob": BOB}
     assert open_server().merge_in(EVERYBODY) == []
+
+
+def test_hosts_of_a_sync(open_server):
+    """A new store, made by the first run."""
+    hosts = [collected("web1", host_key()), collected("web2")]
+    told = Batch(open_server(), hosts).merge(check_mode=False).handouts["web2"]
+    assert [one["validated"]["secret"] for one in told["people"]] == [secret("phone")]
+    assert told["store"] == open_server().head.id
+    assert Batch(open_server(), hosts).merge(check_mode=False).changes == {}
 
 
 def test_the_id_stays(open_server):

@@ -5,12 +5,21 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.lifecycle import (
+    By,
+    Rotation,
+    revoked,
+    with_help_desk_code,
+    with_new_key,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.merge import merge
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import DriftSeen, HistoryEvent, Person, Proven
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.records import from_record, to_record
 from ansible_collections.fleetmfa.ssh.tests.support.people import CODES, PEOPLE, START, key, person, spent
 
 # No limits of time: how long an example takes is the machine's business.
@@ -61,6 +70,43 @@ def test_nothing_is_taken_back(one, other):
         assert after.without_spent(after.codes, before.spent) == after.codes
         assert after.validated is not None or before.validated is None
         assert all(after.burnt[step] >= hosts for step, hosts in before.burnt.items())
+
+
+@on_any_machine
+@given(PEOPLE, st.lists(PEOPLE, max_size=3), st.integers(0, 1))
+def test_what_hosts_knew_before_a_decision_does_not_undo_it(known, others, until):
+    """Hosts that were away for a month, in any order: every key of theirs is of a generation that is dead.
+
+    Of other controllers' stores only records without decisions of their own, of a generation that a host may be of.
+    """
+    by = By(START + 9, "operator", "lost")
+    new = key("brand new")
+    last = known.newest_generation
+    before = [
+        replace(one, revoked_through=0, keys={name: k for name, k in one.keys.items() if k.generation <= last + 1})
+        for one in others
+    ]
+    left = functools.reduce(merge, before, revoked(known, by))
+    assert left.current.validated is None and left.current.denied
+    given_new = functools.reduce(merge, before, with_new_key(known, new, until, True, by))
+    assert given_new.current.validated is None and given_new.given_in_place.id == new.id
+    assert with_new_key(given_new, key("another"), until, False, by) == given_new, "twice is once"
+    proven = replace(given_new.given_in_place, validated=Proven(START + 10, "web1"))
+    for record in (merge(given_new, person(proven)), functools.reduce(merge, before, merge(given_new, person(proven)))):
+        assert record.current.validated.id == new.id
+
+
+@on_any_machine
+@given(PEOPLE)
+def test_decisions_only_add(known):
+    by = By(START + 9, "operator", "lost")
+    for after in (
+        revoked(known, by),
+        with_new_key(known, key("brand new"), 0, False, by),
+        with_help_desk_code(known, "99999999", START + 99, by),
+        Rotation(1, START + 10**7, "operator").applied(known),
+    ):
+        assert merge(known, after) == after and from_record(to_record(after)) == after
 
 
 def _current(*records):

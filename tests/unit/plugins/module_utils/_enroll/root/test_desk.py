@@ -13,6 +13,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root import d
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import settle_all
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, step_at, token_at
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
 from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import CODES, SECRET, policy, provision
@@ -85,10 +86,15 @@ def test_a_user_without_a_key_gets_one_if_one_is_meant_for_the_user(desk, host):
     assert len(host.pending("bob").recovery_codes) == 5
 
 
+def test_a_member_of_a_group_in_the_policy_gets_one(desk):
+    assert len(ask(desk("bob", users=["%bob"]), "key")["secret"]) == 32
+
+
 @pytest.mark.parametrize(
     ("user", "changed"),
     [
         ("nobody", {}),
+        ("bob", {"users": ["%alice", "%no-such-group"]}),
         ("bob", {"exempt_users": ["bob"]}),
         ("bob", {"exempt_groups": ["bob"]}),
         ("bob", {"users": ["alice"]}),
@@ -117,6 +123,26 @@ def test_an_exempt_user_may_validate_and_is_not_enforced(desk):
     result = ask(desk(**exempt), "validate", first=token(-1), second=token())
     assert result["exempt"] and not result["enforced"]
     assert EnforcedGroup().members == set()
+
+
+def test_the_loser_of_two_keys_is_told_once(desk, host, log):
+    ask(desk(), "validate", first=token(-1), second=token())
+    assert ask(desk(), "status")["displaced"] is None
+    host.converge_validated("alice", lambda key: key and key.with_meta(displaced="web1"))
+    assert [ask(desk(), "status")["displaced"] for _time in range(2)] == ["web1", "web1"]
+    assert ask(desk(), "seen") == {} and ask(desk(), "status")["displaced"] is None
+    assert "told that another key" in log[-1]
+    assert ask(desk(user="bob"), "seen") == {} and host.validated("bob") is None
+
+
+def test_a_help_desk_code_that_has_ended_shows_no_new_key(desk, host, tmp_path):
+    ask(desk(), "validate", first=token(-1), second=token())
+    key = host.validated("alice")
+    (name,) = key.code_ids(CODES[:1])
+    host.converge_validated("alice", lambda key: key and key.with_expiring({name: int(NOW) + 60}))
+    provision(tmp_path, "alice")
+    assert ask(desk(now=NOW + 61), "new_key", token=CODES[0])["refused"] == "wrong"
+    assert "secret" in ask(desk(now=NOW + 61), "new_key", token=CODES[1])
 
 
 def test_a_group_that_cannot_be_joined_does_not_cost_the_recovery_codes(desk, log):
@@ -199,6 +225,14 @@ class TestOverdue:
         assert self.settle(tmp_path) == {"bob"}
         assert "user bob: enrollment is overdue; from now on: deny" in log
         assert self.settle(tmp_path) == {"bob"} and len(log) == 1
+
+    def test_the_date_of_a_key_of_its_own_counts(self, tmp_path, late):
+        """As of a key that an operator has given in place of a lost one; before that date bob is not overdue."""
+        for days, overdue in ((1, set()), (0, {"bob"})):
+            date = datetime.date.fromtimestamp(NOW) + datetime.timedelta(days=days)
+            state = StateDir(str(tmp_path / "state"))
+            state.save_pending("bob", state.pending("bob").with_meta(deadline=date.isoformat()))
+            assert self.settle(tmp_path, user_extensions={"bob": 60}) == overdue
 
     def test_a_longer_period_takes_out_again(self, tmp_path, late):
         assert self.settle(tmp_path) == {"bob"}

@@ -285,6 +285,20 @@ def test_the_offer_takes_no_for_an_answer(window):
         assert "You can enroll later" in one.text
 
 
+def test_the_loser_of_two_keys_is_told_at_the_next_login_and_never_again(window, tmp_path):
+    state = provision(tmp_path, "alice")
+    told = pending_key("alice").with_meta(displaced="web1")
+    with state.lock():
+        state.converge_validated("alice", lambda current: current or told)
+        state.remove_pending("alice")
+    one = window("login")
+    assert one.wait_for_end() == 0
+    text = " ".join(one.text.split())
+    assert "does not count any more" in text and "on web1" in text and SECRET[:4] not in text
+    again = window("login")
+    assert again.wait_for_end() == 0 and again.text == ""
+
+
 def test_the_offer_leads_to_the_dialogue(window):
     one = window("login")
     one.wait_for("Enroll now")
