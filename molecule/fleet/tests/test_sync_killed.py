@@ -9,9 +9,10 @@ import random
 import time
 from collections import defaultdict
 
+import pytest
 from conftest import NAMES, STEP, fresh_token
 
-ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "0"))
 USERS = [f"cut{number:02d}" for number in range(1, 17)][:ROUNDS]
 # Every line is a place (keys, pending or enforced), a user there, and the user's secret if the place has one.
 WHERE = """
@@ -44,6 +45,7 @@ def unexplained(fleet, phones) -> list[tuple]:
     return found
 
 
+@pytest.mark.skipif(ROUNDS == 0, reason="takes long: POWER_CUT_ROUNDS, set by make check-release")
 def test_power_cuts(fleet, gets_in, not_asked):
     seed = int(os.environ.get("POWER_CUT_SEED", random.SystemRandom().getrandbits(32)))
     print(f"POWER_CUT_SEED={seed}")  # shown if the test fails
@@ -61,13 +63,14 @@ def test_power_cuts(fleet, gets_in, not_asked):
         assert unexplained(fleet, phones) == []
     assert killed >= ROUNDS / 2, "most of the runs were over before they were killed"
     burnt = int(time.time() // STEP) + 1
-    run = fleet.sync()
+    run = fleet.sync("all", "--diff")
     assert run.succeeded, run.output
     everybody = {user: phone.secret for user, phone in phones.items()}
     for name in NAMES:
         now = places(fleet, name)
         assert (now["keys"], set(now["enforced"]), now["pending"]) == (everybody, set(USERS), {}), name
-    assert fleet.sync().changed == set()
+    again = fleet.sync("all", "--diff")
+    assert again.changed == set(), run.output + again.output
     for user in USERS:
         _step, token = fresh_token(phones[user], burnt)
         assert gets_in(chance.choice(NAMES), user, token), user
