@@ -11,10 +11,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import stat
 import time
-from pathlib import Path
 from typing import Callable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -30,6 +28,15 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims im
     lent_name,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.private_folder import (
+    check_ancestors,
+    check_folder,
+    is_private_folder,
+    locked,
+    make_private_folder,
+    unlink,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.temporaries import clear_left_behind, is_of_pam_module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import shown
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_uid
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import (
@@ -40,7 +47,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
     sync_folder,
     write_file,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.lock import lock_within
 
 DEFAULT_PATH = "/var/lib/fleetmfa"
 KEY_FOLDERS = ("keys", "pending")
@@ -51,10 +57,6 @@ PUT_AWAY = "put-away"
 # An empty file whose time stamp is that of the last sync.
 SYNCED = "synced"
 
-# A temporary file of ours, and one of the PAM module: NAME~XXXXXX.
-_OUR_TEMPORARY = re.compile(r"\..+\.fleetmfa")
-_PAM_TEMPORARY = re.compile(r".+~.{6}", re.DOTALL)
-_LEFT_BEHIND_AFTER = 60  # seconds; the PAM module's temporary file exists for milliseconds
 _LOGIN_WRITES_WITHIN = 2  # seconds to wait until such a file is gone
 _CHANGES_WITHIN = 10  # seconds; a user may log in as often as sshd permits
 
@@ -95,19 +97,19 @@ class StateDir:
         was_prepared = self.is_prepared
         for folder in FOLDERS:
             path = self._folder(folder)
-            _make_private_folder(path)
-            _clear_left_behind(path)
+            make_private_folder(path)
+            clear_left_behind(path)
         return not was_prepared
 
     def check(self) -> None:
         """Refuse folders that others could have written to, and symbolic links in their place."""
-        _check_ancestors(os.path.dirname(self.path))
+        check_ancestors(os.path.dirname(self.path))
         for path in (self.path, *map(self._folder, FOLDERS)):
-            _check_folder(path)
+            check_folder(path)
 
     @property
     def is_prepared(self) -> bool:
-        return all(_is_private_folder(path) for path in (self.path, *map(self._folder, FOLDERS)))
+        return all(is_private_folder(path) for path in (self.path, *map(self._folder, FOLDERS)))
 
     def _folder(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -123,8 +125,8 @@ class StateDir:
                 self._lock_depth -= 1
             return
         self.check()
-        _make_private_folder(self.path)
-        descriptor = _locked(os.path.join(self.path, "lock"), wait)
+        make_private_folder(self.path)
+        descriptor = locked(os.path.join(self.path, "lock"), wait)
         self._lock_depth = 1
         try:
             yield
@@ -244,12 +246,12 @@ class StateDir:
     def forget_logins(self, user: str) -> None:
         """Also removes what a login under another spelling may have left behind."""
         self._forget_lent(user)
-        _unlink(self._file("guard", user))
+        unlink(self._file("guard", user))
 
     def _forget_lent(self, user: str) -> None:
         lent = self.lent_name(user)
         if lent:
-            _unlink(self._file("keys", lent))
+            unlink(self._file("keys", lent))
 
     def forget_attempts(self, user: str) -> None:
         """None counts for a limit any more. The caller holds the lock."""
@@ -269,7 +271,7 @@ class StateDir:
 
     def put_away(self, folder: str, name: str) -> None:
         """Take a key out of use without deleting it."""
-        _make_private_folder(self._folder(PUT_AWAY))
+        make_private_folder(self._folder(PUT_AWAY))
         path = os.path.join(self._folder(PUT_AWAY), f"{name}.{folder}.{time.time_ns()}")
         os.rename(self._file(folder, name), path)
         if folder == "keys":
@@ -283,7 +285,7 @@ class StateDir:
         self._write("pending", user, key)
 
     def remove_pending(self, user: str) -> None:
-        _unlink(self._file("pending", user))
+        unlink(self._file("pending", user))
 
     def promote(self, user: str, key: KeyFile) -> None:
         """Make `key` the user's validated key and remove the pending one in the same step (one rename)."""
@@ -311,7 +313,7 @@ class StateDir:
                 return
             with contextlib.suppress(ChangedMeanwhileError):
                 if wanted is None:
-                    _unlink(path)
+                    unlink(path)
                 else:
                     self._write("keys", user, wanted, functools.partial(self._is_untouched, user, version))
                 self._forget_logins_with(user, current, wanted)
@@ -338,7 +340,7 @@ class StateDir:
     def _login_is_writing(self, user: str) -> bool:
         writers = tuple(f"{name}~" for name in (user, self.lent_name(user)) if name)
         names = os.listdir(self._folder("keys"))
-        return any(name.startswith(writers) and _PAM_TEMPORARY.fullmatch(name) for name in names)
+        return any(name.startswith(writers) and is_of_pam_module(name) for name in names)
 
     def _is_untouched(self, user: str, version: Version | None) -> bool:
         """Whether the key is still the version that was seen, and no login is about to replace it."""
@@ -391,85 +393,3 @@ def _is_key_file(name: str) -> bool:
     except FleetMfaError:
         return False
     return True
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise FleetMfaError(f"cannot remove {path}: {error.strerror}") from error
-
-
-def _is_private_folder(path: str) -> bool:
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return False
-    return stat.S_ISDIR(mode) and stat.S_IMODE(mode) == 0o700
-
-
-def _make_private_folder(path: str) -> None:
-    try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
-        if not _is_private_folder(path):
-            os.chmod(path, 0o700)
-    except OSError as error:
-        raise FleetMfaError(f"cannot make {path}: {error.strerror}") from error
-
-
-def _check_folder(path: str) -> None:
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISDIR(status.st_mode):
-        raise FleetMfaError(f"{path} is a symbolic link or a file, not a folder; remove it and run again")
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise FleetMfaError(
-            f"users other than root can write to {path}, so keys in it cannot be trusted; check who put what there, "
-            f"then chown root:root and chmod 0700 {path}"
-        )
-
-
-def _check_ancestors(path: str) -> None:
-    """No parent folder may let others rename ours (the sticky bit prevents that)."""
-    for folder in (Path(os.path.realpath(path)), *Path(os.path.realpath(path)).parents):
-        try:
-            status = os.stat(folder)
-        except FileNotFoundError:
-            continue
-        writable_by_others = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
-        if status.st_uid not in (0, os.geteuid()) or writable_by_others:
-            raise FleetMfaError(
-                f"state_dir: users other than root can replace the content of {folder}; choose another folder"
-            )
-
-
-def _clear_left_behind(folder: str) -> None:
-    """Temporary files contain secrets: ours are from a killed run (we hold the lock), the PAM module's only if old."""
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        if _OUR_TEMPORARY.fullmatch(name) or (_PAM_TEMPORARY.fullmatch(name) and _is_old(path)):
-            _unlink(path)
-
-
-def _is_old(path: str) -> bool:
-    try:
-        return os.lstat(path).st_mtime < time.time() - _LEFT_BEHIND_AFTER
-    except FileNotFoundError:
-        return False
-
-
-def _locked(path: str, wait: float) -> int:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise FleetMfaError(f"cannot open {path}: {error.strerror}") from error
-    if lock_within(descriptor, wait):
-        return descriptor
-    os.close(descriptor)
-    raise FleetMfaError(
-        f"{path} has been locked by another run for more than {wait:.0f} s; check which process holds the lock"
-    )
