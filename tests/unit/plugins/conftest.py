@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import jinja2
@@ -17,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE, P
 
 _CLONE_NEWNS = 0x00020000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
+_THREAD_ENDS_WITHIN = 60  # seconds
 _ACCOUNT_FILES = (
     "passwd",
     "group",
@@ -113,6 +115,7 @@ def accounts(tmp_path):
             shutil.copy2(source, copy / name)
     (copy / "machine-id").write_text("0123456789abcdef" * 2 + "\n")
     before = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    threads = set(threading.enumerate())
     try:
         _libc("unshare", _CLONE_NEWNS)
     except OSError as error:
@@ -125,7 +128,13 @@ def accounts(tmp_path):
         own.add("alice", "bob", "carol")
         yield own
     finally:
-        _libc("setns", before, _CLONE_NEWNS)
+        # setns(2) refuses while a thread that the test started, and which shares our root, has not ended.
+        for thread in set(threading.enumerate()) - threads:
+            thread.join(_THREAD_ENDS_WITHIN)
+        try:
+            _libc("setns", before, _CLONE_NEWNS)
+        except OSError as error:
+            pytest.exit(f"every later test would see this test's /etc: {error}")
         os.close(before)
 
 
