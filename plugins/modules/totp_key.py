@@ -411,14 +411,15 @@ def manage(module: ConnectedModule) -> dict[str, Any]:
     refuse(joining, plans, module.params["factors"])
     named = {entry.user for entry in entries}
     gone = [one for one in leavers(host.state_dir) if one.name not in named]
-    changed = bool(gone) or any(one.changed for one in plans) or any(one.changed for one in seconds)
-    changed = changed or not host.group.exists or not host.state_dir.is_prepared
+    prepares = bool(gone) or not host.group.exists or not host.state_dir.is_prepared
+    changed = joining.has_to_wait or prepares or any(one.changed for one in [*plans, *seconds])
     if changed and not module.check_mode:
         with joining.turn(), host.state_dir.lock():
             plans = plan(entries, host, refuse_others)  # once more, now that nobody else changes keys
             seconds = plan_seconds(of_devices, host, plans)
             refuse(joining, plans, module.params["factors"])
             apply(plans, host, joining.join, gone, steps_of(seconds))
+        changed = joining.took_back or prepares or any(one.changed for one in [*plans, *seconds])
     denied = denied_users(plans, host)
     for user, why in denied.items():
         module.warn(f"user {user}: every login is denied, because the validated key is not usable: {why}")

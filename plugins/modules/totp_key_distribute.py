@@ -192,12 +192,13 @@ def distribute(module: DistributingModule) -> dict[str, Any]:
     joining = Joining(host, module.params, module.connection, module.warn)
     denied = {entry.user for entry in entries if entry.denied}
     refuse(joining, plans, denied)
-    changed = any(one.changed for one in plans)
+    changed = joining.has_to_wait or any(one.changed for one in plans)
     if changed and not module.check_mode:
         with joining.turn(), host.state_dir.lock():
             plans = plan([*entries], host, refuse_others=False)  # once more, now that nobody else changes keys
             refuse(joining, plans, denied)
             apply(plans, host, joining.join)
+        changed = joining.took_back or any(one.changed for one in plans)
     if not module.check_mode:
         host.state_dir.record_sync()
     words = {one.user: one.differences(host.group.name) for one in plans if one.changed}

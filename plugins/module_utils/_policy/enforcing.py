@@ -54,6 +54,10 @@ class Joining:
     `turn` encloses the whole change, `join` is called inside it, and `result` is for the controller. If the controller
     does not log in (local, docker, chroot), nothing could confirm the change, so users join immediately. Users who
     leave the group need no confirmation: being asked less locks nobody out.
+
+    A module that finds nothing to change still takes its turn if `has_to_wait`, and judges again inside it: the members
+    it saw may be those of a killed run, whose timer would take them out after a call that changed nothing. `took_back`
+    then tells whether something was rolled back.
     """
 
     def __init__(
@@ -70,7 +74,12 @@ class Joining:
         self._rollout = Rollout(options["state_dir"])
         self._unknown = options["unknown_first_factor"]
         self._warn = warn
+        self.took_back = False
         self.result: JoinResult = {}
+
+    @property
+    def has_to_wait(self) -> bool:
+        return self._rollout.waits
 
     def refuse(self, users: Iterable[str]) -> None:
         """Refuse the call if `users`, who will be members after it, include somebody who could not answer the
@@ -94,12 +103,13 @@ class Joining:
     def turn(self) -> Iterator[None]:
         """Entered before the lock of the keys is taken, so that users who enroll do not wait for another controller's
         roll-out."""
-        if not self._connection.logs_in:
+        if not self._connection.logs_in and not self.has_to_wait:
             yield
             return
         with self._rollout.turn():
             earlier = self._rollout.earlier()
             self._rollout.settle()
+            self.took_back = earlier is not None and earlier["outcome"] == "waiting"
             tell(earlier, "it has now been rolled back", self._warn)
             yield
 

@@ -61,6 +61,11 @@ class Rollout:
                     return
             time.sleep(_PAUSE)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a roll-out has neither been confirmed nor rolled back: what it changed may still be taken back."""
+        return self.folder.facts(self.folder.armed) is not None
+
     def earlier(self) -> EarlierRollout | None:
         """What happened to an earlier roll-out that was not confirmed: its id, outcome, reason and times."""
         facts = self.folder.facts(self.folder.armed)
@@ -72,7 +77,7 @@ class Rollout:
 
     def settle(self) -> None:
         """Clean up after an earlier run: changes that were not confirmed are rolled back now."""
-        if self.folder.facts(self.folder.armed) is not None:
+        if self.waits:
             problems = roll_back(self.folder, "next_run")
             if problems:
                 raise PartlyDoneError(

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy import managing_connection
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
@@ -94,7 +95,8 @@ class TestConfirmed:
         monkeypatch.setattr(systemd, "is_running", lambda: False)
         host.accounts.add_group("mfa-enforced")
         connection = {"uid": uid + 1000, "logs_in": True, "controller": "ops@controller"}
-        yield lambda **options: host.totp_key(VALIDATED, _connection=connection, confirm_timeout=3600, **options)
+        given = {"_connection": connection, "confirm_timeout": 3600}
+        yield lambda **options: host.totp_key(VALIDATED, **{**given, **options})
         Rollout(str(host.path)).settle()
 
     def phase(self, host, name, joined):
@@ -122,3 +124,27 @@ class TestConfirmed:
     def test_check_mode_begins_nothing(self, host, join):
         predicted = join(check=True)
         assert predicted["changed"] and "rollout_id" not in predicted and host.members() == set()
+
+    @pytest.mark.parametrize("logs_in", [True, False])
+    def test_of_a_killed_run_they_are_not_taken_for_members(self, host, uid, join, logs_in, monkeypatch):
+        """Its timer would take them out after a run that changed nothing."""
+        killed = {"uid": uid + 1000, "logs_in": True}
+        warnings: list[str] = []
+        monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warnings.append(text))
+        earlier = join(_connection=killed)
+        assert host.members() == {"alice"}
+        predicted = join(check=True, _connection=killed)
+        assert predicted["changed"] and host.members() == {"alice"}
+        healed = join(_connection={**killed, "logs_in": logs_in})
+        assert healed["changed"] and host.members() == {"alice"} and Rollout(str(host.path)).waits == logs_in
+        assert earlier["rollout_id"] in warnings[0] and "it has now been rolled back" in warnings[0]
+        if logs_in:
+            assert healed["joining"] == ["alice"] and self.phase(host, "confirm", healed)["confirmed"]
+        assert not join(_connection=killed)["changed"] and host.members() == {"alice"}
+
+    def test_of_a_killed_run_they_are_taken_out_by_a_run_that_is_not_about_them(self, host, uid, join):
+        killed = {"uid": uid + 1000, "logs_in": True}
+        join(_connection=killed)
+        host.accounts.add("bob")
+        other = host.totp_key({"user": "bob", "secret": SECRET, "state": "pending"}, other_members="report")
+        assert other["changed"] and host.members() == set() and not Rollout(str(host.path)).waits

@@ -15,6 +15,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import m
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.sealed import new_seal, unsealed
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.handout import handout
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import STEPS_KEPT, ingest, taken_in
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person, Proven
@@ -383,3 +385,17 @@ def test_a_promoted_device_is_the_persons_key_everywhere_and_the_lost_one_dead(f
     for one in (web1, web2):
         assert one.has("alice", "tablet") and not SecondKeys(one.state_dir).has_any("alice")
     assert not any(result["changed"] for result in fleet.sync()[1])
+
+
+def test_members_of_a_killed_run_are_not_taken_for_members(fleet, monkeypatch):
+    """Its timer would take them out after a run that changed nothing."""
+    monkeypatch.setattr(systemd, "is_running", lambda: False)
+    host = fleet.hosts["web2"]
+    fleet.hosts["web1"].make_validated("alice", "a")
+    fleet.collect("web1")
+    host.run("totp_key", keys=[], other_members="report", unknown_first_factor="accept")
+    killed = fleet.distribute("web2", _connection={"uid": 4242, "logs_in": True})
+    assert killed["joining"] == ["alice"] and host.members == {"alice"}
+    healed = fleet.distribute("web2")
+    assert healed["changed"] and host.members == {"alice"} and not Rollout(host.state_dir.path).waits
+    assert not fleet.distribute("web2")["changed"]
