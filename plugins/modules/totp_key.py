@@ -412,14 +412,14 @@ def manage(module: ConnectedModule) -> dict[str, Any]:
     named = {entry.user for entry in entries}
     gone = [one for one in leavers(host.state_dir) if one.name not in named]
     prepares = bool(gone) or not host.group.exists or not host.state_dir.is_prepared
-    changed = joining.has_to_wait or prepares or any(one.changed for one in [*plans, *seconds])
+    changed = joining.has_to_wait or prepares or has_changes(plans, seconds)
     if changed and not module.check_mode:
         with joining.turn(), host.state_dir.lock():
             plans = plan(entries, host, refuse_others)  # once more, now that nobody else changes keys
             seconds = plan_seconds(of_devices, host, plans)
             refuse(joining, plans, module.params["factors"])
             apply(plans, host, joining.join, gone, steps_of(seconds))
-        changed = joining.took_back or prepares or any(one.changed for one in [*plans, *seconds])
+        changed = joining.took_back or prepares or has_changes(plans, seconds)
     denied = denied_users(plans, host)
     for user, why in denied.items():
         module.warn(f"user {user}: every login is denied, because the validated key is not usable: {why}")
@@ -442,6 +442,10 @@ def split_by_device(entries: Iterable[KeyEntry]) -> tuple[list[KeyEntry], list[K
     """Those for first devices, and those for second ones."""
     entries = list(entries)
     return [one for one in entries if not one.device], [one for one in entries if one.device]
+
+
+def has_changes(plans: list[UserPlan], seconds: list[SecondPlan]) -> bool:
+    return any(one.changed for one in plans) or any(one.changed for one in seconds)
 
 
 def steps_of(seconds: list[SecondPlan]) -> list[Step]:
