@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import pyotp
 import pytest
-import testinfra
+import testinfra.backend.base
+import testinfra.host
 import yaml
 from xdist.scheduler import LoadScopeScheduling
 
 from lab.logins import servers
+from lab.root import Root
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
@@ -52,20 +55,30 @@ def attributes(root):
     return listed
 
 
+class LabBackend(testinfra.backend.base.BaseBackend):
+    """Tells testinfra how to run a command."""
+
+    NAME = "lab"
+
+    def __init__(self, name):
+        super().__init__(name)
+        self._root = Root(INVENTORY, name)
+
+    def run(self, command, *args, **kwargs):
+        command = self.get_command(command, *args)
+        done = self._root.run("/bin/sh", "-c", command)
+        return self.result(done.returncode, self.encode(command), done.stdout, done.stderr)
+
+
+@functools.cache
+def root_of(name):
+    """testinfra's access to a host, as root and through the container engine, so that it never depends on a login."""
+    return testinfra.host.Host(LabBackend(name))
+
+
 @pytest.fixture
 def root(server):
-    """testinfra's access to the server, as root and through the container engine, so that it never depends on a
-    login."""
-    return _root(server.name)
-
-
-def _root(name):
-    values = yaml.safe_load(INVENTORY.read_text())["all"]
-    own = values["hosts"][name]
-    engine = values["vars"]["lab_engine"]
-    if engine[0] == "env":
-        os.environ.update(pair.split("=", 1) for pair in engine[1:-1])
-    return testinfra.get_host(f"{engine[-1]}://{own['lab_container']}")
+    return root_of(server.name)
 
 
 # The sockets that sshd listens on; after a reload they are new ones.

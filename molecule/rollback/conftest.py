@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-import yaml
 
 from lab.logins import Server, login, servers
+from lab.root import Root
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 ATTRIBUTES = (SCENARIO.parent / "shared" / "attributes.py").read_text()
@@ -27,23 +27,17 @@ INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "la
 @dataclass
 class RollbackHost:
     server: Server
-    engine: list[str]
-    container: str
+    root: Root
 
     def run(self, script: str) -> str:
-        """As root, through the engine, so that it does not depend on a login."""
-        command = [*self.engine, "exec", "-i", self.container, "sh", "-ec", script]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{self.server.name}: {script}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        return self.root.output(script)
 
     def restart(self) -> None:
         """Like a reset button: nothing is shut down properly."""
-        subprocess.run([*self.engine, "kill", self.container], capture_output=True, check=True)
-        subprocess.run([*self.engine, "start", self.container], capture_output=True, check=True)
-        ports = subprocess.run(
-            [*self.engine, "port", self.container, "22/tcp"], capture_output=True, text=True, check=True
-        )
+        engine, container = self.root.engine, self.root.container
+        subprocess.run([*engine, "kill", container], capture_output=True, check=True)
+        subprocess.run([*engine, "start", container], capture_output=True, check=True)
+        ports = subprocess.run([*engine, "port", container, "22/tcp"], capture_output=True, text=True, check=True)
         self.server = replace(self.server, port=int(ports.stdout.split()[0].rpartition(":")[2]))
 
     @property
@@ -77,9 +71,7 @@ class RollbackHost:
 
 class Fleet:
     def __init__(self):
-        values = yaml.safe_load(INVENTORY.read_text())["all"]
-        engine, own = values["vars"]["lab_engine"], values["hosts"]
-        self.hosts = [RollbackHost(server, engine, own[server.name]["lab_container"]) for server in servers(INVENTORY)]
+        self.hosts = [RollbackHost(server, Root(INVENTORY, server.name)) for server in servers(INVENTORY)]
 
     def each(self, do: Callable[[RollbackHost], object]) -> list:
         """The result of `do` for each host, run for all of them at the same time."""

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pyotp
 import pytest
-import yaml
 from killed_run import KilledRun
 
 from lab.logins import login, servers
+from lab.root import Root
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
@@ -43,6 +43,7 @@ class Fleet:
         self.secret = folder / "vault-secret"
         self.secret.write_text("of a test fleet\n")
         self.secret.chmod(0o600)
+        self._roots = {name: Root(INVENTORY, name) for name in NAMES}
 
     def play(self, playbook: str, target: str, *arguments: str) -> Run:
         always = ["-e", f"target={target} mfa_rate_limit_attempts=100"]
@@ -88,11 +89,8 @@ class Fleet:
         return self.play(playbook, target, *options)
 
     def root(self, name: str, command: str) -> str:
-        """The output of a command as root, through the container engine, so that it never depends on a login."""
-        values = yaml.safe_load(INVENTORY.read_text())["all"]
-        container = values["hosts"][name]["lab_container"]
-        argv = [*values["vars"]["lab_engine"], "exec", container, "sh", "-c", command]
-        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        """The output of a command as root."""
+        return self._roots[name].output(command)
 
     def validate(self, name: str, user: str) -> pyotp.TOTP:
         """Validate the pending key that this host has made, with two tokens. Returns the key."""

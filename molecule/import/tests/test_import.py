@@ -9,28 +9,26 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import time
 from pathlib import Path
 
 import pyotp
 import pytest
-import yaml
 
 from lab.logins import login, servers
+from lab.root import Root
 
 INVENTORY = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml"
 SERVERS = {server.name: server for server in servers(INVENTORY)}
 OLD, NEW = "debian12", "debian13"
 GUIDE = Path(__file__).parents[3] / "docs/import.md"
 ASKED_ONCE = ["Verification code: "]
+ROOTS = {name: Root(INVENTORY, name) for name in SERVERS}
 
 
 def root(name: str, command: str) -> str:
-    """The output of a command as root, through the container engine."""
-    values = yaml.safe_load(INVENTORY.read_text())["all"]
-    argv = [*values["vars"]["lab_engine"], "exec", values["hosts"][name]["lab_container"], "sh", "-c", command]
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    """The output of a command as root."""
+    return ROOTS[name].output(command)
 
 
 class App:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import tarfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -42,8 +41,7 @@ def host(fleet):
                 tar.add(file.locate(), f"site/{file}", filter=without_litter)
         for part in PARTS:
             tar.add(COLLECTION / part, f"ansible_collections/fleetmfa/ssh/{part}", filter=without_litter)
-    command = [*host.engine, "exec", "-i", host.container, "tar", "-C", "/opt", "-x"]
-    subprocess.run(command, input=archive.getvalue(), check=True)
+    host.root.run("tar", "-C", "/opt", "-x", stdin=archive.getvalue()).check_returncode()
     return host
 
 
@@ -53,9 +51,8 @@ def run(host):
 
     def run(playbook, **variables):
         host.run(f"cat > /tmp/variables.json <<'END'\n{json.dumps({**VARIABLES, **variables})}\nEND")
-        command = [*host.engine, "exec", host.container, "sh", "-c", PLAYBOOK + playbook]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return done.returncode == 0, done.stdout + done.stderr
+        done = host.root.run("sh", "-c", PLAYBOOK + playbook)
+        return done.returncode == 0, (done.stdout + done.stderr).decode()
 
     return run
 
