@@ -38,6 +38,12 @@ def claim_step(folder: str, user: str, step: int) -> bool:
         return True
 
 
+def claim_steps(folder: str, user: str, steps: Iterable[int]) -> None:
+    """No login can claim these steps any more."""
+    with locked(folder, user):
+        _claim_all(folder, user, [b"%d" % step for step in steps])
+
+
 def claim_second(folder: str, user: str, steps: Iterable[int]) -> None:
     """No login can claim these steps of the second device any more."""
     with locked(folder, user):

@@ -77,17 +77,17 @@ class SecondKeys(StateDir):
         return self.has("keys", user) or self.has("pending", user)
 
     def converge_validated(self, user: str, change: Callable[[KeyFile | None], KeyFile | None]) -> None:
-        """No login can claim the steps that a new key has as used: they are claimed before it is there."""
         if self.exist:
-            super().converge_validated(user, lambda current: self._claimed(user, change(current)))
+            super().converge_validated(user, change)
 
     def promote(self, user: str, key: KeyFile) -> None:
-        super().promote(user, self._claimed(user, key) or key)
+        self._claim_burnt(user, None, key)
+        super().promote(user, key)
 
-    def _claimed(self, user: str, key: KeyFile | None) -> KeyFile | None:
-        if key is not None and key.used_steps:
-            claim_second(self._folder("guard"), user, key.used_steps)
-        return key
+    def _claim_burnt(self, user: str, current: KeyFile | None, wanted: KeyFile | None) -> None:
+        """Those of a new key, too: the guard has one record for all keys of a user."""
+        if wanted is not None and wanted.used_steps:
+            claim_second(self._folder("guard"), user, wanted.used_steps)
 
     def _forget_logins_with(self, user: str, replaced: KeyFile | None, key: KeyFile | None) -> None:
         """The record is that of the first key, too."""

@@ -20,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_record
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import (
     attempts,
     claim_step,
+    claim_steps,
     forget_attempts,
     forget_first,
     has_second,
@@ -311,6 +312,7 @@ class StateDir:
             wanted = change(current)
             if wanted == current and not self.access_problem("keys", user):
                 return
+            self._claim_burnt(user, current, wanted)
             with contextlib.suppress(ChangedMeanwhileError):
                 if wanted is None:
                     unlink(path)
@@ -318,6 +320,14 @@ class StateDir:
                     self._write("keys", user, wanted, functools.partial(self._is_untouched, user, version))
                 self._forget_logins_with(user, current, wanted)
         raise FleetMfaError(f"user {user}: logins change the key file faster than it can be written; run again")
+
+    def _claim_burnt(self, user: str, current: KeyFile | None, wanted: KeyFile | None) -> None:
+        """A login whose prompt is open has read the key without the steps that become burnt; the guard still refuses
+        them."""
+        if current is not None and wanted is not None and wanted.same_key(current):
+            burnt = set(wanted.used_steps) - set(current.used_steps)
+            if burnt:
+                claim_steps(self._folder("guard"), user, burnt)
 
     def _forget_logins_with(self, user: str, replaced: KeyFile | None, key: KeyFile | None) -> None:
         """The guard's record of attempts and claims belongs to one key; open prompts for the old key are then

@@ -387,6 +387,17 @@ def test_a_promoted_device_is_the_persons_key_everywhere_and_the_lost_one_dead(f
     assert not any(result["changed"] for result in fleet.sync()[1])
 
 
+def test_a_prompt_that_is_open_does_not_take_a_step_burnt_meanwhile(fleet):
+    """Its login has read the key as it was; the guard refuses the token, since the step is claimed."""
+    step = int(time.time()) // 30
+    fleet.hosts["web1"].make_validated("alice", "a")
+    fleet.sync()
+    fleet.hosts["web1"].change("alice", lambda one: one and _used(one, step))
+    fleet.sync()
+    assert not fleet.hosts["web2"].state_dir.claim_step("alice", step)
+    assert fleet.hosts["web2"].state_dir.claim_step("alice", step + 1)
+
+
 def test_members_of_a_killed_run_are_not_taken_for_members(fleet, monkeypatch):
     """Its timer would take them out after a run that changed nothing."""
     monkeypatch.setattr(systemd, "is_running", lambda: False)
