@@ -18,7 +18,7 @@ DROPS = (
 )
 REFUSED_BEFORE_TOKEN = (
     "refused the login before it asked for a token: more logins than its rate limit allows (mfa_rate_limit_attempts; wait "
-    "for mfa_rate_limit_seconds), or the account is locked"
+    "for mfa_rate_limit_seconds), or the account is locked, or the host has no usable key for it (playbook status tells)"
 )
 
 
