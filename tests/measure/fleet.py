@@ -40,6 +40,7 @@ ACCOUNTS = """
 mkdir -p /srv/shared/.ssh
 cp /home/olivia/.ssh/authorized_keys /srv/shared/.ssh/
 chown -R root:root /srv/shared
+chmod -R go=rX /srv/shared
 grep -q ^more1: /etc/passwd || awk -v more=%d 'BEGIN { for (number = 1; number <= more; number++) {
     printf "more%%d:x:%%d:%%d::/srv/shared:/bin/bash\\n", number, 20000 + number, 20000 + number >> "/etc/passwd"
     printf "more%%d:x:%%d:\\n", number, 20000 + number >> "/etc/group"
