@@ -74,9 +74,9 @@ def test_openssh_and_what_uses_it(master, tmp_path):
         (
             [
                 "lftp",
-                "-e",
+                *("-u", "openssh,", "-e"),
                 f"set sftp:connect-program '{ssh} -a -x'; put {tmp_path / 'sent'} -o by-lftp; bye",
-                f"sftp://{there}",
+                "sftp://web1.example.com",
             ],
             "",
         ),

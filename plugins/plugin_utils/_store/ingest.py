@@ -47,7 +47,7 @@ def ingest(keys: list[dict[str, Any]], names: Mapping[str, str], host: str, know
         user = names[one["user"]]
         before = known.get(user) or Person(user)
         try:
-            new = _key(one, host)
+            new = _proven_first(_key(one, host), before)
         except FleetMfaError as error:
             findings.append(Finding("key_not_collected", (f"{user} on {host}: {error}",)))
             continue
@@ -79,6 +79,14 @@ def _key(one: dict[str, Any], host: str) -> PersonKey:
     )
     [key] = from_record(to_record(Person(one["user"], {told.id: told}))).keys.values()
     return key
+
+
+def _proven_first(new: PersonKey, before: Person) -> PersonKey:
+    """A host that was given the key tells the time of the validation on another host as its own; what is known counts."""
+    known = before.keys.get(new.id)
+    if known is None or known.validated is None or new.validated is None or new.validated.when < known.validated.when:
+        return new
+    return replace(new, validated=known.validated)
 
 
 def _refusal(before: Person, new: PersonKey) -> str | None:

@@ -398,6 +398,16 @@ def test_a_prompt_that_is_open_does_not_take_a_step_burnt_meanwhile(fleet):
     assert fleet.hosts["web2"].state_dir.claim_step("alice", step + 1)
 
 
+def test_the_host_on_which_a_key_was_validated_stays_on_record(fleet, web1, web2):
+    """web1, whose name comes first, is given the key, and does not become the one that it was validated on."""
+    web2.make_validated("alice", "a")
+    fleet.sync()
+    before = fleet.store.read()
+    fleet.sync()
+    assert fleet.store.read() == before
+    assert [key.validated.host for key in before["alice"].keys.values()] == ["web2"]
+
+
 def test_members_of_a_killed_run_are_not_taken_for_members(fleet, monkeypatch):
     """Its timer would take them out after a run that changed nothing."""
     monkeypatch.setattr(systemd, "is_running", lambda: False)
