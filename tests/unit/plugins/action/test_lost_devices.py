@@ -62,10 +62,14 @@ def alice_of(hosts):
 
 
 @pytest.fixture
-def fleet(hosts):
-    hosts.validated("web1", "alice", "one")
-    hosts.sync()
-    return hosts
+def fleet(hosts, preparation):
+    return preparation.of(hosts, alice_everywhere)
+
+
+def alice_everywhere(fleet):
+    """Her key was validated on the first host, and all are synced."""
+    fleet.validated("web1", "alice", "one")
+    fleet.sync()
 
 
 def test_a_new_key_on_the_terminal_and_nowhere_else(fleet, tmp_path, monkeypatch):

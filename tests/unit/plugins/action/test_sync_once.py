@@ -16,12 +16,14 @@ from ansible_collections.fleetmfa.ssh.tests.support.people import secret
 
 
 @pytest.fixture
-def fleet(hosts):
+def fleet(hosts, preparation):
     """Four hosts; alice's key was validated on the first, and all are synced."""
-    found = LocalFleet(hosts.folder, ("web1", "web2", "web3", "web4"))
-    found.validated("web1", "alice", "one")
-    found.sync()
-    return found
+    return preparation.of(LocalFleet(hosts.folder, ("web1", "web2", "web3", "web4")), alice_everywhere)
+
+
+def alice_everywhere(fleet):
+    fleet.validated("web1", "alice", "one")
+    fleet.sync()
 
 
 def has(fleet, host, user, name):

@@ -163,11 +163,11 @@ def test_no_state_directory(host):
     assert not host.path.exists()
 
 
-def test_a_thousand_users(host):
-    names = [f"user{number}" for number in range(1000)]
+def test_work_does_not_multiply_with_users(host):
+    names = [f"user{number}" for number in range(400)]
     host.accounts.add(*names)
     host.totp_key(*({"user": name, "secret": OLD, "state": "validated"} for name in names))
-    few = calls_made(lambda: host.run("totp_key_info", users=names[:100], exempt_groups=["alice"]))
+    few = calls_made(lambda: host.run("totp_key_info", users=names[:40], exempt_groups=["alice"]))
     assert calls_made(lambda: info(host, exempt_groups=["alice"])) < 20 * few
-    assert len(info(host)) == 1003
-    assert len(os.listdir(Path(host.path, "keys"))) == 1000
+    assert len(info(host)) == 403
+    assert len(os.listdir(Path(host.path, "keys"))) == 400
