@@ -134,8 +134,18 @@ def test_a_token_used_with_the_key_in_its_old_place_is_used():
         (person(devices={"tablet": device(TABLET)}), "tablet", "has no validated key"),
         (revoked(ALICE, BY), "tablet", "has no validated key"),
         (revoked_device(ALICE, "first", BY), "tablet", "tablet is the only device of alice"),
+        (person(PHONE, devices={"a": device(PHONE), "b": device(PHONE)}), "b", "b is the only device of alice"),
     ],
-    ids=["only device", "second one pending", "typing error", "no second one", "no first one", "leaver", "promoted"],
+    ids=[
+        "only device",
+        "second one pending",
+        "typing error",
+        "no second one",
+        "no first one",
+        "leaver",
+        "promoted",
+        "two names",
+    ],
 )
 def test_what_cannot_be_revoked_alone(record, name, told):
     with pytest.raises(FleetMfaError, match=told):
@@ -152,6 +162,11 @@ def test_two_operators_at_once_deny_rather_than_let_a_revoked_device_in():
     """One revokes the first device, whose place the tablet takes; the other, elsewhere, the tablet."""
     both = merge(revoked_device(ALICE, "first", BY), revoked_device(ALICE, "tablet", BY))
     assert alive(both) == set() and both.current.denied and handout(both, "alice")["denied"]
+
+
+def test_who_has_only_a_revoked_device_is_denied():
+    only = person(TABLET, devices={"tablet": device(TABLET, revoked_through=1)})
+    assert alive(only) == set() and only.current.denied
 
 
 def test_revoking_the_person_ends_all_devices_and_a_new_key_brings_none_back():
@@ -276,16 +291,20 @@ def test_what_is_not_collected(open_file, answer, told):
         [host_second(generation=3)],
         [host_second(name="unknown")],
         [host_second(device="spare", generation=3)],
-        [host_key(name="tablet", generation=3)],
-        [host_second(generation=3), host_key(name="tablet", generation=3)],
+        [host_key(name="tablet", generation=2)],
+        [host_second(generation=2), host_key(name="tablet", generation=2)],
     ],
     ids=["stale", "newer", "unknown key", "other name", "as the first device", "both"],
 )
 def test_a_revoked_device_is_not_brought_back_by_a_host(open_file, claims):
-    open_file().merge_in({"alice": revoked_device(ALICE, "tablet", BY)})
-    merged(open_file(), collected("web1", host_key(), *claims), collected("web2", host_key()))
+    before = revoked_device(ALICE, "tablet", BY)
+    open_file().merge_in({"alice": before})
+    done = merged(open_file(), collected("web1", host_key(), *claims), collected("web2", host_key()))
     record = open_file().read()["alice"]
     assert alive(record) == {PHONE.id} and handout(record, "alice")["second"] is None
+    assert {one.id for one in record.all_keys} == {one.id for one in before.all_keys}
+    is_stale = claims == [host_second()]  # what it has used since is taken in
+    assert bool(done.findings) != is_stale and all("revoked" in one.evidence[0] for one in done.findings)
 
 
 @pytest.mark.parametrize("generation", [1, 2, 3, 4])
