@@ -15,7 +15,6 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import generate_recovery_codes
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import FIRST_DEVICE, check_device_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import (
     DEFAULT_ISSUER,
     RANGES,
@@ -27,6 +26,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import che
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked, shown
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import controller_name
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._handing_out import Channel, CodeOut, HandedOut, KeyOut
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import check_any_device
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store import lifecycle
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.device_lifecycle import (
     revoked_device,
@@ -110,8 +110,7 @@ def _check_device(given: dict[str, Any]) -> None:
         raise FleetMfaError(f"device: is for {' and '.join(_OF_DEVICES)} only; leave it out")
     if len(given["users"]) != 1:
         raise FleetMfaError("users: name one person only with device, whose device it is")
-    if given["device"] != FIRST_DEVICE:
-        check_device_name(given["device"])
+    check_any_device(given["device"])
 
 
 def _reason(text: str) -> str:

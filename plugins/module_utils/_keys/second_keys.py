@@ -92,7 +92,6 @@ class SecondKeys(StateDir):
             super().converge_validated(user, lambda current: self._claimed(user, change(current)))
 
     def promote(self, user: str, key: KeyFile) -> None:
-        key = beside(key, self._first.validated(user))
         super().promote(user, self._claimed(user, key) or key)
 
     def _claimed(self, user: str, key: KeyFile | None) -> KeyFile | None:

@@ -214,6 +214,15 @@ def test_a_revoked_device_that_was_promoted_meanwhile_is_dead(fleet, web1, web2)
     assert fleet.sync()[0] == ["key_not_collected"] and fleet.devices() == fleet.everywhere("one")
 
 
+def test_a_revoked_device_lets_in_under_no_other_name(fleet, web1, web2):
+    web1.totp_key(SECOND)
+    fleet.sync()
+    fleet.revoke_device("tablet")
+    fleet.second("web2").remove_validated("alice")
+    web2.totp_key({**SECOND, "device": "spare"})
+    assert fleet.sync()[0] == ["key_not_collected"] and fleet.devices() == fleet.everywhere("one")
+
+
 def test_a_lost_first_device_leaves_the_second_as_the_first(fleet, web1, web2):
     web1.totp_key(SECOND)
     fleet.sync()
