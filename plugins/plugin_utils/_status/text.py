@@ -47,7 +47,8 @@ def _summary(found: list[StatusLine], hosts: list[HostStatus], now: datetime.dat
 
 
 def _table(shown: list[StatusLine], reached: list[str]) -> Iterator[str]:
-    rows = [
+    head: tuple[str, ...] = HEAD
+    rows: list[tuple[str, ...]] = [
         (
             printable(one.user),
             "",
@@ -61,9 +62,8 @@ def _table(shown: list[StatusLine], reached: list[str]) -> Iterator[str]:
         )
         for one in shown
     ]
-    head = HEAD
     if not any(one.has_second_device for one in shown):  # the column would tell nothing
-        head, *rows = (row[:_DEVICES] + row[_DEVICES + 1 :] for row in (HEAD, *rows))
+        head, *rows = (row[:_DEVICES] + row[_DEVICES + 1 :] for row in (head, *rows))
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     left = WIDTH - sum(widths) + widths[1] - 2 * (len(head) - 1)
     cells = [textwrap.wrap(_names(one.hosts, reached), max(left, _NARROWEST_HOSTS)) for one in shown]
