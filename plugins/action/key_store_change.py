@@ -26,13 +26,20 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import che
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked, shown
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import controller_name
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._handing_out import Channel, CodeOut, HandedOut, KeyOut
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import check_any_device
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store import lifecycle
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.device_lifecycle import (
+    revoked_device,
+    waiting_key,
+    with_new_device_key,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import refuse_misplaced, store_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person, PersonKey
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
 
 CHANGES = ("revoke", "new_key", "help_desk_code", "show", "unlock")
 ACCESS = ("denied", "not_asked")
+_OF_DEVICES = ("revoke", "new_key")
 _HANDS_OUT = ("new_key", "help_desk_code", "show")
 _LONGEST_REASON = 500
 
@@ -40,6 +47,7 @@ ARGUMENTS = {
     "users": {"type": "list", "elements": "str", "required": True},
     "change": {"type": "str", "required": True},
     "reason": {"type": "str", "required": True},
+    "device": {"type": "str"},
     "access": {"type": "str", "default": "denied"},
     "enrollment_days": {"type": "int", "default": RANGES["enrollment_days"].default},
     "again": {"type": "bool", "default": False},
@@ -92,7 +100,17 @@ class ActionModule(ActionBase):
         check_label(given["issuer"], "issuer")
         given["reason"] = _reason(given["reason"])
         _check_users(given["users"], given["change"])
+        if given["device"] is not None:
+            _check_device(given)
         return given
+
+
+def _check_device(given: dict[str, Any]) -> None:
+    if given["change"] not in _OF_DEVICES:
+        raise FleetMfaError(f"device: is for {' and '.join(_OF_DEVICES)} only; leave it out")
+    if len(given["users"]) != 1:
+        raise FleetMfaError("users: name one person only with device, whose device it is")
+    check_any_device(given["device"])
 
 
 def _reason(text: str) -> str:
@@ -130,13 +148,16 @@ class Decision:
 
     def _refuse_impossible(self) -> None:
         change = self._given["change"]
-        if change not in _HANDS_OUT:
+        if change not in _HANDS_OUT and not self._given["device"]:
             return
         if self.unknown:
             raise FleetMfaError(
                 f"{shown(self.unknown[0])} has no record in the key store, so nothing was changed; check the name, or run sync "
                 "first"
             )
+        if self._given["device"]:
+            self._change(self._before[self._users[0]])  # says why that is impossible
+            return
         validated = self._before[self._users[0]].current.validated
         if change == "help_desk_code" and validated is None:
             raise FleetMfaError(
@@ -171,9 +192,11 @@ class Decision:
             if code:
                 return CodeOut(user, *code)
         else:
+            device = self._given["device"]
             key = person.given_in_place if change == "new_key" else person.current.validated
+            key = waiting_key(person, device) if device else key
             if key:
-                return KeyOut(user, key, self._given["contact"])
+                return KeyOut(user, key, self._given["contact"], device)
         raise PartlyDoneError(f"{user}: another run has changed the record in the meantime; run again")
 
     def _function(self) -> Callable[[Person], Person]:
@@ -181,7 +204,11 @@ class Decision:
         given, by = self._given, self._by
         code = generate_recovery_codes(1)[0]
         until = by.when + given["help_desk_code_hours"] * 3600
-        key = _new_key(given)
+        key, device = _new_key(given), given["device"]
+        if device and given["change"] == "revoke":
+            return lambda person: revoked_device(person, device, by)
+        if device:
+            return lambda person: with_new_device_key(person, device, _labelled(key, person), given["again"], by)
         released = _midnight_in(given["enrollment_days"]) if given["access"] == "not_asked" else 0
         changes: dict[str, Callable[[Person], Person]] = {
             "revoke": lambda person: lifecycle.revoked(person, by),

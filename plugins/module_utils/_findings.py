@@ -169,6 +169,11 @@ CATALOGUE = {
         "high",
         "Ask the person which key is on the device; if the other one is unknown to the person, revoke it and look at its host.",
     ),
+    "device_added": (
+        "medium",
+        "Ask the person whether the second device is theirs; if not, revoke it (playbook revoke, mfa_revoke_device) and look at "
+        "the host that the evidence names.",
+    ),
     "recovery_overdue": (
         "high",
         "Run recover again with mfa_recover_access=denied, or help the person to validate the new key; by default nothing asks for a "

@@ -30,9 +30,9 @@ options:
     required: true
   change:
     description:
-      - V(revoke) - all keys are dead, and the person is denied on every host until an operator gives a new key.
-      - V(new_key) - all keys are dead, and a new one takes their place as soon as it is validated; it is handed out. If a key
-        that was given in this way is not validated yet, that one is handed out again, see O(again).
+      - V(revoke) - all keys of all devices are dead, and the person is denied on every host until an operator gives a new key.
+      - V(new_key) - all keys of all devices are dead, and a new one takes their place as soon as it is validated; it is handed out.
+        If a key that was given in this way is not validated yet, that one is handed out again, see O(again).
       - V(help_desk_code) - one more recovery code, which ends; it is handed out. If an earlier one is still good, that one is handed out.
       - V(show) - the key stays as it is, and is handed out once more.
       - V(unlock) - only the history; M(fleetmfa.ssh.totp_unlock) does it on the hosts.
@@ -43,6 +43,14 @@ options:
     description: Why, for the history; one line of at most 500 characters. Not empty.
     type: str
     required: true
+  device:
+    description:
+      - For V(revoke) and V(new_key), the device of one person that it is about; the others go on. V(first), or the name of a second device.
+      - With O(change=revoke), the keys of this device are dead. If it is the first one, the second device takes its place. Refused if
+        no other device has a validated key.
+      - With O(change=new_key), earlier keys of this second device are dead, and a new one is pending. Also for a person who has no
+        second device yet. Refused for the first device, and if there is another second one.
+    type: str
   access:
     description:
       - For O(change=new_key), logins until the new key is validated - V(denied), or V(not_asked) for a token, until
@@ -124,6 +132,14 @@ EXAMPLES = r"""
     users: [alice]
     change: revoke
     reason: left on 31 March, ticket 4711
+  run_once: true
+
+- name: Revoke a lost tablet; the phone goes on
+  fleetmfa.ssh.key_store_change:
+    users: [alice]
+    change: revoke
+    device: tablet
+    reason: left in a train, ticket 4712
   run_once: true
 
 - name: Tell the hosts

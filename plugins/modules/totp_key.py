@@ -345,7 +345,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import (
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, denied_users, plan
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_plan import SecondPlan, plan_seconds
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_change import has_changes, steps_of, words_of
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_plan import plan_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import refuse_unknown_groups, selected_users
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
@@ -353,7 +354,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step
 
 ARGUMENTS = {
     **HOST_ARGUMENTS,
@@ -424,7 +424,7 @@ def manage(module: ConnectedModule) -> dict[str, Any]:
     for user, why in denied.items():
         module.warn(f"user {user}: every login is denied, because the validated key is not usable: {why}")
     words = [(one.user, one.differences(host.group.name)) for one in plans if one.changed]
-    words += [(one.user, one.words) for one in seconds if one.changed]
+    words += words_of(seconds)
     diff = "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words)
     diff += "".join(f"{one}\n" for one in gone)
     return {
@@ -442,14 +442,6 @@ def split_by_device(entries: Iterable[KeyEntry]) -> tuple[list[KeyEntry], list[K
     """Those for first devices, and those for second ones."""
     entries = list(entries)
     return [one for one in entries if not one.device], [one for one in entries if one.device]
-
-
-def has_changes(plans: list[UserPlan], seconds: list[SecondPlan]) -> bool:
-    return any(one.changed for one in plans) or any(one.changed for one in seconds)
-
-
-def steps_of(seconds: list[SecondPlan]) -> list[Step]:
-    return [Step(f"the key of {one.user}'s {one.device}", one.apply) for one in seconds if one.changed]
 
 
 def refuse(joining: Joining, plans: list[UserPlan], factors: str | None) -> None:

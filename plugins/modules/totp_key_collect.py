@@ -15,6 +15,8 @@ description:
   - Reads the validated keys of any number of users of a host in one call, with spent recovery codes, used tokens, and the
     drift of the device's clock. M(fleetmfa.ssh.totp_key_merge) then merges those of all hosts into the key store on the
     controller.
+  - The keys of second devices are collected with those of the first, also on a host that does not accept them any more
+    (C(docs/second_device.md)).
   - Keys that are pending on the host are not collected, since nobody has proven to have them.
   - Changes nothing. The key store is named by the variables C(mfa_store), C(mfa_store_path) and so on, see
     C(docs/key_store.md); a wrong one is an error before the host is asked.
@@ -102,7 +104,7 @@ accounts:
   elements: str
   sample: [alice, bob]
 collected:
-  description: The number of validated keys that were read.
+  description: The number of validated keys that were read, those of second devices included.
   returned: success
   type: int
   sample: 2
@@ -148,6 +150,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.collection import collected_keys, selected_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.sealed import sealed
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_collection import collected_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import refuse_unknown_groups
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
@@ -175,11 +178,12 @@ def main() -> None:
         host.state_dir.check()
         accounts = selected_accounts(params["users"], params["human_accounts"], host)
         keys, unusable = collected_keys(accounts, host)
-        content = json.dumps(keys).encode()
+        seconds, unusable_seconds = collected_seconds([one["user"] for one in keys], host)
+        content = json.dumps([*keys, *seconds]).encode()
         module.exit_json(
             changed=False,
             accounts=accounts,
-            unusable=unusable,
+            unusable={**unusable_seconds, **unusable},
             clock=time.time(),
             sealed=sealed(params["seal"] or "", content),
         )

@@ -26,6 +26,7 @@ description:
     the new one is validated.
   - A user whose validated key loses against one that was validated earlier on another host is told at the next interactive login.
   - A key that was validated on the host after the last M(fleetmfa.ssh.totp_key_collect) stays until the key store knows it.
+  - The second device of a person ends with all others if the person's keys are revoked, and alone if only it is revoked.
   - Users without a record in the key store are left alone.
 options:
   handout:
@@ -62,6 +63,13 @@ options:
     description: The number of recovery codes of a key that the host makes because the old one is too old, 0 to 100.
     type: int
     default: 5
+  second_device:
+    description:
+      - Whether this host asks for tokens of second devices (C(mfa_second_device)). If so, users get the key of the second device that
+        counts for them, too.
+      - Otherwise none is added, and those that are on the host stay. Keys of second devices that were revoked are removed in any case.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
@@ -123,6 +131,10 @@ users:
     denied:
       description: Whether the user is denied because all keys of the person were revoked, and no new one is validated yet.
       type: bool
+    second_device:
+      description: The name of the second device with a validated key on this host after the call; null without one.
+      type: str
+      sample: tablet
     problems:
       description: What is wrong with the key files, as M(fleetmfa.ssh.totp_key) returns it.
       type: list
@@ -145,8 +157,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import CallSettings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, plan
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_change import has_changes, steps_of, words_of
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import device_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.store_entry import StoreEntry
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.store_second import StoreSecond, plan_store_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
@@ -162,6 +177,7 @@ ARGUMENTS = {
     "rate_limit_attempts": {"type": "int"},
     "rate_limit_seconds": {"type": "int"},
     "recovery_code_count": {"type": "int", "default": RANGES["recovery_codes"].default},
+    "second_device": {"type": "bool", "default": False},
 }
 
 
@@ -187,28 +203,36 @@ def main() -> None:
 def distribute(module: DistributingModule) -> dict[str, Any]:
     host = MfaHost.from_options(with_host_policy(module.params), given=module.params)
     entries = stored_entries(module)
-    plans = plan([*entries], host, refuse_others=False)
+    plans, seconds = planned(module, host, entries)
     module.params["unknown_first_factor"] = with_host_first_factor(module.params["unknown_first_factor"])
     joining = Joining(host, module.params, module.connection, module.warn)
     denied = {entry.user for entry in entries if entry.denied}
     refuse(joining, plans, denied)
-    changed = joining.has_to_wait or any(one.changed for one in plans)
+    changed = joining.has_to_wait or has_changes(plans, seconds)
     if changed and not module.check_mode:
         with joining.turn(), host.state_dir.lock():
-            plans = plan([*entries], host, refuse_others=False)  # once more, now that nobody else changes keys
+            plans, seconds = planned(module, host, entries)  # once more, now that nobody else changes keys
             refuse(joining, plans, denied)
-            apply(plans, host, joining.join)
-        changed = joining.took_back or any(one.changed for one in plans)
+            apply(plans, host, joining.join, seconds=steps_of(seconds))
+        changed = joining.took_back or has_changes(plans, seconds)
     if not module.check_mode:
         host.state_dir.record_sync()
-    words = {one.user: one.differences(host.group.name) for one in plans if one.changed}
+    words = [(one.user, one.differences(host.group.name)) for one in plans if one.changed] + words_of(seconds)
+    devices = {one.user: device_of(one.after.validated) for one in seconds}
     return {
         "changed": changed,
-        "users": [{**one.result(), "denied": one.user in denied} for one in plans],
+        "users": [{**one.result(), "denied": one.user in denied, "second_device": devices[one.user]} for one in plans],
         "uncollected": [entry.user for entry in entries if entry.uncollected],
-        "diff": {"prepared": "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words.items())},
+        "diff": {"prepared": "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words)},
         **joining.result,
     }
+
+
+def planned(
+    module: DistributingModule, host: MfaHost, entries: list[StoreEntry]
+) -> tuple[list[UserPlan], list[StoreSecond]]:
+    plans = plan([*entries], host, refuse_others=False)
+    return plans, plan_store_seconds(entries, plans, host, module.params["second_device"])
 
 
 def refuse(joining: Joining, plans: list[UserPlan], denied: set[str]) -> None:

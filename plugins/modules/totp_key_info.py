@@ -151,6 +151,15 @@ users:
     rotation_pending:
       description: Whether the user has a pending key in addition to a validated one.
       type: bool
+    devices:
+      description:
+        - The devices with a validated key, by name. The first one is V(first), or has the name of the second device whose key
+          took its place.
+        - Empty for a user whose keys were revoked.
+      type: list
+      elements: str
+      version_added: 0.2.0
+      sample: [first, tablet]
     second_device:
       description: The user's second device; V(null) if there is none, or if the host cannot read its key, which no login takes then.
       type: dict

@@ -33,12 +33,14 @@ class KeyOut(NamedTuple):
     user: str
     key: PersonKey
     contact: str
+    device: str | None = None  # the name of a second device
 
     def lines(self) -> list[str]:
         issuer, account = self.key.issuer, self.key.account or self.user
         uri = otpauth_uri(self.key.secret, issuer, account, period=self.key.period)
+        whose = printable(self.user) + (f", second device {self.device}" if self.device else "")
         return [
-            f"The key of {printable(self.user)}. The person scans the code with an authenticator app, or types the key:",
+            f"The key of {whose}. The person scans the code with an authenticator app, or types the key:",
             "",
             *qr_text(uri, PALETTE_256),
             "",
@@ -50,7 +52,8 @@ class KeyOut(NamedTuple):
 
     def content(self) -> bytes:
         key = self.key
-        sheet = SheetKey(self.user, key.secret, key.issuer, key.account or self.user, key.period, sorted(key.codes))
+        account, codes = key.account or self.user, sorted(key.codes)
+        sheet = SheetKey(self.user, key.secret, key.issuer, account, key.period, codes, self.device)
         return enrollment_sheet(sheet, self.contact).encode()
 
 

@@ -29,7 +29,11 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._claim_settings impor
     check_prefix,
     claim_problems,
 )
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import check_device, second_device_problems
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import (
+    check_any_device,
+    check_device,
+    second_device_problems,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 PREFIX, INTERNAL = "mfa_", "mfa__"
@@ -46,13 +50,17 @@ OF_PLAYBOOKS = (
     *TOKENS,
     "mfa_reason",
     "mfa_revoke_users",
+    "mfa_revoke_device",
     "mfa_recover_user",
     "mfa_recover_mode",
+    "mfa_recover_device",
     "mfa_recover_again",
     "mfa_recover_file",
     "mfa_unlock_users",
     *OF_STATUS,
 )
+# Left empty by a mistake, one of these must not mean all devices.
+DEVICES = ("mfa_revoke_device", "mfa_recover_device")
 RECOVER_MODES = ("new_key", "help_desk_code", "show")
 # Renamed variables.
 RENAMED = {"mfa_enroll": "mfa_enrollment", "mfa_enroll_python": "mfa_enrollment_python"}
@@ -77,6 +85,8 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
                 _check_token(value)
             elif name in OF_PLAYBOOKS:
                 _refuse_secrets(value)
+                if name in DEVICES:
+                    check_any_device(value)
                 if name == "mfa_recover_mode" and value not in RECOVER_MODES:
                     raise FleetMfaError(f"must be one of {', '.join(RECOVER_MODES)}")
             elif name not in STORE_VARIABLES:  # those are read where the store is opened, and some are secrets

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Iterable, Iterator, Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import check_device_name
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import FIRST_DEVICE, check_device_name
 
 
 def check_device(entry: Mapping[str, Any]) -> None:
@@ -18,6 +18,14 @@ def check_device(entry: Mapping[str, Any]) -> None:
     if not isinstance(device, str):
         raise FleetMfaError("device: must be a string; quote it")
     check_device_name(device)
+
+
+def check_any_device(device: Any) -> None:
+    """The name of a second device, or `first`; the message does not contain it."""
+    if not isinstance(device, str):
+        raise FleetMfaError("must be the name of a device; leave the variable out to mean the person")
+    if device != FIRST_DEVICE:
+        check_device_name(device)
 
 
 def second_device_problems(settings: Mapping[str, Any], keys: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -14,5 +14,17 @@ def collected(host, *keys, accounts=("alice", "bob"), **fields):
 
 
 def host_key(user="alice", name="phone", **fields):
-    made = {"user": user, "secret": secret(name), "period": 30, "issuer": "SSH", "account": user, "generation": 1}
+    made = {
+        "user": user,
+        "device": None,
+        "secret": secret(name),
+        "period": 30,
+        "issuer": "SSH",
+        "account": user,
+        "generation": 1,
+    }
     return {**made, "since": START, "codes": CODES, "spent": [], "used": [], "drift": None, "store": None, **fields}
+
+
+def host_second(user="alice", name="tablet", device="tablet", **fields):
+    return host_key(user, name, codes=[], **{"device": device, **fields})

@@ -17,6 +17,7 @@ from ansible.parsing.vault import VaultSecret
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code_id
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import OF_PLAYBOOKS
@@ -104,6 +105,13 @@ class LocalFleet:
         self.state[host].prepare()
         self.state[host].save_pending(user, key)
         self.state[host].promote(user, key)
+
+    def validated_second(self, host, user, device, name):
+        key = KeyFile.create(secret(name), KeySettings(), "SSH", user, [], START).with_meta(device=device)
+        second = SecondKeys(self.state[host])
+        second.prepare()
+        second.save_pending(user, key)
+        second.promote(user, key)
 
     def sync(self, *options, **how):
         return self.play("fleetmfa.ssh.sync", *options, **how)

@@ -14,6 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import (
     Access,
+    Device,
     DriftSeen,
     HistoryEvent,
     Person,
@@ -44,6 +45,10 @@ def person(*keys: PersonKey, user: str = "alice", **fields) -> Person:
     return Person(user, {one.id: one for one in keys}, **fields)
 
 
+def device(*keys: PersonKey, revoked_through: int = 0) -> Device:
+    return Device({one.id: one for one in keys}, revoked_through)
+
+
 _SOME_HOSTS = st.frozensets(st.sampled_from(HOSTS), min_size=1)
 _TIMES = st.integers(START, START + 3)
 
@@ -70,13 +75,20 @@ def _keys(draw) -> PersonKey:
 
 
 _EVENTS = st.builds(HistoryEvent, _TIMES, st.sampled_from(["root@web1", "operator"]), st.just("validated"), st.just(""))
+_DEVICES = st.dictionaries(
+    st.sampled_from(["tablet", "spare"]),
+    st.builds(
+        lambda keys, revoked: device(*keys, revoked_through=revoked), st.lists(_keys(), max_size=2), st.integers(0, 3)
+    ),
+)
 # Records of alice, few enough different values that two of them often disagree about the same thing.
 PEOPLE = st.builds(
-    lambda keys, revoked_through, history, rotate_through: person(
-        *keys, revoked_through=revoked_through, history=history, rotate_through=rotate_through
+    lambda keys, revoked_through, history, rotate_through, devices: person(
+        *keys, revoked_through=revoked_through, history=history, rotate_through=rotate_through, devices=devices
     ),
     st.lists(_keys(), max_size=3),
     st.integers(0, 3),
     st.frozensets(_EVENTS),
     st.integers(0, 3),
+    _DEVICES,
 )

@@ -92,12 +92,14 @@ class Fleet:
         """The output of a command as root."""
         return self._roots[name].output(command)
 
-    def validate(self, name: str, user: str) -> pyotp.TOTP:
-        """Validate the pending key that this host has made, with two tokens. Returns the key."""
-        totp = pyotp.TOTP(self.root(name, f"head -1 /var/lib/fleetmfa/pending/{user}").strip())
+    def validate(self, name: str, user: str, device: str | None = None) -> pyotp.TOTP:
+        """Validate the pending key that this host has, of the first device or a second one, with two tokens. Returns the key."""
+        folder = "second-pending" if device else "pending"
+        totp = pyotp.TOTP(self.root(name, f"head -1 /var/lib/fleetmfa/{folder}/{user}").strip())
         now = time.time()
-        tokens = f"mfa_validate_first={totp.at(now)} mfa_validate_second={totp.at(now + STEP)}"
-        run = self.play("fleetmfa.ssh.validate", name, "-e", f"mfa_validate_user={user} {tokens}")
+        variables = f"mfa_validate_first={totp.at(now)} mfa_validate_second={totp.at(now + STEP)}"
+        variables += f" mfa_validate_device={device}" if device else ""
+        run = self.play("fleetmfa.ssh.validate", name, "-e", f"mfa_validate_user={user} {variables}")
         assert run.succeeded, run.output
         return totp
 

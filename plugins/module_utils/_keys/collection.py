@@ -21,6 +21,7 @@ class CollectedKey(TypedDict):
     """One validated key, with its secret. Steps and times are seconds divided by the period, and seconds."""
 
     user: str
+    device: str | None  # the name of a second device
     secret: str
     period: int
     issuer: str
@@ -60,7 +61,7 @@ def collected_keys(accounts: Iterable[str], host: MfaHost) -> tuple[list[Collect
                 continue
             why = host.state_dir.why_denied(user)
             if why is None:
-                found.append(_collected(user, key))
+                found.append(collected(user, key))
         except FleetMfaError as error:
             why = str(error)
         if why:
@@ -68,10 +69,11 @@ def collected_keys(accounts: Iterable[str], host: MfaHost) -> tuple[list[Collect
     return found, unusable
 
 
-def _collected(user: str, key: KeyFile) -> CollectedKey:
+def collected(user: str, key: KeyFile, device: str | None = None) -> CollectedKey:
     left, store, drift = key.code_ids(key.recovery_codes), key.meta.get("store"), key.meta.get("drift_seconds")
     return {
         "user": user,
+        "device": device,
         "secret": key.secret_text,
         "period": key.period,
         "issuer": key.issuer,

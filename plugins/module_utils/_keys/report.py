@@ -16,7 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import is_of_unknown_origin
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import fallback_findings, read_key
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys, device_of
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import FIRST_DEVICE, SecondKeys, device_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import wait_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
@@ -63,6 +63,7 @@ class UserReport(TypedDict):
     enrollment_deadline: str | None
     rotation_pending: bool
     second_device: SecondDevice | None
+    devices: list[str]
     pending_origin: str | None
     problems: list[FindingReport]
     differs: list[str]
@@ -99,6 +100,7 @@ def report(
     problems = merged([*problems, *fallback_findings(host.state_dir, user, now)])
     enrollment = enrollment_of(user, keys)
     revoked = keys.validated is not None and is_locked(keys.validated)
+    second = _second_device(user, host)
     return {
         "user": user,
         "account_exists": facts.account,
@@ -116,7 +118,8 @@ def report(
         "validation_refused_until": utc(int(now) + wait if wait else None),
         "enrollment_deadline": enrollment.deadline.isoformat() if enrollment else None,
         "rotation_pending": None not in keys,
-        "second_device": _second_device(user, host),
+        "second_device": second,
+        "devices": [] if revoked else _devices(keys.validated, second),
         "pending_origin": keys.pending.origin if keys.pending and not unknown else None,
         "problems": [problem.as_dict() for problem in problems],
         "differs": sorted({name for key in keys if key for name in _differing(key, expected)}),
@@ -132,6 +135,16 @@ def _second_device(user: str, host: MfaHost) -> SecondDevice | None:
         return None
     key = keys.validated or keys.pending
     return {"device": device_of(key) or "", "state": keys.state, "since": utc(key.since)} if key else None
+
+
+def _devices(first: KeyFile | None, second: SecondDevice | None) -> list[str]:
+    """Those with a validated key. The second counts beside the first only."""
+    if first is None:
+        return []
+    return [
+        device_of(first) or FIRST_DEVICE,
+        *([second["device"]] if second and second["state"] == "validated" else []),
+    ]
 
 
 def _status(facts: UserFacts, enrollment: UserEnrollment | None, denied: bool) -> str:

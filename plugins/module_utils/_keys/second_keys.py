@@ -20,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import TokenRefused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 
+FIRST_DEVICE = "first"  # what operators call the first device, which has no name
 _FOLDERS = {"keys": "second", "pending": "second-pending"}
 _DEVICE = re.compile(r"[a-z][a-z0-9-]{0,14}")
 
@@ -29,12 +30,21 @@ def check_device_name(device: str) -> None:
         raise FleetMfaError(
             "device: must be a short name such as tablet: lower case letters, digits and -, 15 at most, the first a letter"
         )
+    if device == FIRST_DEVICE:
+        raise FleetMfaError(f"device: {FIRST_DEVICE} means the first device; give the second one another name")
 
 
 def device_of(key: KeyFile | None) -> str | None:
     """The name of a second device; None for a key that has always been that of a first one."""
     device = key.meta.get("device") if key is not None else None
     return device if isinstance(device, str) else None
+
+
+def beside(key: KeyFile, first: KeyFile | None) -> KeyFile:
+    """Of the first key's generation at least: what revokes that one revokes this one too, on a host that was away as well."""
+    if first is None or key.generation >= first.generation:
+        return key
+    return key.with_meta(generation=first.generation)
 
 
 def is_usable_beside(first: KeyFile | None) -> bool:

@@ -18,11 +18,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import (
     PlannedUser,
     UserPlan,
     check_entry_user,
-    key_differences,
     refuse_if_any,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_change import SecondChange
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import (
-    SecondKeys,
+    beside,
     check_device_name,
     device_of,
     is_usable_beside,
@@ -35,17 +35,14 @@ class SecondPlannedUser(PlannedUser):
     device: str
 
 
-class SecondPlan:
-    """The second key of one user before and after; `first` are the user's first keys as this call leaves them."""
+class SecondPlan(SecondChange):
+    """What an operator wants; `first` are the user's first keys as this call leaves them."""
 
     def __init__(self, entry: KeyEntry, host: MfaHost, first: Keys, first_entry: KeyEntry | None):
+        super().__init__(entry.user, entry.device or "", host)
         self.entry = entry
-        self.user = entry.user
-        self.device = entry.device or ""
-        self._keys = SecondKeys(host.state_dir)
         self._first = first
         self._first_entry = first_entry
-        self.before = Keys(self._keys.pending(self.user), self._keys.validated(self.user))
         self._check()
         self.is_first = device_of(first.validated) == self.device
         self.promotes = entry.state == "promoted" and not self.is_first
@@ -89,7 +86,8 @@ class SecondPlan:
     def _managed(self, key: KeyFile) -> KeyFile:
         """With the settings of the first key, unless the call gives others: one limit counts the attempts with both."""
         settings = self.entry.settings_over((self._first.validated or self._first.pending or key).settings)
-        return key.merged(settings, key.issuer, key.account).with_meta(device=self.device)
+        managed = key.merged(settings, key.issuer, key.account).with_meta(device=self.device)
+        return managed if key.same_key(self.before.validated) else beside(managed, self._first.validated)
 
     def _check_wanted(self) -> None:
         first = self._first.validated
@@ -108,23 +106,12 @@ class SecondPlan:
     def _gives_this(self, entry: KeyEntry) -> bool:
         return entry.gives(self._first.validated if self.is_first else self.before.validated)
 
-    @property
-    def changed(self) -> bool:
-        return self.before != self.after
-
     def apply(self) -> None:
-        self._keys.prepare()
-        self._keys.put_strangers_away(self.user)
         if self.promotes:
+            self._keys.prepare()
+            self._keys.put_strangers_away(self.user)
             self._keys.become_first(self.user)
-        if self.after.validated:
-            self._keys.converge_validated(self.user, self._wanted_validated)
-        if self.after.pending:
-            self._keys.save_pending(self.user, self.after.pending)
-        if not self.after.validated:
-            self._keys.remove_validated(self.user)
-        if not self.after.pending:
-            self._keys.remove_pending(self.user)
+        super().apply()
 
     def _wanted_validated(self, current: KeyFile | None) -> KeyFile | None:
         wanted = self.entry.wanted(Keys(self.before.pending, current)).validated
@@ -132,11 +119,9 @@ class SecondPlan:
 
     @property
     def words(self) -> list[str]:
-        """Each change in words, without secrets."""
         if self.promotes:
             return [f"second device {self.device} becomes the first, whose key is dead"]
-        names = (f"pending key of {self.device}", f"validated key of {self.device}")
-        return [word for name, *two in zip(names, self.before, self.after) for word in key_differences(name, *two)]
+        return super().words
 
     def result(self) -> SecondPlannedUser:
         return {

@@ -9,7 +9,7 @@ Only an operator's word (`not_asked`) releases a user whose keys were revoked, a
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, TypedDict
+from typing import Callable, Iterable, Iterator, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.collection import is_locked
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import CallSettings, KeyEntry, Keys
@@ -36,10 +36,20 @@ class StoredKey(TypedDict):
     spent_codes: list[str]
     expiring: dict[str, int]  # id of a help-desk code -> when it ends, in seconds since the epoch
     burnt_steps: list[int]
+    device: str | None  # the name of a second device; of a first key, the one that it was the key of before
+
+
+class StoredSecond(TypedDict):
+    """The second device that counts."""
+
+    device: str
+    validated: StoredKey | None
+    pending: StoredKey | None
 
 
 class StoredPerson(TypedDict):
-    """`known` are the ids of all keys of the person; `validated` or `pending` is None if there is no such key.
+    """`known` are the ids of all keys of the person, except those of second devices that are alive, which are `second_known`: a host
+    may have made one of these the first key since. `validated` or `pending` is None if there is no such key.
 
     `denied`: until the pending key is validated; forever if there is none. `not_asked`: released until then.
     """
@@ -52,6 +62,9 @@ class StoredPerson(TypedDict):
     known: list[str]
     validated: StoredKey | None
     pending: StoredKey | None
+    second: StoredSecond | None
+    second_known: list[str]
+    revoked_devices: dict[str, int]  # second devices whose keys are dead up to a generation, by name
 
 
 class StoreEntry(KeyEntry):
@@ -61,23 +74,29 @@ class StoreEntry(KeyEntry):
         self, person: StoredPerson, store: str, call: CallSettings, now: float, hide: Callable[[Iterable[str]], None]
     ):
         super().__init__({"user": person["user"]}, call, now, hide)
-        self._person = person
+        self.person = person
         self._store = store
         self._made: dict[str, KeyFile] = {}
-        for key in filter(None, (person["validated"], person["pending"])):
+        for key in self._stored_keys:
             hide([key["secret"], *key["recovery_codes"]])
         self.uncollected = False  # whether a key of this host stays because the store does not know it yet
 
     @property
     def denied(self) -> bool:
-        return self._person["denied"]
+        return self.person["denied"]
 
     @property
     def is_known_new_key(self) -> bool:
         return True
 
+    @property
+    def _stored_keys(self) -> Iterator[StoredKey]:
+        second = self.person["second"]
+        of_second = (second["validated"], second["pending"]) if second else ()
+        return filter(None, (self.person["validated"], self.person["pending"], *of_second))
+
     def check(self) -> None:
-        for key in filter(None, (self._person["validated"], self._person["pending"])):
+        for key in self._stored_keys:
             decode_secret(key["secret"])
             check_range("period", key["period"])
             for label in filter(None, (key["issuer"], key["account"])):
@@ -90,8 +109,8 @@ class StoreEntry(KeyEntry):
         return Keys(self._pending_now(now, validated), validated)
 
     def _validated_now(self, now: Keys) -> KeyFile | None:
-        here, stored = now.validated, self._person["validated"]
-        if here is not None and _is_one(here, self._person["pending"]):
+        here, stored = now.validated, self.person["validated"]
+        if here is not None and _is_one(here, self.person["pending"]):
             self.uncollected = True  # validated here since
             return here
         if self.denied:
@@ -99,51 +118,57 @@ class StoreEntry(KeyEntry):
         if stored is None:
             if here is not None and not self._is_revoked(here) and not is_locked(here):
                 return here
-            self.released = self._person["not_asked"]
+            self.released = self.person["not_asked"]
             return None if here is None or self.released else self._locked(here)
-        if here is not None and not _is(here, stored) and self._stays(here, stored):
+        if here is not None and not is_stored(here, stored) and self._stays(here, stored):
             self.uncollected = True
             return here
-        key = self._as_stored(next((key for key in now[::-1] if key and _is(key, stored)), None), stored, True)
+        key = self.as_stored(next((key for key in now[::-1] if key and is_stored(key, stored)), None), stored, True)
         return key.with_meta(displaced=stored["host"]) if here and self._loses(here, stored) else key
 
     def _loses(self, here: KeyFile, stored: StoredKey) -> bool:
         """Whether the user has validated this key here, but another one earlier on another host: the user is told."""
         alive = not is_locked(here) and not self._is_revoked(here)
-        return alive and not _is(here, stored) and here.generation == stored["generation"]
+        return alive and not is_stored(here, stored) and here.generation == stored["generation"]
 
     def _stays(self, here: KeyFile, stored: StoredKey) -> bool:
         """A key that was validated here after the store was told of this host's keys."""
-        known = here.secret is None or key_id(here.secret, here.period) in self._person["known"]
         older = here.generation < stored["generation"] or self._is_revoked(here)
-        return not (known or older or is_locked(here))
+        return not (self.knows(here) or older or is_locked(here))
 
     def _pending_now(self, now: Keys, validated: KeyFile | None) -> KeyFile | None:
-        here, stored = now.pending, self._person["pending"]
-        if stored is not None and validated is not None and _is(validated, stored):
+        here, stored = now.pending, self.person["pending"]
+        if stored is not None and validated is not None and is_stored(validated, stored):
             return None
         if self.denied or self.released:  # a key that this host made is not the one that the operator gave
-            return self._as_stored(here if here and _is(here, stored) else None, stored, False) if stored else None
+            return self.as_stored(here if here and is_stored(here, stored) else None, stored, False) if stored else None
         newest = max(stored["generation"] if stored else 0, validated.generation if validated else 0)
         if here is not None and here.generation > newest and not self._is_revoked(here):
             return here
         if stored is not None:
-            return self._as_stored(here if here and _is(here, stored) else None, stored, False)
-        if self._person["rotate"] and validated is not None and not self.uncollected:
+            return self.as_stored(here if here and is_stored(here, stored) else None, stored, False)
+        if self.person["rotate"] and validated is not None and not self.uncollected:
             return self._new_key(Keys(validated=validated)).owned_by(local_uid(self.user))
         return None if here is None or validated is not None or self._is_revoked(here) else here
 
     def _is_revoked(self, key: KeyFile) -> bool:
-        return key.generation <= self._person["revoked_through"]
+        return key.generation <= self.person["revoked_through"]
+
+    def knows(self, key: KeyFile) -> bool:
+        """Whether the key store has decided about this key. One that cannot be used counts as known."""
+        return key.secret is None or key_id(key.secret, key.period) in self.person["known"]
+
+    def knows_as_second(self, key: KeyFile) -> bool:
+        return key.secret is not None and key_id(key.secret, key.period) in self.person["second_known"]
 
     def _locked(self, here: KeyFile | None) -> KeyFile:
         if here is not None and is_locked(here):
             return here
-        generation = max(1, self._person["revoked_through"])
+        generation = max(1, self.person["revoked_through"])
         key = self._file("locked", here, generate_secret(), [], self._call.period)
         return key.with_meta(locked=True, generation=generation, store=self._store, was_validated=True, **from_store())
 
-    def _as_stored(self, here: KeyFile | None, stored: StoredKey, validated: bool) -> KeyFile:
+    def as_stored(self, here: KeyFile | None, stored: StoredKey, validated: bool) -> KeyFile:
         """The key as this host has it, or a new file; run-time state is only added to."""
         key = here or self._file(stored["secret"], None, stored["secret"], stored["recovery_codes"], stored["period"])
         issuer = (here and here.issuer) or stored["issuer"] or key.issuer
@@ -163,6 +188,7 @@ class StoreEntry(KeyEntry):
             since=since,
             was_validated=proven,
             deadline=None if validated else stored["deadline"],
+            device=stored["device"] or key.meta.get("device"),
         )
         # Neither kind is shown, and a run of the role would record the operator again.
         return key if key.origin == OPERATOR else key.with_meta(**from_store())
@@ -179,10 +205,10 @@ class StoreEntry(KeyEntry):
 
 
 def _is_one(key: KeyFile, stored: StoredKey | None) -> bool:
-    return stored is not None and _is(key, stored)
+    return stored is not None and is_stored(key, stored)
 
 
-def _is(key: KeyFile, stored: StoredKey) -> bool:
+def is_stored(key: KeyFile, stored: StoredKey) -> bool:
     return key.is_key(decode_secret(stored["secret"]), stored["period"])
 
 

@@ -69,7 +69,15 @@ def _is_report(one: Any) -> bool:
     times = all(_is_text_or_none(one.get(name)) for name in ("since", "last_mfa_login", "enrollment_deadline"))
     found = one.get("problems")
     problems = isinstance(found, list) and all(isinstance(each, Mapping) and "id" in each for each in found)
-    return texts and times and problems and isinstance(one.get("recovery_codes_left"), int) and "enforced" in one
+    devices = isinstance(one.get("devices"), list)
+    return (
+        texts
+        and times
+        and problems
+        and devices
+        and isinstance(one.get("recovery_codes_left"), int)
+        and "enforced" in one
+    )
 
 
 def _is_text_or_none(value: Any) -> bool:

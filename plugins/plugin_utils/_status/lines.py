@@ -23,9 +23,11 @@ class StatusLine(NamedTuple):
     status: str
     since: str
     last_login: str
+    devices: str
     codes: str
     deadline: str
     problems: int
+    has_second_device: bool
     needs_attention: bool
 
 
@@ -43,7 +45,6 @@ def lines(hosts: Iterable[HostStatus], today: datetime.date) -> list[StatusLine]
 
 def _line(hosts: list[str], reports: list[dict[str, Any]], today: datetime.date) -> StatusLine:
     first = reports[0]
-    codes = sorted({one["recovery_codes_left"] for one in reports})
     problems = sum(len(one["problems"]) for one in reports)
     deadline = first["enrollment_deadline"] or ""
     urgent = first["status"] in ATTENTION and not first.get("revoked")
@@ -54,11 +55,18 @@ def _line(hosts: list[str], reports: list[dict[str, Any]], today: datetime.date)
         status="revoked" if first.get("revoked") else first["status"].replace("_", " "),
         since=min((one["since"] for one in reports if one["since"]), default="")[:10],
         last_login=minute(max((one["last_mfa_login"] or "" for one in reports), default="")),
-        codes=f"{codes[0]}-{codes[-1]}" if len(codes) > 1 else f"{codes[0]}",
+        devices=_range({len(one["devices"]) for one in reports}),
+        codes=_range({one["recovery_codes_left"] for one in reports}),
         deadline=deadline,
         problems=problems,
+        has_second_device=any(len(one["devices"]) > 1 for one in reports),
         needs_attention=urgent or soon or bool(problems),
     )
+
+
+def _range(numbers: set[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low}-{high}"
 
 
 def minute(time: str) -> str:

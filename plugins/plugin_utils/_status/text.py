@@ -13,7 +13,8 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.hosts import 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.lines import StatusLine, folded, lines, minute
 
 WIDTH = 100
-HEAD = ("USER", "HOSTS", "STATE", "SINCE", "LAST MFA LOGIN", "CODES", "DEADLINE", "PROBLEMS")
+HEAD = ("USER", "HOSTS", "STATE", "SINCE", "LAST MFA LOGIN", "DEVICES", "CODES", "DEADLINE", "PROBLEMS")
+_DEVICES = HEAD.index("DEVICES")
 _NARROWEST_HOSTS = 14
 
 
@@ -46,24 +47,28 @@ def _summary(found: list[StatusLine], hosts: list[HostStatus], now: datetime.dat
 
 
 def _table(shown: list[StatusLine], reached: list[str]) -> Iterator[str]:
-    rows = [
+    head: tuple[str, ...] = HEAD
+    rows: list[tuple[str, ...]] = [
         (
             printable(one.user),
             "",
             one.status,
             one.since,
             one.last_login,
+            one.devices,
             one.codes,
             one.deadline,
             str(one.problems or ""),
         )
         for one in shown
     ]
-    widths = [max(len(row[column]) for row in (HEAD, *rows)) for column in range(len(HEAD))]
-    left = WIDTH - sum(widths) + widths[1] - 2 * (len(HEAD) - 1)
+    if not any(one.has_second_device for one in shown):  # the column would tell nothing
+        head, *rows = (row[:_DEVICES] + row[_DEVICES + 1 :] for row in (head, *rows))
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    left = WIDTH - sum(widths) + widths[1] - 2 * (len(head) - 1)
     cells = [textwrap.wrap(_names(one.hosts, reached), max(left, _NARROWEST_HOSTS)) for one in shown]
-    widths[1] = max(len(HEAD[1]), *(len(part) for cell in cells for part in cell))
-    yield _row(HEAD, widths)
+    widths[1] = max(len(head[1]), *(len(part) for cell in cells for part in cell))
+    yield _row(head, widths)
     for row, cell in zip(rows, cells):
         yield _row((row[0], cell[0], *row[2:]), widths)
         for part in cell[1:]:

@@ -27,7 +27,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.lifecycle impo
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.merge import merge
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.of_action import names_of
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Device, Person
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
 
 Names = dict[str, str]  # account of a host -> name in the store
@@ -117,9 +117,15 @@ def _accounts(one: Collected) -> list[str]:
 
 
 def _words(before: Person | None, after: Person) -> str:
-    old = before.keys if before else {}
-    new = [f"key {name} added" for name in after.keys if name not in old]
-    if after.rotate_through > (before.rotate_through if before else 0):
+    before = before or Person(after.user)
+    new = [f"key {name} added" for name in after.keys if name not in before.keys]
+    new += [
+        f"key {key} of second device {name} added"
+        for name, device in sorted(after.devices.items())
+        for key in device.keys
+        if key not in before.devices.get(name, Device()).keys
+    ]
+    if after.rotate_through > before.rotate_through:
         new.append("the key is too old and is to be replaced")
     return ", ".join(new) or "used tokens, spent recovery codes or drift added"
 

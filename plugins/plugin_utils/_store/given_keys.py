@@ -13,7 +13,7 @@ from typing import Any, Iterable, Iterator, Mapping, TypedDict
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import given_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import canonical_secret
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import CurrentKeys, Person
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Device, Person
 
 _NOTHING_CHANGED = "nothing was changed on this host, because mfa_keys contradicts the key store: "
 
@@ -22,7 +22,7 @@ class OperatorKey(TypedDict):
     """An entry of mfa_keys; `secret` is None if it has none, or one that totp_key refuses."""
 
     user: str
-    device: str | None  # of a second device, which the key store does not know
+    device: str | None  # the name of a second device
     state: str
     secret: str | None
 
@@ -56,17 +56,18 @@ def refuse_contradictions(given: list[OperatorKey], names: Mapping[str, str], pe
 def _contradictions(given: list[OperatorKey], names: Mapping[str, str], people: Mapping[str, Person]) -> Iterator[str]:
     for number, one in enumerate(given, 1):
         person = people.get(names[one["user"]])
-        problem = person and _contradiction(one, person.current)
+        problem = person and _contradiction(one, person)
         if problem:
             yield f"entry {number}, user {one['user']}: {problem}"
 
 
-def _contradiction(given: OperatorKey, current: CurrentKeys) -> str | None:
+def _contradiction(given: OperatorKey, person: Person) -> str | None:
+    current = person.current
     state, validated = given["state"], current.validated
     if current.denied:
         return "all keys of this person were revoked; take the entry out"
     if given["device"]:
-        return None
+        return _contradiction_of_device(given, given["device"], person)
     if state == "absent" and (validated or current.pending):
         return "the user has a key in the key store; take the entry out, and name the user in mfa_exempt_users to stop asking"
     if state == "pending" and validated:
@@ -74,3 +75,42 @@ def _contradiction(given: OperatorKey, current: CurrentKeys) -> str | None:
     if state == "validated" and validated and given["secret"] not in (None, validated.secret):
         return "the user has another validated key in the key store; take the entry out"
     return None
+
+
+def _contradiction_of_device(given: OperatorKey, device: str, person: Person) -> str | None:
+    """The second device that counts is `second`; one that took the place of the first device is not in question any more."""
+    state, secret, second = given["state"], given["secret"], person.second
+    if device == person.first_device:
+        return None
+    living = person.living_of(device)
+    if state == "absent":
+        is_there = any(key.validated for key in living)
+        return (
+            f"second device {device} has a key in the key store; revoke it (playbook revoke, mfa_revoke_device)"
+            if is_there
+            else None
+        )
+    if (
+        secret is not None
+        and secret not in _living_secrets(person)
+        and secret in {key.secret for key in person.all_keys}
+    ):
+        return f"the key of second device {device} was revoked or replaced; take the entry out"
+    if person.devices.get(device, Device()).revoked_through > person.revoked_through and secret not in {
+        key.secret for key in living
+    }:
+        return (
+            f"second device {device} was revoked; take the entry out, and give a new device another name or a key from the key store "
+            "(playbook recover, mfa_recover_device)"
+        )
+    if second is not None and second.device != device:
+        return f"the person's second device is {second.device}; take the entry out, or revoke that one (playbook revoke, mfa_revoke_device)"
+    validated = second and second.validated
+    if state == "validated" and validated and secret not in (None, validated.secret):
+        return f"second device {device} has another validated key in the key store; take the entry out"
+    return None
+
+
+def _living_secrets(person: Person) -> set[str]:
+    first = [key for key in person.current[:2] if key]
+    return {key.secret for key in [*first, *(key for name in person.devices for key in person.living_of(name))]}

@@ -2,19 +2,26 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Turns what a host returned of its keys into records of people, and judges it. Private to the collection.
 
-A host says of itself when a key was validated and of which generation it is, and whoever is root there can say anything.
-So a host cannot bring back a person whose keys were revoked, cannot be more than one generation ahead of the store, and
-a key that takes the place of another one is a finding.
+A host says of itself when a key was validated and of which generation it is, and whoever is root there can say anything:
+`host_key.py` says what it can achieve by that.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any, Iterable, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import check_device_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import canonical_secret
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.host_key import (
+    HostKey,
+    findings_of,
+    keys_of,
+    refuse_host_key,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.merge import merge
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import (
     DriftSeen,
@@ -43,23 +50,36 @@ def ingest(keys: list[dict[str, Any]], names: Mapping[str, str], host: str, know
     """`names` are the people by account, `known` their records in the store."""
     people: dict[str, Person] = {}
     findings: list[Finding] = []
-    for one in keys:
+    count = Counter((one["user"], is_second(one)) for one in keys)
+    for one in sorted(keys, key=is_second):  # a second device counts beside a first one only
         user = names[one["user"]]
         before = known.get(user) or Person(user)
         try:
-            new = _proven_first(_key(one, host), before)
+            if is_second(one) and count[one["user"], True] > 1:
+                raise FleetMfaError("the host returned more than one second device, and it can have only one")
+            new = HostKey(host, _device(one), _key(one, host))
+            refuse_host_key(new, before, merge(before, people[user]) if user in people else before)
+            new = new.as_known(before)
         except FleetMfaError as error:
             findings.append(Finding("key_not_collected", (f"{user} on {host}: {error}",)))
             continue
-        refusal = _refusal(before, new)
-        if refusal:
-            findings.append(Finding("key_not_collected", (f"{user} on {host}: {refusal}",)))
-            continue
-        event = HistoryEvent(one["since"], host, f"key {new.id} validated")
-        record = Person(user, {new.id: new}, 0, frozenset() if new.id in before.keys else frozenset([event]))
+        event = HistoryEvent(one["since"], host, f"{new.words} validated")
+        is_news = new.key.id not in keys_of(before, new.device)
+        record = new.alone(user, frozenset([event] if is_news else []))
         people[user] = merge(people[user], record) if user in people else record
-        findings += _findings(user, before, merge(before, people[user]), new, host)
+        findings += findings_of(new, before, merge(before, people[user]))
     return Ingested(people, findings)
+
+
+def is_second(one: Mapping[str, Any]) -> bool:
+    return one.get("device") is not None
+
+
+def _device(one: Mapping[str, Any]) -> str | None:
+    device = one.get("device")
+    if device is not None:
+        check_device_name(device if isinstance(device, str) else "")
+    return device
 
 
 def _key(one: dict[str, Any], host: str) -> PersonKey:
@@ -81,45 +101,20 @@ def _key(one: dict[str, Any], host: str) -> PersonKey:
     return key
 
 
-def _proven_first(new: PersonKey, before: Person) -> PersonKey:
-    """A host that was given the key tells the time of the validation on another host as its own; what is known counts."""
-    known = before.keys.get(new.id)
-    if known is None or known.validated is None or new.validated is None or new.validated.when < known.validated.when:
-        return new
-    return replace(new, validated=known.validated)
-
-
-def _refusal(before: Person, new: PersonKey) -> str | None:
-    if new.id in before.keys:
-        return None
-    if before.current.denied:
-        return "all keys of this person were revoked; only an operator can give a new one"
-    if before.given_in_place:
-        return "an operator has given this person a new key, and only that one counts until it is validated"
-    if new.generation > before.newest_generation + 1:
-        return f"the host calls it generation {new.generation}, the store knows {before.newest_generation}"
-    return None
-
-
-def _findings(user: str, before: Person, after: Person, new: PersonKey, host: str) -> Iterable[Finding]:
-    old, now = before.current.validated, after.current.validated
-    if old is not None and now is not None and old.id != now.id:
-        yield Finding("key_displaced", (f"{user}: the key validated on {host} takes the place of key {old.id}",))
-    elif old is not None and new.id not in before.keys:
-        yield Finding("key_displaced", (f"{user}: the key validated on {host} is dead, since key {old.id} counts",))
-    for step, hosts in after.keys[new.id].burnt.items():
-        if len(hosts) > 1 and host in hosts:
-            yield Finding("token_used_twice", (f"{user}: time step {step} on {' and '.join(sorted(hosts))}",))
-
-
 def taken_in(person: Person, new: Person) -> Person:
     """The record with what is new in it, and without old steps.
 
     They are dropped here and not in merging, which must give the same in any order.
     """
     merged = merge(person, new)
-    keys = {name: _with_newest_steps(key) for name, key in merged.keys.items()}
-    return replace(merged, keys=keys)
+    devices = {
+        name: replace(device, keys=_with_newest_steps_each(device.keys)) for name, device in merged.devices.items()
+    }
+    return replace(merged, keys=_with_newest_steps_each(merged.keys), devices=devices)
+
+
+def _with_newest_steps_each(keys: Mapping[str, PersonKey]) -> dict[str, PersonKey]:
+    return {name: _with_newest_steps(key) for name, key in keys.items()}
 
 
 def _with_newest_steps(key: PersonKey) -> PersonKey:

@@ -33,14 +33,14 @@ def noted(person: Person, what: str, by: By) -> Person:
 
 
 def revoked(person: Person, by: By) -> Person:
-    """Every key is dead."""
+    """Every key of every device is dead."""
     if person.current.denied and person.revoked_through > person.newest_generation:
         return person
-    return noted(replace(person, revoked_through=_last_generation(person)), "all keys revoked", by)
+    return noted(replace(person, revoked_through=last_generation(person)), "all keys revoked", by)
 
 
 def with_new_key(person: Person, key: PersonKey, not_asked_until: int, again: bool, by: By) -> Person:
-    """Every key is dead, and `key` is pending in their place; its generation is determined here.
+    """Every key of every device is dead, and `key` is pending in their place; its generation is determined here.
 
     A key that was given in place of others and still waits is kept, unless `again`: a second run gives no second key.
     """
@@ -50,7 +50,7 @@ def with_new_key(person: Person, key: PersonKey, not_asked_until: int, again: bo
         if waiting.access is not None and bool(waiting.access.not_asked_until) == bool(not_asked_until):
             return person
         return noted(person.with_key(replace(waiting, access=access)), f"key {waiting.id}: {_words(access)}", by)
-    dead = _last_generation(person)
+    dead = last_generation(person)
     new = replace(key, generation=dead + 1, created=by.when, access=access)
     after = replace(person.with_key(new), revoked_through=dead)
     return noted(after, f"all keys revoked, new key {new.id}; until it is validated: {_words(access)}", by)
@@ -76,7 +76,7 @@ def help_desk_code(person: Person, now: float) -> tuple[str, int] | None:
 
 
 class Rotation(NamedTuple):
-    """mfa_key_max_age as a run of sync applies it."""
+    """mfa_key_max_age as a run of sync applies it: to the first device, since no host shows a new key of a second one."""
 
     max_age: int  # days; 0: never
     now: int
@@ -104,9 +104,10 @@ def overdue_recoveries(people: Iterable[Person], now: float) -> Iterable[Finding
             yield Finding("recovery_overdue", (f"{person.user}: since {utc_text(key.access.not_asked_until)}",))
 
 
-def _last_generation(person: Person) -> int:
+def last_generation(person: Person) -> int:
     """The last one that a key may be of now. A host may have one more than the store knows (a rotation)."""
-    return max(person.newest_generation, person.revoked_through) + 1
+    of_devices = (device.revoked_through for device in person.devices.values())
+    return max(person.newest_generation, person.revoked_through, *of_devices) + 1
 
 
 def _words(access: Access) -> str:

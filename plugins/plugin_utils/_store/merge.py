@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Callable, Mapping, TypeVar
 
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person, PersonKey
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Device, Person, PersonKey
 
 _Name = TypeVar("_Name")
 _Part = TypeVar("_Part")
@@ -26,6 +26,14 @@ def merge(one: Person, other: Person) -> Person:
         revoked_through=max(one.revoked_through, other.revoked_through),
         history=one.history | other.history,
         rotate_through=max(one.rotate_through, other.rotate_through),
+        devices=_each(one.devices, other.devices, _merged_device),
+    )
+
+
+def _merged_device(one: Device, other: Device) -> Device:
+    return Device(
+        keys=_each(one.keys, other.keys, _merged_key),
+        revoked_through=max(one.revoked_through, other.revoked_through),
     )
 
 

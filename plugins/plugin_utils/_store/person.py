@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import FrozenSet, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code_id, key_id
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import FIRST_DEVICE
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import URI_PERIOD, decode_secret
 
 Hosts = FrozenSet[str]
@@ -84,6 +85,14 @@ class PersonKey:
         return frozenset(code for code, end in self.expiring.items() if end <= now)
 
 
+class DeviceKeys(NamedTuple):
+    """What counts of a second device."""
+
+    device: str
+    validated: PersonKey | None
+    pending: PersonKey | None
+
+
 class CurrentKeys(NamedTuple):
     """What counts for a person now. `denied`: a leaver, or somebody whose every key was revoked."""
 
@@ -93,20 +102,41 @@ class CurrentKeys(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Device:
+    """A second device. Generations are counted for all devices of a person together."""
+
+    keys: Mapping[str, PersonKey] = field(default_factory=dict)  # by id
+    revoked_through: int = 0  # keys of this device, of this generation and of all before it, are dead
+
+    @property
+    def revoked_ids(self) -> set[str]:
+        return {key.id for key in self.keys.values() if key.generation <= self.revoked_through}
+
+
+@dataclass(frozen=True)
 class Person:
     user: str  # the person's name in the fleet
-    keys: Mapping[str, PersonKey] = field(default_factory=dict)  # by id
-    revoked_through: int = 0  # keys of this generation and of all before it are dead
+    keys: Mapping[str, PersonKey] = field(default_factory=dict)  # by id; those of the first device
+    revoked_through: int = 0  # keys of this generation and of all before it are dead, those of second devices too
     history: frozenset[HistoryEvent] = frozenset()
     rotate_through: int = 0  # keys of this generation and of all before it are to be replaced; they count until then
+    devices: Mapping[str, Device] = field(default_factory=dict)  # second ones, by name
 
     def with_key(self, key: PersonKey) -> Person:
         return replace(self, keys={**self.keys, key.id: key})
 
+    def with_device(self, name: str, device: Device) -> Person:
+        return replace(self, devices={**self.devices, name: device})
+
+    @property
+    def all_keys(self) -> list[PersonKey]:
+        """Of every device. A key that has changed its place is in it twice."""
+        return [*self.keys.values(), *(key for device in self.devices.values() for key in device.keys.values())]
+
     @property
     def newest_generation(self) -> int:
         """0 if there was never a key."""
-        return max((key.generation for key in self.keys.values()), default=0)
+        return max((key.generation for key in self.all_keys), default=0)
 
     @property
     def current(self) -> CurrentKeys:
@@ -114,10 +144,43 @@ class Person:
 
         A pending key counts beside the validated one only if it is newer (a rotation).
         """
-        living = [key for key in self.keys.values() if key.generation > self.revoked_through]
-        validated = min((key for key in living if key.validated), key=_rank, default=None)
-        newer = [key for key in living if not key.validated and _is_newer(key, validated)]
-        return CurrentKeys(validated, min(newer, key=_rank, default=None), bool(self.revoked_through) and not living)
+        revoked = self._revoked_ids
+        living = [one for one in self.keys.values() if one.generation > self.revoked_through and one.id not in revoked]
+        denied = not living and bool(self.revoked_through or self.keys)
+        return CurrentKeys(*_winners(living), denied)
+
+    @property
+    def _revoked_ids(self) -> set[str]:
+        """Keys that were revoked with a device are dead wherever else a host says they are."""
+        return {name for device in self.devices.values() for name in device.revoked_ids}
+
+    def floor(self, device: str | None) -> int:
+        """Keys of this device (None: the first one) are dead up to this generation."""
+        return max(self.revoked_through, self.devices.get(device or "", Device()).revoked_through)
+
+    def living_of(self, name: str) -> list[PersonKey]:
+        """The keys of this second device that are not dead. One that is, or ever was, the first device's is not its."""
+        not_its = self._revoked_ids.union(self.keys)
+        device = self.devices.get(name, Device())
+        return [key for key in device.keys.values() if key.generation > self.floor(name) and key.id not in not_its]
+
+    @property
+    def living_devices(self) -> list[DeviceKeys]:
+        """The one that counts comes first: the one that was validated first, then by host, then by name."""
+        found = [DeviceKeys(name, *_winners(living)) for name in self.devices if (living := self.living_of(name))]
+        return sorted(found, key=_rank_of_device)
+
+    @property
+    def second(self) -> DeviceKeys | None:
+        """The second device. It counts beside a validated first one only, which is up to the reader."""
+        return next(iter(self.living_devices), None)
+
+    @property
+    def first_device(self) -> str:
+        """The name of the first device: that of a second one whose key took its place, or FIRST_DEVICE."""
+        key = self.current.validated
+        names = [name for name, device in self.devices.items() if key and key.id in device.keys]
+        return min(names, default=FIRST_DEVICE)
 
     @property
     def given_in_place(self) -> PersonKey | None:
@@ -132,9 +195,21 @@ class Person:
         return validated is not None and pending is None and validated.generation <= self.rotate_through
 
 
+def _winners(living: list[PersonKey]) -> tuple[PersonKey | None, PersonKey | None]:
+    """Of the living keys of one device, the validated and the pending one that count."""
+    validated = min((key for key in living if key.validated), key=_rank, default=None)
+    newer = [key for key in living if not key.validated and _is_newer(key, validated)]
+    return validated, min(newer, key=_rank, default=None)
+
+
 def _is_newer(key: PersonKey, validated: PersonKey | None) -> bool:
     return validated is None or key.generation > validated.generation
 
 
 def _rank(key: PersonKey) -> tuple[int, Proven, str]:
     return -key.generation, key.validated or Proven(key.created, ""), key.id
+
+
+def _rank_of_device(one: DeviceKeys) -> tuple[bool, Proven, str]:
+    proven = one.validated and one.validated.validated
+    return proven is None, proven or Proven(0, ""), one.device

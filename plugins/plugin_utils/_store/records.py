@@ -8,9 +8,10 @@ What has its default value is left out. Times are UTC texts, so that a person ca
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Mapping, TypeVar
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import check_device_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import URI_PERIOD, canonical_secret
@@ -18,6 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import sho
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.fields import Fields, utc_text
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import (
     Access,
+    Device,
     DriftSeen,
     HistoryEvent,
     Hosts,
@@ -40,10 +42,19 @@ def to_record(person: Person) -> dict[str, Any]:
             "user": person.user,
             "revoked_through": person.revoked_through,
             "rotate_through": person.rotate_through,
-            "keys": [_key_record(key) for _id, key in sorted(person.keys.items())],
+            "keys": _key_records(person.keys),
+            "devices": {name: _device_record(device) for name, device in sorted(person.devices.items())},
             "history": [_event_record(event) for event in sorted(person.history)],
         }
     )
+
+
+def _device_record(device: Device) -> dict[str, Any]:
+    return _without_empty({"revoked_through": device.revoked_through, "keys": _key_records(device.keys)})
+
+
+def _key_records(keys: Mapping[str, PersonKey]) -> list[dict[str, Any]]:
+    return [_key_record(key) for _id, key in sorted(keys.items())]
 
 
 def _key_record(key: PersonKey) -> dict[str, Any]:
@@ -90,16 +101,34 @@ def from_record(record: Any) -> Person:
         check_user_name(name)
     except FleetMfaError as error:
         raise fields.wrong("user", str(error)) from None
+    history = [_event(Fields(one, f"{where}, event {number}")) for number, one in enumerate(fields.items("history"), 1)]
+    revoked = fields.number("revoked_through", 0, MAXIMUM_GENERATION, default=0)
+    rotated = fields.number("rotate_through", 0, MAXIMUM_GENERATION, default=0)
+    person = Person(name, _keys(fields, where), revoked, frozenset(history), rotated, _devices(fields, where))
+    fields.finish()
+    return person
+
+
+def _keys(fields: Fields, where: str) -> dict[str, PersonKey]:
     keys = [_key(Fields(one, f"{where}, key {number}")) for number, one in enumerate(fields.items("keys"), 1)]
     by_id = {key.id: key for key in keys}
     if len(by_id) != len(keys):
         raise fields.wrong("keys", "has one key twice; remove one of the two")
-    history = [_event(Fields(one, f"{where}, event {number}")) for number, one in enumerate(fields.items("history"), 1)]
-    revoked = fields.number("revoked_through", 0, MAXIMUM_GENERATION, default=0)
-    rotated = fields.number("rotate_through", 0, MAXIMUM_GENERATION, default=0)
-    person = Person(name, by_id, revoked, frozenset(history), rotated)
-    fields.finish()
-    return person
+    return by_id
+
+
+def _devices(fields: Fields, where: str) -> dict[str, Device]:
+    devices = {}
+    for number, (name, record) in enumerate(fields.mapping("devices").items(), 1):
+        try:
+            check_device_name(name)
+        except FleetMfaError as error:
+            raise fields.wrong("devices", f"has a name, number {number}, that cannot be one: {error}") from None
+        of_device = Fields(record, f"{where}, device {name}")
+        revoked = of_device.number("revoked_through", 0, MAXIMUM_GENERATION, default=0)
+        devices[name] = Device(_keys(of_device, f"{where}, device {name}"), revoked)
+        of_device.finish()
+    return devices
 
 
 def _key(fields: Fields) -> PersonKey:

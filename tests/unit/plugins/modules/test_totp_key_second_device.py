@@ -131,6 +131,7 @@ def test_a_first_key_that_is_that_of_the_second_device_takes_its_place(host, sec
         ([FIRST, {**SECOND, "secret": None}], "no host shows the key of a second device"),
         ([FIRST, {**SECOND, "recovery_codes": ["12345678"]}], "a second device has none"),
         ([FIRST, {**SECOND, "device": "Tablet 1"}], "must be a short name such as tablet"),
+        ([FIRST, {**SECOND, "device": "first"}], "first means the first device"),
         ([FIRST, SECOND, {**SECOND, "device": "spare"}], "named 2 times"),
         ([FIRST, {"user": "alice", "device": "tablet", "state": "promoted"}], "is not validated"),
         ([{"user": "alice", "state": "promoted"}], "name it in device"),
@@ -171,9 +172,23 @@ def test_it_is_reported(host, second):
     host.totp_key(FIRST, {**SECOND, "state": "present"})
     found = host.run("totp_key_info", users=["alice"])["users"][0]["second_device"]
     assert (found["device"], found["state"], found["since"][:2]) == ("tablet", "pending", "20")
+    assert host.run("totp_key_info", users=["alice"])["users"][0]["devices"] == ["first"]
     (host.path / "second-pending/alice").unlink()
     (host.path / "second-pending/alice").symlink_to("/nowhere")
     assert host.run("totp_key_info", users=["alice"])["users"][0]["second_device"] is None
+
+
+def test_devices_are_reported_by_name(host):
+    def devices():
+        return host.run("totp_key_info", users=["alice"])["users"][0]["devices"]
+
+    host.totp_key(FIRST, SECOND)
+    assert devices() == ["first", "tablet"]
+    host.totp_key({"user": "alice", "device": "tablet", "state": "promoted"})
+    assert devices() == ["tablet"]
+    host.totp_key({"user": "alice", "state": "absent"})
+    host.totp_key({"user": "alice"})
+    assert devices() == []
 
 
 def test_attempts_with_it_are_forgotten_too(host, second):

@@ -367,14 +367,6 @@ def test_revoking_a_person_ends_the_second_device_too(fleet, web1, recovered):
     assert not fleet.distribute("web1")["changed"]
 
 
-def test_the_key_store_leaves_a_second_device_alone(fleet, web1, web2):
-    """It does not know of it."""
-    web1.make_validated("alice", "one")
-    web1.totp_key(SECOND)
-    assert fleet.sync()[0] == [] and not any(result["changed"] for result in fleet.sync()[1])
-    assert SecondKeys(web1.state_dir).validated("alice") and not SecondKeys(web2.state_dir).has_any("alice")
-
-
 def test_a_promoted_device_is_the_persons_key_everywhere_and_the_lost_one_dead(fleet, web1, web2):
     for one in (web1, web2):
         one.make_validated("alice", "one")

@@ -281,3 +281,12 @@ def test_all_of_them_are_named_at_once():
 def test_tokens_stay_text():
     refused("mfa_validate_first", 12345)
     assert read_settings(OPTIONS, {"mfa_validate_first": "012345", "mfa_serial": [1, "25%"]}) == {"store": False}
+
+
+@pytest.mark.parametrize("name", ["mfa_revoke_device", "mfa_recover_device"])
+def test_a_device_left_empty_does_not_mean_all(name):
+    for value in ("", None, "My Tablet", 7, ["tablet"]):
+        with pytest.raises(FleetMfaError, match=f"^{name}: .*(short name|name of a device)"):
+            read_settings(OPTIONS, {name: value})
+    for value in ("first", "tablet"):
+        read_settings(OPTIONS, {name: value})

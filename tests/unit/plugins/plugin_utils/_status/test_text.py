@@ -15,7 +15,10 @@ DEAD = {"id": "key_dead", "severity": "critical", "evidence": ["…"], "remedy":
 def report(user, status="validated", **values):
     known = {"user": user, "status": status, "state": "validated", "enforced": status == "validated", "revoked": False}
     times = {"since": "2026-11-01T08:00:00Z", "last_mfa_login": None, "enrollment_deadline": None}
-    return {**known, **times, "recovery_codes_left": 5, "problems": [], **values}
+    return {**known, **times, "devices": ["first"], "recovery_codes_left": 5, "problems": [], **values}
+
+
+NO_LIST = {"users": [report("alice", devices=10**9)]}
 
 
 def text(found, attention=False):
@@ -36,6 +39,14 @@ def test_one_line_where_all_is_the_same_and_one_for_each_difference():
     assert [line.split()[:2] for line in text(found, attention=True).splitlines()[3:]] == [["bob", "web4"]]
 
 
+def test_how_many_devices_if_anybody_has_two():
+    found = {"web1": {"users": [report("alice", devices=["first", "tablet"]), report("bob")]}}
+    found["web2"] = {"users": [report("alice"), report("carol", "pending", devices=[])]}
+    lines = text(found).splitlines()
+    assert "DEVICES" in lines[2].split() and "DEVICES" not in text({"web2": found["web2"]})
+    assert [line.split()[-2:] for line in lines[3:6]] == [["1-2", "5"], ["1", "5"], ["0", "5"]]
+
+
 def test_what_needs_attention():
     users = [report(name, name.replace(" ", "_")) for name in ("denied", "not asked", "overdue", "exempt", "pending")]
     users += [report("leaver", "denied", revoked=True), report("broken", problems=[DEAD])]
@@ -53,7 +64,14 @@ def test_a_hundred_columns():
 
 
 def test_a_host_that_makes_its_result_up():
-    for result in (None, "x", {"users": "all"}, {"users": [{"user": "alice"}]}, {"failed": True, "msg": "\x1b[2J"}):
+    for result in (
+        None,
+        "x",
+        {"users": "all"},
+        {"users": [{"user": "alice"}]},
+        NO_LIST,
+        {"failed": True, "msg": "\x1b[2J"},
+    ):
         shown = text({"web1": result, "web2": {"users": [report("a\x1b[2Jlice")], "last_sync": "\x1b[2J"}})
         assert "NOT REACHED  web1: " in shown and "\x1b" not in shown and "a?[2Jlice" in shown
 
