@@ -182,6 +182,22 @@ CATALOGUE = {
         "medium",
         "Set the host's clock from network time, then run sync again; until then nothing is collected from it.",
     ),
+    "host_not_reached": (
+        "high",
+        "Make the host reachable for Ansible, with Python and root rights, and audit again: nothing is known of it.",
+    ),
+    "user_differs": (
+        "medium",
+        "Run sync, so that the validated key is on all hosts of the user; or exempt the user where that is intended.",
+    ),
+    "waiver_expired": (
+        "medium",
+        "Remedy the finding, or have the risk accepted anew and write the new date into the waiver.",
+    ),
+    "waiver_unused": (
+        "low",
+        "Remove the waiver, or correct its finding, host or user: it accepts nothing.",
+    ),
     "key_malformed": ("high", "Rotate the key (totp_key): recovery codes after a malformed line do not work."),
     "key_dead": ("critical", "Rotate the key (totp_key): the PAM module denies every login with this file."),
     "pending_key_faulty": (
@@ -204,7 +220,7 @@ CATALOGUE = {
 }
 
 
-_SEVERITIES = ("critical", "high", "medium", "low")
+SEVERITIES = ("critical", "high", "medium", "low")
 _MOST_EVIDENCE = 20
 
 
@@ -242,7 +258,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     for finding in findings:
         evidence.setdefault(finding.id, {}).update(dict.fromkeys(finding.evidence))
     found = [Finding(name, _shortened(list(texts))) for name, texts in evidence.items()]
-    return sorted(found, key=lambda finding: (_SEVERITIES.index(finding.severity), list(CATALOGUE).index(finding.id)))
+    return sorted(found, key=lambda finding: (SEVERITIES.index(finding.severity), list(CATALOGUE).index(finding.id)))
 
 
 def _shortened(texts: list[str]) -> tuple[str, ...]:
