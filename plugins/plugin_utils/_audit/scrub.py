@@ -7,6 +7,7 @@ No secret belongs in the evidence. But names come from logs, and people type pas
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Collection, Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import is_secret, without_secrets
@@ -20,13 +21,15 @@ def scrubbed(value: Any, accounts: Collection[str] = ()) -> Any:
     """A copy in plain types. The name of an account is no secret, if it looks like a token, too."""
     if isinstance(value, str):
         return value if value in accounts and not is_secret(value) else text_of_host(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {text_of_host(str(name)): scrubbed(inner, accounts) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [scrubbed(entry, accounts) for entry in value]
     return value if value is None or isinstance(value, (bool, int, float)) else text_of_host(str(value))
 
 
+# A fleet says the same few things of a million accounts.
+@functools.lru_cache(maxsize=1 << 16)
 def text_of_host(text: str) -> str:
     """On one line, without what would control a terminal."""
     if not text.isprintable():

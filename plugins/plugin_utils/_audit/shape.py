@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVERITIES
@@ -95,8 +95,8 @@ def _check(value: Any, shape: Any, place: str) -> None:
         raise FleetMfaError(f"{place}: not of type {shape.__name__}")
 
 
-def _check_names(value: Any, shape: Mapping[str, Any], place: str) -> None:
-    if not isinstance(value, Mapping):
+def _check_names(value: Any, shape: dict[str, Any], place: str) -> None:
+    if not isinstance(value, dict):
         raise FleetMfaError(f"{place}: not a dictionary")
     for name, inner in shape.items():
         if name not in value:
