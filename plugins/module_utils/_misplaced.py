@@ -89,7 +89,9 @@ def without_secrets(text: str) -> str:
     """A text of somebody else, with a mask for what certainly is a secret; a text that is only a code or a token is one."""
     if _CODE_OR_TOKEN.fullmatch(text.strip()):
         return MASK
-    for secret in sorted(_certain(text), key=len, reverse=True):
+    # A short word after the groups of a key is taken for its last group.
+    shorter = {run.rpartition(" ")[0] for run in _RUN.findall(text)}
+    for secret in sorted(_certain(text) | set(filter(_is_key, shorter)), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
 

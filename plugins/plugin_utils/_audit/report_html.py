@@ -14,7 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVE
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.document import Document
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import names
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.matrix import matrix
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.shape import USER_STATES
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.shape import EVENTS, USER_STATES
 
 TEMPLATES = Path(__file__).with_name("templates")
 # In the chart, those who are asked first.
@@ -50,6 +50,7 @@ def report_html(document: Document) -> bytes:
         kinds=_kinds(document, accepted=False),
         accepted=_kinds(document, accepted=True),
         severities=SEVERITIES,
+        events=EVENTS,
         states=USER_STATES,
         matrix=matrix(document),
         frameworks=_frameworks(document),
@@ -83,7 +84,7 @@ def _kinds(document: Document, accepted: bool) -> dict[str, list[dict[str, Any]]
     for one in document["findings"]:
         if bool(one["accepted"]) == accepted:
             risk = one["accepted"] or {}
-            grouped[(one["severity"], one["id"], *risk.values())].append(one)
+            grouped[(one["severity"], one["id"], *sorted(risk.values()))].append(one)
     told: dict[str, list[dict[str, Any]]] = {severity: [] for severity in SEVERITIES}
     for found in grouped.values():
         first = found[0]

@@ -22,7 +22,7 @@ def sarif(document: Document) -> bytes:
 
     A code host shows only results in files, so each host is a file hosts/NAME, which nobody needs to have.
     """
-    rules = list(document["catalogue"])
+    rules = sorted(document["catalogue"])
     tool = document["run"]["tool"]
     run = {
         "tool": {

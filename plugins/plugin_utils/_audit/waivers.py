@@ -61,7 +61,8 @@ def _is_about(text: str, user: str) -> bool:
 def read_waivers(path: str) -> list[Waiver]:
     """A FleetMfaError names the entry and the item that is wrong."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        # Texts only: a wrong date is told with its entry.
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
     except (OSError, ValueError, yaml.YAMLError) as error:
         why = error.strerror if isinstance(error, OSError) else f"is no YAML file{_line(error)}"
         raise FleetMfaError(f"waivers (mfa_audit_waivers): {path}: {why}") from None
@@ -91,19 +92,19 @@ def _waiver(number: int, entry: Any) -> Waiver:
     if unknown:
         raise FleetMfaError(f"{unknown[0]}: there is no such item; a waiver has {', '.join(KNOWN)}")
     for name in REQUIRED:
-        if entry.get(name) in (None, ""):
+        if not entry.get(name):
             raise FleetMfaError(f"{name}: is missing")
     texts = {name: _text(name, entry[name]) for name in ("finding", "host", "reason", "owner")}
-    user = _text("user", entry["user"]) if entry.get("user") not in (None, "") else None
+    user = _text("user", entry["user"]) if entry.get("user") else None
     _check_finding(texts["finding"])
     return Waiver(number=number, user=user, until=_date(entry["until"]), **texts)
 
 
 def _text(name: str, value: Any) -> str:
-    if not isinstance(value, (str, int)) or isinstance(value, bool):
+    if not isinstance(value, str):
         raise FleetMfaError(f"{name}: must be a string")
-    text = str(value).strip()
-    if not text.isprintable() or len(text) > _LONGEST:
+    text = value.strip()
+    if not text or not text.isprintable() or len(text) > _LONGEST:
         raise FleetMfaError(f"{name}: must be one line of at most {_LONGEST} printable characters")
     return text
 
@@ -116,12 +117,10 @@ def _check_finding(name: str) -> None:
         raise FleetMfaError(f"finding: there is no such finding{f'; did you mean {alike[0]}?' if alike else ''}")
 
 
-def _date(value: Any) -> datetime.date:
-    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
-        return value
+def _date(text: Any) -> datetime.date:
     try:
-        return datetime.date.fromisoformat(str(value))
-    except ValueError:
+        return datetime.date.fromisoformat(text)
+    except (TypeError, ValueError):
         raise FleetMfaError("until: must be a date such as 2027-01-31, the last day of the waiver") from None
 
 
