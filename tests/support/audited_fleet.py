@@ -50,11 +50,20 @@ def event(kind: str, name: str | None = "alice", address: str = "192.0.2.7", cou
 
 
 def door(name: str, state: str = "covered", reason: str | None = None, kind: str = "pam_service") -> dict[str, Any]:
-    return {"name": name, "kind": kind, "where": [f"/etc/pam.d/{name}"], "program": None, "state": state, "reason": reason}
+    return {
+        "name": name,
+        "kind": kind,
+        "where": [f"/etc/pam.d/{name}"],
+        "program": None,
+        "state": state,
+        "reason": reason,
+    }
 
 
 def sshd_class(examples: list[str], enforced: bool = True, verdict: str = "asked", users: int = 1) -> dict[str, Any]:
-    steps = [{"method": "publickey", "prompt": "", "answer": "an SSH key", "line": "", "effect": "sshd accepts the key"}]
+    steps = [
+        {"method": "publickey", "prompt": "", "answer": "an SSH key", "line": "", "effect": "sshd accepts the key"}
+    ]
     return {
         "users": users,
         "examples": examples,
@@ -100,7 +109,15 @@ def document(results: dict[str, Any], waivers=(), **run: Any) -> dict[str, Any]:
 
 
 def audit_run(start: float = NOW - 5, end: float = NOW + 5, **parameters: Any) -> Run:
-    given = {"days": 30, "fail_on": "high", "formats": ["html"], "waivers": "", "sign_key": "", "compare": "", **parameters}
+    given = {
+        "days": 30,
+        "fail_on": "high",
+        "formats": ["html"],
+        "waivers": "",
+        "sign_key": "",
+        "compare": "",
+        **parameters,
+    }
     return Run("0.2.0", "2.19.0", "auditor@controller", RunTimes(start, end), given)
 
 
@@ -150,7 +167,12 @@ def _host(chance: random.Random, name: str, states: dict[str, str], admins: set[
             door("cockpit", "not_judged", "an unknown program listens on port 9090", kind="listener"),
         ],
         users=accounts,
-        logs={"days": 30, "source": "journal", "truncated": False, "events": [*events, event("refused", None, count=3)]},
+        logs={
+            "days": 30,
+            "source": "journal",
+            "truncated": False,
+            "events": [*events, event("refused", None, count=3)],
+        },
         findings=_faults(chance, enforced),
     )
 

@@ -24,7 +24,19 @@ USERS = (
     "overdue",
     "devices",
 )
-FINDINGS = ("severity", "id", "host", "title", "message", "evidence", "remedy", "accepted", "owner", "until", "controls")
+FINDINGS = (
+    "severity",
+    "id",
+    "host",
+    "title",
+    "message",
+    "evidence",
+    "remedy",
+    "accepted",
+    "owner",
+    "until",
+    "controls",
+)
 # What a spreadsheet takes for a formula, or for something to skip before one.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -47,7 +59,11 @@ def findings_csv(document: Document) -> bytes:
 def _row(one: dict[str, Any], kind: dict[str, Any]) -> list[Any]:
     accepted = one["accepted"] or {}
     given = [one["severity"], one["id"], one["host"], kind["title"], one["message"], one["evidence"], one["remedy"]]
-    return [*map(_cell, given), *(accepted.get(name, "") for name in ("reason", "owner", "until")), _cell(kind["controls"])]
+    return [
+        *map(_cell, given),
+        *(accepted.get(name, "") for name in ("reason", "owner", "until")),
+        _cell(kind["controls"]),
+    ]
 
 
 def _cell(value: Any) -> str:

@@ -66,9 +66,7 @@ def _used_twice(hosts: Iterable[HostAudit]) -> Iterator[Found]:
         for one in _users(host):
             if isinstance(one.get("last_step"), int):
                 where[one["user"], one["last_step"]].append(host.host)
-    texts = [
-        f"{user}: time step {step} on {names(on)}" for (user, step), on in sorted(where.items()) if len(on) > 1
-    ]
+    texts = [f"{user}: time step {step} on {names(on)}" for (user, step), on in sorted(where.items()) if len(on) > 1]
     if texts:
         yield found("token_used_twice", FLEET, texts)
 

@@ -33,9 +33,7 @@ def _judged(control: Control, open_: Counter[str], accepted: Counter[str], figur
     return {**fields, "findings": list(control.findings), "state": state, "why": [*against, *unseen]}
 
 
-def _against(
-    control: Control, open_: Counter[str], accepted: Counter[str], figures: dict[str, Any]
-) -> Iterator[str]:
+def _against(control: Control, open_: Counter[str], accepted: Counter[str], figures: dict[str, Any]) -> Iterator[str]:
     if control.gap:
         yield control.gap
     for name in control.findings:

@@ -25,7 +25,9 @@ def junit_xml(document: Document) -> bytes:
         checks = ["host_not_reached"] if away else _checks("fleet" if host == FLEET else "host", found)
         # All that the strictest of the published schemas wants.
         named = {"name": host, "hostname": host, "id": str(number), "package": PACKAGE, "time": "0"}
-        suite = ElementTree.SubElement(suites, "testsuite", {**named, "timestamp": document["run"]["finished"].rstrip("Z")})
+        suite = ElementTree.SubElement(
+            suites, "testsuite", {**named, "timestamp": document["run"]["finished"].rstrip("Z")}
+        )
         ElementTree.SubElement(suite, "properties")
         for check in checks:
             _case(suite, host, check, found.get(check, []))
@@ -57,7 +59,9 @@ def _case(suite: ElementTree.Element, host: str, check: str, found: list[dict[st
     if open_:
         kind = "error" if check == "host_not_reached" else "failure"
         problem = ElementTree.SubElement(case, kind, {"message": open_[0]["message"], "type": open_[0]["severity"]})
-        problem.text = "\n".join([*(text for one in open_ for text in one["evidence"]), f"Remedy: {open_[0]['remedy']}"])
+        problem.text = "\n".join(
+            [*(text for one in open_ for text in one["evidence"]), f"Remedy: {open_[0]['remedy']}"]
+        )
     elif found:
         accepted = found[0]["accepted"]
         told = f"accepted until {accepted['until']} by {accepted['owner']}: {accepted['reason']}"
@@ -65,5 +69,10 @@ def _case(suite: ElementTree.Element, host: str, check: str, found: list[dict[st
 
 
 def _count(suite: ElementTree.Element) -> None:
-    for name, tag in (("tests", "testcase"), ("failures", "*/failure"), ("errors", "*/error"), ("skipped", "*/skipped")):
+    for name, tag in (
+        ("tests", "testcase"),
+        ("failures", "*/failure"),
+        ("errors", "*/error"),
+        ("skipped", "*/skipped"),
+    ):
         suite.set(name, str(len(suite.findall(tag))))

@@ -70,7 +70,9 @@ def check_evidence(evidence: Any) -> None:
     """A FleetMfaError names the place that is not as it has to be, never its value."""
     _check(evidence, EVIDENCE, "evidence")
     if evidence["schema"] != 1:
-        raise FleetMfaError("evidence: schema: another version than 1; use the same version of the collection for all hosts")
+        raise FleetMfaError(
+            "evidence: schema: another version than 1; use the same version of the collection for all hosts"
+        )
     for place, name, choices in (
         ("users", "state", USER_STATES),
         ("doors", "state", DOOR_STATES),
@@ -107,7 +109,7 @@ def _check_names(value: Any, shape: dict[str, Any], place: str) -> None:
 
 def _check_one_of(value: Any, shapes: tuple[Any, ...], place: str) -> None:
     if value is None and None in shapes:
-        return
+        return None
     problem = None
     for shape in shapes:
         if shape is None:

@@ -19,7 +19,9 @@ def check_key(path: str) -> None:
     if not os.path.isfile(path):
         raise FleetMfaError(f"sign_key (mfa_audit_sign_key): there is no file {path} on the controller")
     if shutil.which("ssh-keygen") is None:
-        raise FleetMfaError("sign_key (mfa_audit_sign_key): there is no ssh-keygen on the controller; install OpenSSH 8.1 or later")
+        raise FleetMfaError(
+            "sign_key (mfa_audit_sign_key): there is no ssh-keygen on the controller; install OpenSSH 8.1 or later"
+        )
 
 
 def signature(content: bytes, key: str) -> bytes:
@@ -38,7 +40,9 @@ def signature(content: bytes, key: str) -> bytes:
             start_new_session=True,
         )
     except subprocess.TimeoutExpired:
-        raise FleetMfaError(f"sign_key (mfa_audit_sign_key): ssh-keygen did not end within {_SECONDS} seconds") from None
+        raise FleetMfaError(
+            f"sign_key (mfa_audit_sign_key): ssh-keygen did not end within {_SECONDS} seconds"
+        ) from None
     if done.returncode or not done.stdout:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise FleetMfaError(

@@ -56,7 +56,9 @@ def test_documents_are_valid():
     made = document(fleet(10, 40, away=1))
     check(made)
     check(document({}))
-    check(document({"web1": on(sshd={"error": "no sshd"}, clock={"time": None, "synchronized": None, "service": None})}))
+    check(
+        document({"web1": on(sshd={"error": "no sshd"}, clock={"time": None, "synchronized": None, "service": None})})
+    )
     check(sealed({**made, "changes": changes(document(fleet(9, 41, seed=2)), made)}))
 
 
@@ -87,13 +89,19 @@ def test_the_command_of_the_guide_checks_the_hash(tmp_path):
     made = document(fleet(3, 5))
     for given, expected in ((made, 0), ({**made, "sha256": "0" * 64}, 1), ({**made, "waivers": [1]}, 1)):
         path.write_bytes(content(given))
-        done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
         assert bool(done.returncode) == bool(expected), done.stderr
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "no JSON"), ("[]", "no evidence document"), ('{"kind": "fleetmfa.ssh audit", "schema": 9}', "version of the schema")],
+    [
+        ("", "no JSON"),
+        ("[]", "no evidence document"),
+        ('{"kind": "fleetmfa.ssh audit", "schema": 9}', "version of the schema"),
+    ],
 )
 def test_what_is_no_document_is_not_compared(tmp_path, text, message):
     path = tmp_path / "audit.json"
@@ -139,7 +147,9 @@ def test_a_clock_that_is_off(off, expected):
 
 
 def test_a_token_used_on_two_hosts():
-    made = document({"web1": on(user("alice", last_step=7)), "web2": on(user("alice", last_step=7), user("bob", last_step=7))})
+    made = document(
+        {"web1": on(user("alice", last_step=7)), "web2": on(user("alice", last_step=7), user("bob", last_step=7))}
+    )
     assert told(made) == {("token_used_twice", "(fleet)"): ["alice: time step 7 on web[1:2]"]} or told(made) == {
         ("token_used_twice", "(fleet)"): ["alice: time step 7 on web1, web2"]
     }
@@ -149,7 +159,10 @@ def test_a_finding_keeps_its_severity_and_remedy_whatever_the_host_says():
     downplayed = {**finding("sshd_any_method", "all"), "severity": "low", "remedy": "nothing"}
     unknown = {"id": "new_one", "severity": "medium", "message": "new", "evidence": [], "remedy": "see there"}
     made = document({"web1": on(findings=[downplayed, unknown])})
-    assert [(one["id"], one["severity"]) for one in made["findings"]] == [("sshd_any_method", "critical"), ("new_one", "medium")]
+    assert [(one["id"], one["severity"]) for one in made["findings"]] == [
+        ("sshd_any_method", "critical"),
+        ("new_one", "medium"),
+    ]
     assert made["findings"][0]["remedy"].startswith("Set AuthenticationMethods")
     assert made["catalogue"]["new_one"] == {"title": "new one", "severity": "medium", "controls": []}
 
@@ -160,7 +173,11 @@ def test_a_finding_keeps_its_severity_and_remedy_whatever_the_host_says():
 def test_figures():
     made = document(
         {
-            "web1": on(user("alice", admin=["sudo"]), user("bob", "pending", overdue=True), user("root", "exempt", human=False, admin=["uid 0"])),
+            "web1": on(
+                user("alice", admin=["sudo"]),
+                user("bob", "pending", overdue=True),
+                user("root", "exempt", human=False, admin=["uid 0"]),
+            ),
             "web2": on(user("alice"), doors=[door("login", "not_covered"), door("sshd")]),
             "db9": AWAY,
         }
@@ -168,7 +185,15 @@ def test_figures():
     figures = made["figures"]
     assert figures["hosts"] == {"all": 3, "reached": 2, "not_read": 0, "managed": 2}
     assert (figures["people"], figures["overdue"]) == (2, 1)
-    assert figures["accounts"] == {"all": 3, "coverage_percent": 66.6, "enforced": 2, "pending": 1, "none": 0, "validated": 0, "exempt": 0}
+    assert figures["accounts"] == {
+        "all": 3,
+        "coverage_percent": 66.6,
+        "enforced": 2,
+        "pending": 1,
+        "none": 0,
+        "validated": 0,
+        "exempt": 0,
+    }
     assert (figures["admins"]["all"], figures["admins"]["enforced"]) == (2, 1)
     assert (figures["doors"]["not_covered"], figures["events"]["accepted"]) == (1, 42)
 
@@ -230,13 +255,20 @@ def test_nothing_is_met_as_long_as_a_host_is_missing_or_sshd_was_not_judged():
 def test_what_is_new_gone_and_changed():
     before = document(
         {
-            "web1": on(user("alice"), user("bob", "pending"), findings=[finding("key_weak", "a"), finding("key_dead", "a")]),
+            "web1": on(
+                user("alice"), user("bob", "pending"), findings=[finding("key_weak", "a"), finding("key_dead", "a")]
+            ),
             "old": on(user("alice")),
         }
     )
     after = document(
         {
-            "web1": on(user("alice"), user("bob"), user("carol", "none"), findings=[finding("key_weak", "b"), finding("uid_shared", "a")]),
+            "web1": on(
+                user("alice"),
+                user("bob"),
+                user("carol", "none"),
+                findings=[finding("key_weak", "b"), finding("uid_shared", "a")],
+            ),
             "new": on(user("alice")),
         }
     )

@@ -86,7 +86,10 @@ def test_sshd_may_be_not_judged_and_more_fields_are_kept():
     assert read(newer={"field": [1]})["newer"] == {"field": [1]}
 
 
-@pytest.mark.parametrize("planted", [SECRET, SECRET.lower(), f"otpauth://totp/SSH:alice?secret={SECRET}", "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP"])
+@pytest.mark.parametrize(
+    "planted",
+    [SECRET, SECRET.lower(), f"otpauth://totp/SSH:alice?secret={SECRET}", "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP"],
+)
 def test_no_secret_is_taken_over_from_anywhere(planted):
     found = read(
         findings=[finding("key_weak", f"alice: {planted} is short")],

@@ -45,7 +45,10 @@ def made(tmp_path):
     """Of three hosts: one with an open and an accepted finding, one with nothing, and one that is away."""
     path = tmp_path / "waivers.yml"
     path.write_text("[{finding: key_weak, host: web1, reason: ticket 7, owner: eve, until: 2027-01-31}]")
-    faults = [finding("sshd_any_method", "alice: any"), finding("key_weak", "/var/lib/fleetmfa/keys/alice: no DISALLOW_REUSE")]
+    faults = [
+        finding("sshd_any_method", "alice: any"),
+        finding("key_weak", "/var/lib/fleetmfa/keys/alice: no DISALLOW_REUSE"),
+    ]
     hosts = {
         "web1": {"evidence": evidence(findings=faults)},
         "web2": {"evidence": evidence()},
@@ -100,7 +103,9 @@ def test_the_page_is_whole_accessible_and_self_contained(made):
     assert found.links and all(link[0] == "#" and link[1:] in found.ids for link in found.links)
     assert found.count("table") == found.count("caption") > 10
     assert all("scope" in attributes for tag, attributes in found.tags if tag == "th")
-    assert found.count("svg") == 3 and all(a.get("role") == "img" and a["aria-label"] for t, a in found.tags if t == "svg")
+    assert found.count("svg") == 3 and all(
+        a.get("role") == "img" and a["aria-label"] for t, a in found.tags if t == "svg"
+    )
     assert {tag for tag, _attributes in found.tags} & {"script", "img", "link", "iframe", "object"} == set()
     assert not [a for _tag, a in found.tags if any(name.startswith("on") or name in ("src", "style") for name in a)]
     assert dict(found.tags[0][1])["lang"] == "en"
@@ -127,7 +132,10 @@ def test_nothing_of_a_host_is_taken_for_html():
         f"web{EVIL}": {
             "evidence": evidence(
                 users=[user(EVIL, "pending", admin=[EVIL])],
-                findings=[finding("key_weak", EVIL), {**finding("key_weak"), "id": EVIL, "message": EVIL, "remedy": EVIL}],
+                findings=[
+                    finding("key_weak", EVIL),
+                    {**finding("key_weak"), "id": EVIL, "message": EVIL, "remedy": EVIL},
+                ],
                 doors=[door(EVIL, "not_covered", EVIL, EVIL)],
                 sshd={"classes": [sshd_class([EVIL], verdict=EVIL)]},
                 logs={"days": 1, "source": EVIL, "truncated": True, "events": [event(EVIL, EVIL, EVIL)]},
@@ -145,7 +153,14 @@ def test_nothing_of_a_host_is_taken_for_html():
 
 
 def test_a_fleet_without_hosts_or_people():
-    for hosts in ({}, {"web1": {"evidence": evidence(users=[], logs={"days": None, "source": "none", "truncated": False, "events": []})}}):
+    for hosts in (
+        {},
+        {
+            "web1": {
+                "evidence": evidence(users=[], logs={"days": None, "source": "none", "truncated": False, "events": []})
+            }
+        },
+    ):
         for render in RENDERS.values():
             assert render(document(hosts))
 
@@ -195,7 +210,9 @@ def test_no_cell_is_a_formula(evil):
 def cases(made):
     tree = etree.fromstring(junit_xml(made))
     XSD.assertValid(tree)
-    return {(case.get("classname"), case.get("name")): [child.tag for child in case] for case in tree.iter("testcase")}, tree
+    return {
+        (case.get("classname"), case.get("name")): [child.tag for child in case] for case in tree.iter("testcase")
+    }, tree
 
 
 def test_junit_has_one_case_for_each_check_and_host(made):
@@ -242,7 +259,9 @@ def test_sarif_as_code_hosts_read_it(made):
 
 def test_a_result_is_the_same_in_the_next_audit():
     first, second = (
-        json.loads(sarif(document({"web1": {"evidence": evidence(findings=[finding("key_weak", text)])}})))["runs"][0]["results"][0]
+        json.loads(sarif(document({"web1": {"evidence": evidence(findings=[finding("key_weak", text)])}})))["runs"][0][
+            "results"
+        ][0]
         for text in ("a", "b")
     )
     assert first["partialFingerprints"] == second["partialFingerprints"] and first["message"] != second["message"]
@@ -260,7 +279,12 @@ def test_no_report_has_a_secret():
         doors=[door("login", "not_covered", uri), door("x", "not_judged", token)],
         sshd={"error": f"line 3: {secret}"},
         drift=[{"path": f"/x/{secret}", "problem": uri}],
-        logs={"days": 30, "source": "file", "truncated": False, "events": [event("refused", one) for one in (secret, code, token)]},
+        logs={
+            "days": 30,
+            "source": "file",
+            "truncated": False,
+            "events": [event("refused", one) for one in (secret, code, token)],
+        },
     )
     made = document({"web1": {"evidence": given}, "db9": {"failed": True, "msg": f"bad key {secret} {uri}"}})
     for name, render in {"audit.json": content, **RENDERS}.items():

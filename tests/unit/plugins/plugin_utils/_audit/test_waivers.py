@@ -18,7 +18,9 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def yaml_of(*entries):
-    return "".join("- " + "\n  ".join(f"{name}: {value}" for name, value in one.items()) + "\n" for one in entries) or "[]"
+    return (
+        "".join("- " + "\n  ".join(f"{name}: {value}" for name, value in one.items()) + "\n" for one in entries) or "[]"
+    )
 
 
 @pytest.fixture
@@ -45,7 +47,14 @@ def test_only_its_own_finding(judge):
 
 
 def test_a_waiver_of_a_user_splits_a_finding(judge):
-    texts = ["bob: x", "/var/lib/fleetmfa/keys/bob: mode 0644", "bobby: x", "alice, bob: x", "bob and alice: x", "x of bob"]
+    texts = [
+        "bob: x",
+        "/var/lib/fleetmfa/keys/bob: mode 0644",
+        "bobby: x",
+        "alice, bob: x",
+        "bob and alice: x",
+        "x of bob",
+    ]
     judged = judge([found("key_weak", "web1", texts)], {"user": "bob"})
     assert judged == [
         ("key_weak", "web1", tuple(texts[:2]), "ticket 7"),
@@ -58,12 +67,18 @@ def test_the_last_day_counts_and_the_next_does_not(judge):
     assert judge(findings, {"until": "2026-11-27"}) == [("key_weak", "web1", ("a",), "ticket 7")]
     open_, expired = judge(findings, {"until": "2026-11-26"})
     assert open_ == ("key_weak", "web1", ("a",), None)
-    assert expired[:2] == ("waiver_expired", FLEET) and "entry 1: key_weak on web*, owner eve, until 2026-11-26" in expired[2]
+    assert (
+        expired[:2] == ("waiver_expired", FLEET)
+        and "entry 1: key_weak on web*, owner eve, until 2026-11-26" in expired[2]
+    )
 
 
 def test_an_unused_waiver_is_a_finding(judge):
     assert [one[:2] for one in judge([], {}, {"host": "db*"})] == [("waiver_unused", FLEET)] * 2
-    assert [one[0] for one in judge([found("key_weak", "web1", ["a"])], {"user": "bob"})] == ["key_weak", "waiver_unused"]
+    assert [one[0] for one in judge([found("key_weak", "web1", ["a"])], {"user": "bob"})] == [
+        "key_weak",
+        "waiver_unused",
+    ]
 
 
 def test_findings_of_the_fleet_need_the_pattern_for_all(judge):
@@ -83,7 +98,10 @@ BAD = [
     ("{}", "must be a list of waivers"),
     ("[]\n- x: [", "is no YAML file, line 2"),
     ("- key_weak\n", "entry 1: must be a dictionary"),
-    (yaml_of(ENTRY, {**ENTRY, "finding": "key_week"}), "entry 2: finding: there is no such finding; did you mean key_weak?"),
+    (
+        yaml_of(ENTRY, {**ENTRY, "finding": "key_week"}),
+        "entry 2: finding: there is no such finding; did you mean key_weak?",
+    ),
     (yaml_of({**ENTRY, "finding": "waiver_expired"}), "entry 1: finding: a finding about waivers cannot be waived"),
     (yaml_of({**ENTRY, "until": "soon"}), "entry 1: until: must be a date such as 2027-01-31"),
     (yaml_of({**ENTRY, "until": "2027-02-30"}), "entry 1: until: must be a date"),
