@@ -19,7 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue impo
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import HostAudit
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.figures import figures
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import RunTimes, fleet_findings
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import Found, found_on, gravity
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import AuditFinding, found_on, gravity
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.judged_controls import judged_controls
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.waivers import Waiver, with_waivers
 
@@ -72,7 +72,7 @@ def _host(host: HostAudit) -> dict[str, Any]:
     return {"host": host.host, "evidence": evidence}
 
 
-def _catalogue(findings: Iterable[Found]) -> dict[str, dict[str, Any]]:
+def _catalogue(findings: Iterable[AuditFinding]) -> dict[str, dict[str, Any]]:
     """What is the same for all findings of an id, for the ids that are there."""
     told = {}
     for one in findings:

@@ -12,7 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue impo
 FLEET = "(fleet)"
 
 
-class Found(NamedTuple):
+class AuditFinding(NamedTuple):
     """`host` is FLEET for a finding of none; `accepted` is who has accepted it (reason, owner, until), if anybody has."""
 
     id: str
@@ -27,16 +27,16 @@ class Found(NamedTuple):
         return {**self._asdict(), "evidence": list(self.evidence)}
 
 
-def found(name: str, host: str, evidence: Iterable[str]) -> Found:
+def found(name: str, host: str, evidence: Iterable[str]) -> AuditFinding:
     """One that the report makes itself."""
     kind = kinds()[name]
-    return Found(name, kind.severity, host, kind.title, tuple(evidence), kind.remedy)
+    return AuditFinding(name, kind.severity, host, kind.title, tuple(evidence), kind.remedy)
 
 
-def found_on(host: str, reported: Mapping[str, Any]) -> Found:
+def found_on(host: str, reported: Mapping[str, Any]) -> AuditFinding:
     """One that a host has reported. Of an id that is not in the catalogue, all is as the host says."""
     kind = kinds().get(reported["id"])
-    return Found(
+    return AuditFinding(
         id=reported["id"],
         severity=kind.severity if kind else reported["severity"],
         host=host,
@@ -46,6 +46,6 @@ def found_on(host: str, reported: Mapping[str, Any]) -> Found:
     )
 
 
-def gravity(one: Found) -> tuple[int, str, str]:
+def gravity(one: AuditFinding) -> tuple[int, str, str]:
     """To sort by: the most severe first."""
     return SEVERITIES.index(one.severity), one.id, one.host

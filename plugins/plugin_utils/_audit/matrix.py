@@ -16,7 +16,7 @@ MOST_ROWS = 200
 GRID_HOSTS, GRID_USERS = 12, 60
 
 
-class Person(NamedTuple):
+class UserOnHosts(NamedTuple):
     """A user, by name, on all hosts."""
 
     user: str
@@ -52,7 +52,7 @@ def matrix(document: Document) -> Matrix:
     )
 
 
-def _people(document: Document) -> list[Person]:
+def _people(document: Document) -> list[UserOnHosts]:
     states: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     notes: dict[str, dict[str, None]] = defaultdict(dict)
     for host in document["hosts"]:
@@ -63,7 +63,7 @@ def _people(document: Document) -> list[Person]:
     for user, found in states.items():
         if "enforced" in found and len(found) > 1:
             notes[user]["differs between hosts"] = None
-    return [Person(user, states[user], list(notes[user])) for user in sorted(states)]
+    return [UserOnHosts(user, states[user], list(notes[user])) for user in sorted(states)]
 
 
 def _notes(one: dict[str, Any]) -> list[str]:
@@ -75,6 +75,6 @@ def _notes(one: dict[str, Any]) -> list[str]:
     return [note for note, holds in told.items() if holds]
 
 
-def _cells(one: Person, hosts: list[str]) -> list[str]:
+def _cells(one: UserOnHosts, hosts: list[str]) -> list[str]:
     state_of = {host: state for state, found in one.states.items() for host in found}
     return [state_of.get(host, "") for host in hosts]

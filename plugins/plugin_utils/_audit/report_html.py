@@ -27,7 +27,7 @@ class Bar(NamedTuple):
     """A part of a chart: what, how many, and where it is drawn, in percent."""
 
     name: str
-    count: int
+    number: int
     x: float
     width: float
 
