@@ -25,7 +25,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.document impor
     read_document,
     sealed,
 )
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import HostAudit, host_audit
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import AuditedHost, host_audit
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import RunTimes
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.gate import FAIL_ON, last_lines, refused, summary
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.reports import FORMATS, write_reports
@@ -36,7 +36,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import co
 ARGUMENTS = {
     "registered": {"type": "str", "required": True},
     "started": {"type": "float"},
-    "days": {"type": "int"},
+    "log_days": {"type": "int"},
     "dest": {"type": "str", "required": True},
     "formats": {"type": "list", "elements": "str", "default": list(FORMATS)},
     "fail_on": {"type": "str", "default": "high"},
@@ -91,17 +91,17 @@ class ActionModule(ActionBase):
         return given
 
 
-def _hosts(registered: str, variables: dict[str, Any]) -> list[HostAudit]:
+def _hosts(registered: str, variables: dict[str, Any]) -> list[AuditedHost]:
     of_hosts = variables["hostvars"]
     return [host_audit(host, of_hosts[host].get(registered)) for host in variables["ansible_play_hosts_all"]]
 
 
-def _document(given: dict[str, Any], hosts: list[HostAudit]) -> Document:
+def _document(given: dict[str, Any], hosts: list[AuditedHost]) -> Document:
     waivers = read_waivers(given["waivers"]) if given["waivers"] else []
     before = read_document(given["compare"]) if given["compare"] else None
     end = time.time()
     start = end if given["started"] is None else given["started"]
-    names = ("days", "fail_on", "formats", "waivers", "sign_key", "compare")
+    names = ("log_days", "fail_on", "formats", "waivers", "sign_key", "compare")
     run = Run(
         version=collection_version(),
         ansible=ansible_version,

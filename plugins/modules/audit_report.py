@@ -18,8 +18,8 @@ description:
     document. Used by role P(fleetmfa.ssh.mfa_audit#role) and playbook C(fleetmfa.ssh.audit), see C(docs/audit.md).
   - Hosts without a result, since they were unreachable or the task failed, are a finding each (C(host_not_reached)).
   - Fails, after everything is written, if there are findings at or above O(fail_on).
-  - No report contains a secret. What looks like one in a result of a host is masked, and a name in the log that is no account of the host
-    is not repeated, since people type passwords and tokens there.
+  - No report contains a secret. What looks like one in a result of a host is masked, and a name in the log that is not among the users
+    in the evidence is not repeated, since people type passwords and tokens there.
 options:
   registered:
     description: The name of the variable in which C(fleetmfa.ssh.host_audit_info) was registered on each host.
@@ -30,8 +30,8 @@ options:
       - When the run began, in seconds since the epoch by the controller's clock. A host whose clock was more than 60 seconds before that is
         a finding. By default, and with any value, a clock that is ahead of the controller's by more than that is one.
     type: float
-  days:
-    description: How many days of the logs were asked for, 1 to 365; only written into the document.
+  log_days:
+    description: How many days of the logs were asked for, 1 to 90; only written into the document.
     type: int
   dest:
     description:

@@ -19,7 +19,7 @@ import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import STATES
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, SETTING_OF_OPTION, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import NOT_SHOWN, is_secret, misplaced, refusal
@@ -112,7 +112,7 @@ def _meant(name: str, option: dict[str, Any], value: Any) -> Any:
     _refuse_secrets(value)
     if "choices" in option and not set(value if isinstance(value, list) else [value]) <= set(option["choices"]):
         raise FleetMfaError(f"must be one of {', '.join(option['choices'])}")
-    setting = name[len(PREFIX) :]
+    setting = SETTING_OF_OPTION.get(name[len(PREFIX) :], name[len(PREFIX) :])
     if setting in RANGES:
         check_range_of(setting, value)
     if name in _CHECKS:

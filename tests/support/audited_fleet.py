@@ -110,7 +110,7 @@ def document(results: dict[str, Any], waivers=(), **run: Any) -> dict[str, Any]:
 
 def audit_run(start: float = NOW - 5, end: float = NOW + 5, **parameters: Any) -> Run:
     given = {
-        "days": 30,
+        "log_days": 30,
         "fail_on": "high",
         "formats": ["html"],
         "waivers": "",
@@ -168,7 +168,7 @@ def _host(chance: random.Random, name: str, states: dict[str, str], admins: set[
         ],
         users=accounts,
         logs={
-            "days": 30,
+            "log_days": 30,
             "source": "journal",
             "truncated": False,
             "events": [*events, event("refused", None, count=3)],

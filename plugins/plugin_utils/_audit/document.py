@@ -16,10 +16,10 @@ from typing import Any, Iterable, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue import kinds
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import HostAudit
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import AuditedHost
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.figures import figures
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import RunTimes, fleet_findings
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import AuditFinding, found_on, gravity
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import JudgedFinding, found_on, gravity
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.judged_controls import judged_controls
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.waivers import Waiver, with_waivers
 
@@ -37,7 +37,7 @@ class Run(NamedTuple):
     parameters: dict[str, Any]
 
 
-def audit_document(run: Run, hosts: Sequence[HostAudit], waivers: Sequence[Waiver]) -> Document:
+def audit_document(run: Run, hosts: Sequence[AuditedHost], waivers: Sequence[Waiver]) -> Document:
     """Without its hash, which `sealed` adds."""
     today = datetime.datetime.fromtimestamp(run.times.end, datetime.timezone.utc).date()
     reported = [
@@ -66,13 +66,13 @@ def audit_document(run: Run, hosts: Sequence[HostAudit], waivers: Sequence[Waive
     }
 
 
-def _host(host: HostAudit) -> dict[str, Any]:
+def _host(host: AuditedHost) -> dict[str, Any]:
     """The host's findings stand with those of the fleet."""
     evidence = {name: value for name, value in (host.evidence or {}).items() if name != "findings"}
     return {"host": host.host, "evidence": evidence}
 
 
-def _catalogue(findings: Iterable[AuditFinding]) -> dict[str, dict[str, Any]]:
+def _catalogue(findings: Iterable[JudgedFinding]) -> dict[str, dict[str, Any]]:
     """What is the same for all findings of an id, for the ids that are there."""
     told = {}
     for one in findings:

@@ -11,7 +11,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.scrub import s
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.shape import check_evidence
 
 
-class HostAudit(NamedTuple):
+class AuditedHost(NamedTuple):
     """The evidence of a host; None if it was not reached, and then `why`."""
 
     host: str
@@ -19,20 +19,20 @@ class HostAudit(NamedTuple):
     why: str = ""
 
 
-def host_audit(host: str, result: Any) -> HostAudit:
+def host_audit(host: str, result: Any) -> AuditedHost:
     """`result` is what the collecting task has registered on the host."""
     if not isinstance(result, Mapping):
-        return HostAudit(host, None, "gave no result; see the errors of the run")
+        return AuditedHost(host, None, "gave no result; see the errors of the run")
     if result.get("unreachable") or result.get("failed"):
         kind = "unreachable" if result.get("unreachable") else "failed"
-        return HostAudit(host, None, f"{kind}: {text_of_host(str(result.get('msg', 'no reason given')))[:300]}")
+        return AuditedHost(host, None, f"{kind}: {text_of_host(str(result.get('msg', 'no reason given')))[:300]}")
     if result.get("skipped"):
-        return HostAudit(host, None, "skipped: the task that collects was not run")
+        return AuditedHost(host, None, "skipped: the task that collects was not run")
     try:
         check_evidence(result.get("evidence"))
     except FleetMfaError as error:
-        return HostAudit(host, None, f"failed: the result is not one of host_audit_info: {error}")
+        return AuditedHost(host, None, f"failed: the result is not one of host_audit_info: {error}")
     accounts = {one["user"] for one in result["evidence"]["users"] if one["user"].isprintable()}
     evidence = scrubbed(result["evidence"], accounts)
     evidence["logs"]["events"] = scrubbed_events(evidence["logs"]["events"], accounts)
-    return HostAudit(host, evidence)
+    return AuditedHost(host, evidence)

@@ -11,12 +11,12 @@ from collections import Counter
 from typing import Any, Iterable, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVERITIES
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import HostAudit
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import AuditFinding
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import AuditedHost
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import JudgedFinding
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.shape import DOOR_STATES, EVENTS, USER_STATES
 
 
-def figures(hosts: Sequence[HostAudit], findings: Iterable[AuditFinding]) -> dict[str, Any]:
+def figures(hosts: Sequence[AuditedHost], findings: Iterable[JudgedFinding]) -> dict[str, Any]:
     reached = [host.evidence for host in hosts if host.evidence is not None]
     people = [one for evidence in reached for one in evidence["users"] if one["human"]]
     admins = [one for evidence in reached for one in evidence["users"] if one["admin"]]

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Iterable, Iterator, NamedTuple, Sequence
 
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import HostAudit
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import FLEET, AuditFinding, found
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import AuditedHost
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import FLEET, JudgedFinding, found
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.lines import folded
 
 # Seconds by which a host's clock may differ from the controller's, as in sync.
@@ -23,7 +23,7 @@ class RunTimes(NamedTuple):
     end: float
 
 
-def fleet_findings(hosts: Sequence[HostAudit], times: RunTimes) -> Iterator[AuditFinding]:
+def fleet_findings(hosts: Sequence[AuditedHost], times: RunTimes) -> Iterator[JudgedFinding]:
     for host in hosts:
         if host.evidence is None:
             yield found("host_not_reached", host.host, [host.why])
@@ -33,7 +33,7 @@ def fleet_findings(hosts: Sequence[HostAudit], times: RunTimes) -> Iterator[Audi
     yield from _used_twice(hosts)
 
 
-def _clock(host: str, time: float | None, times: RunTimes) -> Iterator[AuditFinding]:
+def _clock(host: str, time: float | None, times: RunTimes) -> Iterator[JudgedFinding]:
     if time is None:
         return
     ahead, behind = time - times.end, times.start - time
@@ -43,7 +43,7 @@ def _clock(host: str, time: float | None, times: RunTimes) -> Iterator[AuditFind
             yield found("host_clock_off", host, [text])
 
 
-def _differing(hosts: Iterable[HostAudit]) -> Iterator[AuditFinding]:
+def _differing(hosts: Iterable[AuditedHost]) -> Iterator[JudgedFinding]:
     """Human users who are asked on one host and not on another; an exemption on some hosts may be meant, but is told."""
     where: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for host in hosts:
@@ -59,7 +59,7 @@ def _differing(hosts: Iterable[HostAudit]) -> Iterator[AuditFinding]:
         yield found("user_differs", FLEET, texts)
 
 
-def _used_twice(hosts: Iterable[HostAudit]) -> Iterator[AuditFinding]:
+def _used_twice(hosts: Iterable[AuditedHost]) -> Iterator[JudgedFinding]:
     """Only of hosts that report the time step of the last token."""
     where: dict[tuple[str, int], list[str]] = defaultdict(list)
     for host in hosts:
@@ -71,7 +71,7 @@ def _used_twice(hosts: Iterable[HostAudit]) -> Iterator[AuditFinding]:
         yield found("token_used_twice", FLEET, texts)
 
 
-def _users(host: HostAudit) -> list[dict[str, Any]]:
+def _users(host: AuditedHost) -> list[dict[str, Any]]:
     return [] if host.evidence is None else host.evidence["users"]
 
 

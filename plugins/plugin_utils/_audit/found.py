@@ -12,7 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue impo
 FLEET = "(fleet)"
 
 
-class AuditFinding(NamedTuple):
+class JudgedFinding(NamedTuple):
     """`host` is FLEET for a finding of none; `accepted` is who has accepted it (reason, owner, until), if anybody has."""
 
     id: str
@@ -27,16 +27,16 @@ class AuditFinding(NamedTuple):
         return {**self._asdict(), "evidence": list(self.evidence)}
 
 
-def found(name: str, host: str, evidence: Iterable[str]) -> AuditFinding:
+def found(name: str, host: str, evidence: Iterable[str]) -> JudgedFinding:
     """One that the report makes itself."""
     kind = kinds()[name]
-    return AuditFinding(name, kind.severity, host, kind.title, tuple(evidence), kind.remedy)
+    return JudgedFinding(name, kind.severity, host, kind.title, tuple(evidence), kind.remedy)
 
 
-def found_on(host: str, reported: Mapping[str, Any]) -> AuditFinding:
+def found_on(host: str, reported: Mapping[str, Any]) -> JudgedFinding:
     """One that a host has reported. Of an id that is not in the catalogue, all is as the host says."""
     kind = kinds().get(reported["id"])
-    return AuditFinding(
+    return JudgedFinding(
         id=reported["id"],
         severity=kind.severity if kind else reported["severity"],
         host=host,
@@ -46,6 +46,6 @@ def found_on(host: str, reported: Mapping[str, Any]) -> AuditFinding:
     )
 
 
-def gravity(one: AuditFinding) -> tuple[int, str, str]:
+def gravity(one: JudgedFinding) -> tuple[int, str, str]:
     """To sort by: the most severe first."""
     return SEVERITIES.index(one.severity), one.id, one.host

@@ -11,14 +11,14 @@ from collections import Counter
 from typing import Any, Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue import Control, controls
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import AuditFinding
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import JudgedFinding
 
 MET, NOT_MET, NOT_JUDGED = "met", "not_met", "not_judged"
 _NOT_REACHED = "host_not_reached"
 _WORDS = {"all": ("accounts", "human accounts"), "admins": ("admins", "accounts of administrators")}
 
 
-def judged_controls(findings: Iterable[AuditFinding], figures: dict[str, Any]) -> list[dict[str, Any]]:
+def judged_controls(findings: Iterable[JudgedFinding], figures: dict[str, Any]) -> list[dict[str, Any]]:
     open_, accepted = Counter[str](), Counter[str]()
     for one in findings:
         (accepted if one.accepted else open_)[one.id] += 1

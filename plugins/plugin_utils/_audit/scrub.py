@@ -12,7 +12,7 @@ from typing import Any, Collection, Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import is_secret, without_secrets
 
-NO_SUCH_USER = "(no such user)"
+OTHER = "(other)"
 _LONGEST = 2000
 _SHORTEST_SECRET = 6
 
@@ -40,10 +40,10 @@ def text_of_host(text: str) -> str:
 
 
 def scrubbed_events(events: list[dict[str, Any]], accounts: Collection[str]) -> list[dict[str, Any]]:
-    """What was typed as a name and is no account of the host is not repeated; such events of an address are one."""
+    """A name that is not among the users in the evidence may be anything that was typed; such events of an address are one."""
     merged: dict[tuple[Any, Any, Any], dict[str, Any]] = {}
     for event in events:
-        user = event["user"] if event["user"] is None or event["user"] in accounts else NO_SUCH_USER
+        user = event["user"] if not event["user"] or event["user"] in accounts else OTHER
         key = (event["event"], user, event["address"])
         if key in merged:
             _add(merged[key], event)

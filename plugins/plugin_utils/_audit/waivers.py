@@ -16,7 +16,7 @@ import yaml
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import misplaced, refusal
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue import kinds
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import FLEET, AuditFinding, found
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import FLEET, JudgedFinding, found
 
 REQUIRED = ("finding", "host", "reason", "owner", "until")
 KNOWN = (*REQUIRED, "user")
@@ -41,11 +41,11 @@ class Waiver(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         return {**self._asdict(), "until": self.until.isoformat()}
 
-    def accepts(self, one: AuditFinding, text: str) -> bool:
+    def accepts(self, one: JudgedFinding, text: str) -> bool:
         """Whether this piece of the finding's evidence is what was accepted."""
         return self._concerns(one) and (self.user is None or _is_about(text, self.user))
 
-    def _concerns(self, one: AuditFinding) -> bool:
+    def _concerns(self, one: JudgedFinding) -> bool:
         at = self.host == "*" if one.host == FLEET else fnmatch.fnmatchcase(one.host, self.host)
         return self.finding == one.id and at
 
@@ -128,8 +128,8 @@ def _date(text: Any) -> datetime.date:
 
 
 def with_waivers(
-    findings: Iterable[AuditFinding], waivers: Sequence[Waiver], today: datetime.date
-) -> list[AuditFinding]:
+    findings: Iterable[JudgedFinding], waivers: Sequence[Waiver], today: datetime.date
+) -> list[JudgedFinding]:
     """All findings, the accepted ones as such, and findings about the waivers themselves.
 
     A finding of which only some evidence is accepted becomes two.
@@ -144,7 +144,7 @@ def with_waivers(
     return judged
 
 
-def _split(one: AuditFinding, waivers: Sequence[Waiver], used: set[int]) -> Iterator[AuditFinding]:
+def _split(one: JudgedFinding, waivers: Sequence[Waiver], used: set[int]) -> Iterator[JudgedFinding]:
     parts: dict[int, list[str]] = {}
     for text in one.evidence or ("",):
         by = next((waiver.number for waiver in waivers if waiver.accepts(one, text)), 0)

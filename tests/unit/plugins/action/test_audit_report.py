@@ -147,7 +147,7 @@ def test_no_secret_is_printed_or_written(audit):
 WRONG = [
     ({"fail_on": "severe"}, "fail_on (mfa_audit_fail_on): must be one of none, low, medium, high, critical"),
     ({"formats": ["html", "pdf"]}, "formats (mfa_audit_formats): must be one of html, csv, junit, sarif"),
-    ({"days": 0}, "days: 0 is not in the range 1 to 365"),
+    ({"log_days": 0}, "log_days: 0 is not in the range 1 to 90"),
     ({"waivers": "/none.yml"}, "waivers (mfa_audit_waivers): /none.yml: No such file"),
     ({"compare": "/none.json"}, "compare (mfa_audit_compare): /none.json: No such file"),
     ({"sign_key": "/none"}, "sign_key (mfa_audit_sign_key): there is no file /none"),
