@@ -42,6 +42,7 @@ class Kind(NamedTuple):
     severity: str
     remedy: str
     by: str  # host, fleet or other
+    unknown: bool  # says that something could not be looked at
     controls: tuple[str, ...]
 
 
@@ -63,7 +64,13 @@ def kinds() -> Mapping[str, Kind]:
         for finding in control.findings:
             touching.setdefault(finding, []).append(control.name)
     return {
-        name: Kind(entry["title"], *CATALOGUE[name], entry.get("by", "host"), tuple(touching.get(name, ())))
+        name: Kind(
+            entry["title"],
+            *CATALOGUE[name],
+            by=entry.get("by", "host"),
+            unknown=entry.get("unknown", False),
+            controls=tuple(touching.get(name, ())),
+        )
         for name, entry in _data()["findings"].items()
     }
 
