@@ -168,7 +168,7 @@ def _host(chance: random.Random, name: str, states: dict[str, str], admins: set[
         ],
         users=accounts,
         logs={
-            "log_days": 30,
+            "days": 30,
             "source": "journal",
             "truncated": False,
             "events": [*events, event("refused", None, count=3)],
