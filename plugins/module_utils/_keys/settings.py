@@ -38,10 +38,10 @@ RANGES = {
     "key_max_age": Range(0, 3650, 0),  # days, 0: never
     "help_desk_code_hours": Range(1, 72, 4),
     "claims_timeout": Range(1, 10, 3),  # seconds
-    "log_days": Range(1, 90, 7),
     "port": Range(1, 65535, 22),
     "parallel": Range(1, 200, 20),
     "login_timeout": Range(1, 600, 60),  # seconds
+    "log_days": Range(1, 90, 7),
 }
 # Module options with another name than the setting.
 SETTING_OF_OPTION = {"recovery_code_count": "recovery_codes", "timeout": "claims_timeout", "audit_log_days": "log_days"}
