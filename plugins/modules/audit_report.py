@@ -120,7 +120,7 @@ figures:
   description: The figures of the report, as in the document.
   returned: success, and when findings fail the run
   type: dict
-  sample: {hosts: {all: 3, managed: 3, not_read: 0, reached: 3}, overdue: 0, people: 12}
+  sample: {hosts: {all: 3, managed: 3, nobody_enforced: 0, not_read: 0, reached: 3}, overdue: 0, people: 12}
 refused:
   description: How many findings are at or above O(fail_on).
   returned: success, and when findings fail the run

@@ -29,6 +29,7 @@ class Control(NamedTuple):
     gap: str = ""
     not_judged: str = ""
     weaker: str = ""
+    anywhere: bool = False
 
     @property
     def name(self) -> str:

@@ -33,6 +33,9 @@ def figures(hosts: Sequence[AuditedHost], findings: Iterable[JudgedFinding]) -> 
             "all": len(hosts),
             "reached": len(reached),
             "not_read": sum("error" in evidence["sshd"] for evidence in reached),
+            "nobody_enforced": sum(
+                all(one["state"] != "enforced" for one in evidence["users"]) for evidence in reached
+            ),
             "managed": sum(evidence["mfa"]["managed"] for evidence in reached),
         },
         "people": len({one["user"] for one in people}),

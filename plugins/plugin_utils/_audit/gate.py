@@ -31,7 +31,7 @@ def summary(document: Document) -> str:
     counts = [f"{count['open']} {severity}" for severity, count in figures["findings"].items() if count["open"]]
     accepted = sum(count["accepted"] for count in figures["findings"].values())
     parts = [
-        f"{hosts['all']} hosts" + (f" ({away} NOT REACHED)" if away else ""),
+        counted(hosts["all"], "host") + (f" ({away} NOT REACHED)" if away else ""),
         f"{accounts['enforced']} of {accounts['all']} human accounts are enforced",
         f"findings: {', '.join(counts) or 'none'}" + (f" ({accepted} more accepted)" if accepted else ""),
     ]
@@ -45,5 +45,9 @@ def last_lines(found: Iterable[dict[str, Any]], fail_on: str) -> list[str]:
         where.setdefault((one["severity"], one["id"], one["message"]), []).append(one["host"])
     lines = [f"{severity} {name} on {names(hosts)}: {message}" for (severity, name, message), hosts in where.items()]
     more = len(lines) - _MOST_LINES
-    head = f"{sum(map(len, where.values()))} findings at or above {fail_on} (mfa_audit_fail_on)"
+    head = f"{counted(sum(map(len, where.values())), 'finding')} at or above {fail_on} (mfa_audit_fail_on)"
     return [head, *lines[:_MOST_LINES], *([f"and {more} more kinds of finding"] if more > 0 else [])]
+
+
+def counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

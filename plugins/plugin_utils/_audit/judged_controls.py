@@ -14,6 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue impo
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import JudgedFinding
 
 MET, NOT_MET, NOT_JUDGED = "met", "not_met", "not_judged"
+_INTERNAL = ("gap", "not_judged", "coverage", "anywhere")
 _WORDS = {"all": ("accounts", "human accounts"), "admins": ("admins", "accounts of administrators")}
 
 
@@ -31,7 +32,7 @@ def _judged(control: Control, open_: Counter[str], accepted: Counter[str], figur
     against = [*filter(None, [control.gap]), *against, *_coverage(control, figures)]
     unseen = [*_unseen(control, figures), *unknown, *filter(None, [control.not_judged])]
     state = NOT_MET if against else NOT_JUDGED if unseen else MET
-    fields = {name: value for name, value in control._asdict().items() if name not in ("gap", "not_judged", "coverage")}
+    fields = {name: value for name, value in control._asdict().items() if name not in _INTERNAL}
     return {**fields, "findings": list(control.findings), "state": state, "why": [*against, *unseen]}
 
 
@@ -54,11 +55,13 @@ def _coverage(control: Control, figures: dict[str, Any]) -> Iterator[str]:
 
 
 def _unseen(control: Control, figures: dict[str, Any]) -> Iterator[str]:
-    """Why the audit cannot say that a control is met, whichever it is."""
+    """Why the audit cannot say that a control is met."""
     hosts = figures["hosts"]
     if hosts["reached"] < hosts["all"]:
         yield f"{hosts['all'] - hosts['reached']} of {hosts['all']} hosts were not audited"
     if hosts["not_read"]:
         yield f"the sshd of {hosts['not_read']} hosts could not be judged"
+    if hosts["nobody_enforced"] and not control.anywhere:
+        yield f"on {hosts['nobody_enforced']} hosts nobody is enforced, so nothing shows there how MFA works"
     if control.coverage and not figures[_WORDS[control.coverage][0]]["all"]:
         yield f"no {_WORDS[control.coverage][1]} were found"

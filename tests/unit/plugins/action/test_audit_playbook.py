@@ -93,7 +93,7 @@ def test_a_fleet_with_a_fault_a_wrong_clock_and_a_host_that_is_away(audit, tmp_p
     assert [(one["evidence"]["logs"]["days"], one["evidence"]["mfa"]["group"]) for one in made["hosts"]] == [
         (7, "staff")
     ] * 3
-    assert code and "1 findings at or above high (mfa_audit_fail_on)" in output
+    assert code and "1 finding at or above high (mfa_audit_fail_on)" in output
     assert (
         output.count("\nTASK [") == 5
     )  # constant; two of them are Ansible's and mfa_variables' check of the variables

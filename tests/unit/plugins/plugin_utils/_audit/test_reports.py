@@ -114,7 +114,7 @@ def test_the_page_is_whole_accessible_and_self_contained(made):
 def test_the_page_says_what_there_is(made):
     text = " ".join(page(made).text.split())
     for expected in (
-        "1 hosts were not audited",
+        "Not audited: 1 of 3 hosts",
         "Any single method logs an enforced user in",
         "Accepted until 2027-01-31 by eve: ticket 7",
         "db9 not audited unreachable: no route to host",
