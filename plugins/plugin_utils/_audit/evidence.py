@@ -29,10 +29,14 @@ def host_audit(host: str, result: Any) -> AuditedHost:
     if result.get("skipped"):
         return AuditedHost(host, None, "skipped: the task that collects was not run")
     try:
-        check_evidence(result.get("evidence"))
+        return AuditedHost(host, _taken(result.get("evidence")))
     except FleetMfaError as error:
         return AuditedHost(host, None, f"failed: the result is not one of host_audit_info: {error}")
-    accounts = {one["user"] for one in result["evidence"]["users"] if one["user"].isprintable()}
-    evidence = scrubbed(result["evidence"], accounts)
+
+
+def _taken(given: Any) -> dict[str, Any]:
+    check_evidence(given)
+    accounts = {one["user"] for one in given["users"] if one["user"].isprintable()}
+    evidence: dict[str, Any] = scrubbed(given, accounts)
     evidence["logs"]["events"] = scrubbed_events(evidence["logs"]["events"], accounts)
-    return AuditedHost(host, evidence)
+    return evidence

@@ -8,23 +8,29 @@ No secret belongs in the evidence. But names come from logs, and people type pas
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any, Collection, Mapping
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import is_secret, without_secrets
 
 OTHER = "(other)"
-_LONGEST = 2000
+_LONGEST, _DEEPEST = 2000, 20
 _SHORTEST_SECRET = 6
 
 
-def scrubbed(value: Any, accounts: Collection[str] = ()) -> Any:
+def scrubbed(value: Any, accounts: Collection[str] = (), depth: int = 0) -> Any:
     """A copy in plain types. The name of an account is no secret, if it looks like a token, too."""
+    if depth > _DEEPEST:
+        raise FleetMfaError("nested too deeply")
     if isinstance(value, str):
         return value if value in accounts and not is_secret(value) else text_of_host(value)
     if isinstance(value, dict):
-        return {text_of_host(str(name)): scrubbed(inner, accounts) for name, inner in value.items()}
+        return {text_of_host(str(name)): scrubbed(inner, accounts, depth + 1) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [scrubbed(entry, accounts) for entry in value]
+        return [scrubbed(entry, accounts, depth + 1) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no such number
     return value if value is None or isinstance(value, (bool, int, float)) else text_of_host(str(value))
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -21,7 +22,7 @@ _SSHD_CLASS = {
     "users": int,
     "examples": [str],
     "enforced": bool,
-    "needs": list,
+    "needs": [[str]],
     "verdict": str,
     "counterexample": [{"method": str, "effect": str}],
     "reason": str,
@@ -59,7 +60,7 @@ EVIDENCE: dict[str, Any] = {
         "days": (int, None),
         "source": str,
         "truncated": bool,
-        "events": [{"event": str, "user": _TEXT, "address": _TEXT, "count": int}],
+        "events": [{"event": str, "user": _TEXT, "address": _TEXT, "count": int, "first": _TIME, "last": _TIME}],
     },
     "drift": [{"path": str, "problem": str}],
     "findings": [{"id": str, "severity": str, "evidence": [str], "remedy": str}],
@@ -73,6 +74,8 @@ def check_evidence(evidence: Any) -> None:
         raise FleetMfaError(
             "evidence: schema: another version than 1; use the same version of the collection for all hosts"
         )
+    if any(event["count"] < 0 for event in evidence["logs"]["events"]):
+        raise FleetMfaError("evidence: logs: events: count: is negative")
     for place, name, choices in (
         ("users", "state", USER_STATES),
         ("doors", "state", DOOR_STATES),
@@ -122,4 +125,6 @@ def _check_one_of(value: Any, shapes: tuple[Any, ...], place: str) -> None:
 
 
 def _is_of_type(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, kind) and (not isinstance(value, float) or math.isfinite(value))

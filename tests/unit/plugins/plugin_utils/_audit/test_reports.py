@@ -10,6 +10,7 @@ import io
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from lxml import etree
 from sarif_pydantic import Sarif
@@ -298,3 +299,45 @@ def test_reports_are_made_of_the_file_alone():
     again = json.loads(content(made))
     for name, render in RENDERS.items():
         assert render(again) == render(made), name
+
+
+ODD = [None, True, -1, 1.5, float("nan"), float("inf"), "odd", [], {}, [[]], [{}], [None], {"odd": [float("nan")]}]
+
+
+def with_odd_values(given, place=()):
+    """The same with one odd value, at each place."""
+    names = given if isinstance(given, dict) else range(len(given)) if isinstance(given, list) else ()
+    for name in names:
+        changed = given.copy()
+        for odd in ODD:
+            changed[name] = odd
+            yield changed.copy()
+        for inner in with_odd_values(given[name], (*place, name)):
+            changed[name] = inner
+            yield changed.copy()
+
+
+def test_no_host_can_keep_the_others_out_of_the_report():
+    """Whoever is root on a host can return anything: it is refused with the host's name, or every report can be made of it."""
+    given = evidence(
+        drift=[{"path": "/x", "problem": "y"}],
+        sshd={"classes": [sshd_class(["alice"], verdict="can_bypass")], "baseline": {}, "version": [9, 2]},
+        findings=[finding("key_weak", "alice: x"), finding("key_weak", "alice: y")],
+        logs={
+            "days": 1,
+            "source": "file",
+            "truncated": False,
+            "events": [event("refused", "x"), event("refused", "x")],
+        },
+    )
+    deep: list = []
+    for _level in range(500):
+        deep = [deep]
+    hosts = {f"web{number}": {"evidence": odd} for number, odd in enumerate(with_odd_values(given))}
+    hosts["deep"] = {"evidence": {**given, "more": deep}}
+    made = document(hosts)
+    assert len(hosts) > 1000 and len(made["not_reached"]) > 500 and len(made["hosts"]) > 100
+    for name, render in {"audit.json": content, **RENDERS}.items():
+        assert render(made), name
+    schema = json.loads((ROOT / "docs/audit.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(json.loads(content(made)))
