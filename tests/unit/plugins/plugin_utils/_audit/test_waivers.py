@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import datetime
+import re
+from pathlib import Path
 
 import pytest
 
@@ -129,3 +131,10 @@ def test_a_bad_entry_is_named(tmp_path, text, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(FleetMfaError, match="mfa_audit_waivers.*No such file"):
         read_waivers(str(tmp_path / "none.yml"))
+
+
+def test_the_example_of_the_guide_can_be_read(tmp_path):
+    guide = (Path(__file__).parents[5] / "docs/audit.md").read_text()
+    path = tmp_path / "waivers.yml"
+    path.write_text(re.search(r"^```yaml\n(- finding.*?)^```", guide, re.MULTILINE | re.DOTALL)[1])
+    assert [waiver.user for waiver in read_waivers(str(path))] == [None, "bob"]
