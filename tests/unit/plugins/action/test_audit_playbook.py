@@ -117,7 +117,9 @@ def test_all_is_well(audit, tmp_path):
         ({"mfa_audit_fail_on": SECRET}, "mfa_audit_fail_on: what looks like a secret"),
         (
             {"mfa_audit_fail_on": "severe", "mfa_audit_log_days": 0, "mfa_audit_formats": "pdf"},
-            "mfa_audit_fail_on: must be one of none",
+            "mfa_audit_fail_on: must be one of none, low, medium, high, critical; "
+            "mfa_audit_formats: must be one of html, csv, junit, sarif; "
+            "mfa_audit_log_days: must be a number from 1 to 90",
         ),
         (
             {"mfa_audit_failon": "high"},
