@@ -126,7 +126,8 @@ evidence:
       description: How long that took.
       type: float
     system:
-      description: C(distribution) and C(version) are C(ID) and C(VERSION_ID) of os-release(5). C(kernel) and C(hostname) are those of uname(2).
+      description:
+        - C(distribution) and C(version) are C(ID) and C(VERSION_ID) of os-release(5). C(kernel) and C(hostname) are those of uname(2).
       type: dict
       sample: {distribution: debian, version: "12", kernel: 6.1.0-28-amd64, hostname: web1}
     versions:
@@ -135,14 +136,15 @@ evidence:
       sample: {openssh: "9.2", pam: 1.5.2-6+deb12u1, pam_google_authenticator: "20191231-2", python: 3.11.2}
     mfa:
       description:
-        - The policy of this collection on the host. C(managed) is whether there is any, C(group) the enforced group, C(state_dir) the folder
-          of the key files.
+        - The policy of this collection on the host. C(managed) is whether there is any, C(group) the enforced group, C(state_dir) the
+          folder of the key files.
         - C(enrollment) is V(null) or has C(start) (V(null) if each user's own day counts), C(days) and C(overdue).
       type: dict
       sample: {managed: true, group: mfa-enforced, state_dir: /var/lib/fleetmfa, enrollment: {start: null, days: 7, overdue: allow}}
     sshd:
       description:
-        - C(classes) and C(baseline) as M(fleetmfa.ssh.sshd_policy_info) returns them, and C(version) as its RV(fleetmfa.ssh.sshd_policy_info#module:openssh_version).
+        - C(classes) and C(baseline) as M(fleetmfa.ssh.sshd_policy_info) returns them, and C(version), its
+          RV(fleetmfa.ssh.sshd_policy_info#module:openssh_version).
         - Only C(error) if sshd cannot be asked.
       type: dict
     doors:
@@ -165,8 +167,8 @@ evidence:
           type: str
         state:
           description:
-            - Whether a member of RV(evidence.mfa) group is asked for the token. V(covered), V(not_covered), V(not_judged), or V(not_reachable) if
-              nobody gets in there now.
+            - Whether a member of the enforced group is asked for the token. V(covered), V(not_covered), V(not_judged), or
+              V(not_reachable) if nobody gets in there now.
           type: str
         reason:
           description: Why, with the PAM lines that show it.
@@ -226,7 +228,8 @@ evidence:
     logs:
       description:
         - C(source) is V(journal), V(file) or V(none). C(truncated) is whether there is more than is read or returned.
-        - C(events) are at most 10,000 rows, the most frequent first, each with C(event), C(user), C(address), C(count), C(first) and C(last).
+        - C(events) are at most 10,000 rows, the most frequent first, each with C(event), C(user), C(address), C(count), C(first) and
+          C(last).
         - An event is V(accepted), V(refused), V(reused) (a token that had been used), V(rate_limited) or V(locked). Keys that sshd does
           not take are no event, as a client tries each of its keys.
         - C(user) is empty if the name is no account of the host, C(address) if the log does not say it.
@@ -241,7 +244,9 @@ evidence:
       description: Managed files that are not as the role writes them, as far as the host alone can tell; each with C(path) and C(problem).
       type: list
       elements: dict
-      sample: [{path: /etc/pam.d/sshd, problem: "a package has replaced the file; the lines of this collection are in /etc/pam.d/sshd.dpkg-old"}]
+      sample:
+        - path: /etc/pam.d/sshd
+          problem: a package has replaced the file; the lines of this collection are in /etc/pam.d/sshd.dpkg-old
     findings:
       description: The problems found, the most severe first.
       type: list

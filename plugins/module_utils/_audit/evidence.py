@@ -49,10 +49,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.users import U
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions, MfaHost
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.read_once import ReadOnceStateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import utc
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import ASKED
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import remembered_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.as_user import one_child
 
 SCHEMA = 1
 _Part = TypeVar("_Part")
@@ -103,15 +105,16 @@ class HostAudit:
         self._findings: list[Finding] = []
 
     def evidence(self) -> Evidence:
-        with remembered_accounts():
+        with remembered_accounts(), one_child():
             return self._evidence()
 
     def _evidence(self) -> Evidence:
         began, monotonic = time.time(), time.monotonic()
         options = options_of_host(self._wish, self._problems.append)
-        host, packages = MfaHost.from_options(options), Packages()
+        state_dir, packages = ReadOnceStateDir(options["state_dir"]), Packages()
+        host = MfaHost.from_options(options)._replace(state_dir=state_dir)
         pam = self._part("PAM services", ManagedPam, ManagedPam.nothing())
-        sshd = SshdPart(self._wish, options)
+        sshd = SshdPart(self._wish, options, state_dir)
         mfa = mfa_report(options, bool(pam.files) or os.path.lexists(self._wish["dropin"]))
         self._findings += sshd.findings
         self._findings += policy_findings(pam)

@@ -94,7 +94,7 @@ def mfa_report(options: HostOptions, has_lines: bool) -> MfaReport:
     if policy is not None:
         start = policy.enrollment_start
         enrollment = {
-            "start": start and midnight(start),
+            "start": midnight(start) if start else None,
             "days": policy.enrollment_days,
             "overdue": policy.enrollment_overdue,
         }

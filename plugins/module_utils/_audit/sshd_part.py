@@ -37,33 +37,33 @@ class SshdError(TypedDict):
 class SshdPart:
     """`verdicts` are those of single accounts; `problem` says why sshd cannot be asked."""
 
-    def __init__(self, wish: HostAuditWish, options: HostOptions):
+    def __init__(self, wish: HostAuditWish, options: HostOptions, state_dir: StateDir):
         self.verdicts: dict[str, str] = {}
         self.pam_services: list[str] = []
         self.problem = ""
         self.findings: list[Finding] = []
         self.report: SshdReport | SshdError
         try:
-            audit = Audit(_audit_wish(wish, options))
+            audit = Audit(_audit_wish(wish, options), state_dir=state_dir)
             told = audit.report()
         except FleetMfaError as error:
             self.problem = str(error)
             self.report = {"error": self.problem}
-            self.findings = _of_keys(options)
+            self.findings = _of_keys(options, state_dir)
             return
         self.verdicts, self.pam_services = audit.verdicts, told["pam_services"]
         self.report = {"classes": told["classes"], "baseline": told["baseline"], "version": told["openssh_version"]}
-        self.findings = _findings(told, options)
+        self.findings = _findings(told, options, state_dir)
 
 
-def _findings(told: AuditReport, options: HostOptions) -> list[Finding]:
+def _findings(told: AuditReport, options: HostOptions, state_dir: StateDir) -> list[Finding]:
     found = [Finding(one["id"], tuple(one["evidence"])) for one in told["findings"]]
     # Where sshd rejects its configuration nothing else was looked at.
-    return found if told["classes"] else [*found, *_of_keys(options)]
+    return found if told["classes"] else [*found, *_of_keys(options, state_dir)]
 
 
-def _of_keys(options: HostOptions) -> list[Finding]:
-    group, state_dir = EnforcedGroup(options["group"]), StateDir(options["state_dir"])
+def _of_keys(options: HostOptions, state_dir: StateDir) -> list[Finding]:
+    group = EnforcedGroup(options["group"])
     exempt = Exemptions(options["exempt_users"], options["exempt_groups"])
     found = list(key_findings(state_dir, Enforcement(group, group.members, exempt)))
     return [*found, *(one for few in spelling_findings(state_dir, group).values() for one in few)]

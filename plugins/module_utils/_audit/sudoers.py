@@ -160,7 +160,7 @@ def _person(user: str, place: str) -> Administrator | None:
 
 def _list(text: str) -> tuple[list[str], str]:
     """The names of a list separated by commas, and what follows it."""
-    names = []
+    names: list[str] = []
     while True:
         found = _ITEM.match(text)
         if not found:

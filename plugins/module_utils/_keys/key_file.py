@@ -12,6 +12,7 @@ stays. Our own data is in one option line, `" FLEETMFA {json}`, which the PAM mo
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import secrets
 from typing import Any, Iterable, Mapping, NamedTuple
@@ -247,7 +248,7 @@ class KeyFile:
         recent = [stamp for stamp in self.attempts if now - seconds <= stamp <= now]
         return recent[-limit] + seconds + 1 if len(recent) >= limit else None
 
-    @property
+    @functools.cached_property
     def problems(self) -> list[Problem]:
         return self._lines.problems()
 

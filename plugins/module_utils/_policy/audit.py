@@ -93,12 +93,13 @@ class Audit:
         surroundings: Surroundings | None = None,
         enrolling: Enrolling = candidates,
         pam: PamConfig | None = None,
+        state_dir: StateDir | None = None,
     ):
         self.group = wish["group"]
         self.path = wish["dropin"]
         self.main = wish["config"]
         self.sshd = Sshd(wish["binary"])
-        self.state_dir = StateDir(wish["state_dir"])
+        self.state_dir = state_dir or StateDir(wish["state_dir"])
         self.assumed = set(map(known_as, wish["assume_enforced"]))
         self.exempt = Exemptions(wish["exempt_users"], wish["exempt_groups"])
         self.enrollment = wish["enrollment"]

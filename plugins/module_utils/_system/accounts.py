@@ -156,9 +156,12 @@ class Exemptions:
         if not self._group_ids:
             return False
         account = account_of(user)
-        if account is None:
-            return False
-        return not self._group_ids.isdisjoint(group_ids_of(account, lists_all=not _may_have_a_directory("group")))
+        return account is not None and not self._group_ids.isdisjoint(group_ids(account))
+
+
+def group_ids(account: pwd.struct_passwd) -> set[int]:
+    """All groups of an account, its primary one too."""
+    return group_ids_of(account, lists_all=not _may_have_a_directory("group"))
 
 
 def misspelled(names: Iterable[str]) -> dict[str, str]:
