@@ -32,7 +32,7 @@ class Administrators:
         for account in self._accounts:
             if account.pw_uid == 0:
                 self.why[account.pw_name].append("uid 0")
-        groups = _Groups(self._accounts)
+        groups = _GroupMembers(self._accounts)
         for one in read.administrators:
             for user in self._users(one, groups):
                 self._add(user, one)
@@ -46,7 +46,7 @@ class Administrators:
         if reason not in self.why[user]:
             self.why[user].append(reason)
 
-    def _users(self, one: Administrator, groups: _Groups) -> Iterable[str]:
+    def _users(self, one: Administrator, groups: _GroupMembers) -> Iterable[str]:
         if one.kind == "user" and one.name == EVERYBODY:
             return [account.pw_name for account in self._accounts]
         if one.kind == "user":
@@ -57,7 +57,7 @@ class Administrators:
         return groups.members(one)
 
 
-class _Groups:
+class _GroupMembers:
     """Members of groups, including those whose primary group it is."""
 
     def __init__(self, accounts: Iterable[pwd.struct_passwd]):

@@ -22,7 +22,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.pam_doors impo
     COVERED,
     NOT_JUDGED,
     NOT_REACHABLE,
-    Judgement,
+    DoorState,
     PamDoors,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.sshd_doors import try_sshd_doors
@@ -44,7 +44,7 @@ class DoorReport(TypedDict):
     reason: str
 
 
-class Door(NamedTuple):
+class JudgedDoor(NamedTuple):
     """`is_local`: only from a console, from this host, or from a session that somebody has already."""
 
     report: DoorReport
@@ -76,19 +76,19 @@ class Doors:
         self.problems += [f"socket units: {units.problem}"] if units.problem else []
         return found
 
-    def all(self) -> list[Door]:
+    def all(self) -> list[JudgedDoor]:
         wish = self._wish
         running = [one for one in self._listeners if _known_name(one, _SSHD)]
         of_sshd, judged = try_sshd_doors(wish.config, wish.binary, wish.group, self._config_of_pam, running)
         program = find_program(wish.binary or "sshd") or ""
         doors = [
-            _door(one.name, "sshd", one.where, program, Judgement(one.state, one.reason), one.is_local)
+            _door(one.name, "sshd", one.where, program, DoorState(one.state, one.reason), one.is_local)
             for one in of_sshd
         ]
         others = [one for one in self._listeners if one not in running]
         return [*doors, *self._of_pam(judged, others), *self._of_listeners(others)]
 
-    def _of_pam(self, judged: set[str], others: Sequence[Listener]) -> Iterator[Door]:
+    def _of_pam(self, judged: set[str], others: Sequence[Listener]) -> Iterator[JudgedDoor]:
         """The PAM services that people log in with; those that sshd uses have been judged with sshd."""
         named = dict.fromkeys(self._wish.services)
         for service in itertools.chain(named, (name for name in self._pam.services() if name not in named)):
@@ -100,9 +100,9 @@ class Doors:
             is_local = known.is_local and not where if known else False
             judgement = self._pam.judge(service)
             if known and not program and not where and service not in named:
-                judgement = Judgement(NOT_REACHABLE, f"this host has no {known.programs[0]}")
+                judgement = DoorState(NOT_REACHABLE, f"this host has no {known.programs[0]}")
             elif known is None and service not in named and judgement.state not in (COVERED, NOT_REACHABLE):
-                judgement = Judgement(
+                judgement = DoorState(
                     NOT_JUDGED,
                     f"not known whether people log in with PAM service {service}; name it in option services to judge it",
                 )
@@ -112,25 +112,25 @@ class Doors:
                 service, "pam_service", where or (["console"] if is_local else []), program, judgement, is_local
             )
 
-    def _of_listeners(self, others: Sequence[Listener]) -> Iterator[Door]:
+    def _of_listeners(self, others: Sequence[Listener]) -> Iterator[JudgedDoor]:
         for one in others:
             name = _known_name(one, LISTENERS)
             if not name:
                 continue
             judgement = self._of_listener(name, LISTENERS[name])
             if one.is_local and judgement.state != COVERED:
-                judgement = Judgement(NOT_REACHABLE, f"only this host reaches it; {judgement.reason}")
+                judgement = DoorState(NOT_REACHABLE, f"only this host reaches it; {judgement.reason}")
             yield _door(name, "listener", one.where, one.program, judgement, one.is_local)
 
-    def _of_listener(self, name: str, known: KnownListener) -> Judgement:
+    def _of_listener(self, name: str, known: KnownListener) -> DoorState:
         """The gravest of its PAM services, where this host has them; the first one, which falls back to `other`, where not."""
         if not known.services:
-            return Judgement(known.state, known.reason)
+            return DoorState(known.state, known.reason)
         services = [service for service in known.services if self._pam.has(service)] or known.services[:1]
         return min(map(self._pam.judge, services), key=lambda one: _GRAVITY.index(one.state))
 
 
-def _door(name: str, kind: str, where: Iterable[str], program: str, judgement: Judgement, is_local: bool) -> Door:
+def _door(name: str, kind: str, where: Iterable[str], program: str, judgement: DoorState, is_local: bool) -> JudgedDoor:
     told = list(dict.fromkeys(where))
     report: DoorReport = {
         "name": name,
@@ -140,7 +140,7 @@ def _door(name: str, kind: str, where: Iterable[str], program: str, judgement: J
         "state": judgement.state,
         "reason": judgement.reason,
     }
-    return Door(report, is_local)
+    return JudgedDoor(report, is_local)
 
 
 def _known_name(one: Listener, names: Iterable[str]) -> str:

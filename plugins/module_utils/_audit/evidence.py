@@ -13,7 +13,7 @@ from typing import Callable, Iterable, Sequence, TypedDict, TypeVar
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.administrators import Administrators
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import ClockReport, clock
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.doors import Door, DoorReport, Doors, DoorWish
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.doors import DoorReport, Doors, DoorWish, JudgedDoor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.drift import Drift, DriftRow
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_findings import (
     clock_findings,
@@ -163,12 +163,12 @@ class HostAudit:
         self._findings += self._part("keys", lambda: list(key_strength_findings(validated_keys(host))), none)
         return rows
 
-    def _doors(self, options: HostOptions) -> list[Door]:
+    def _doors(self, options: HostOptions) -> list[JudgedDoor]:
         wish = self._wish
         found = Doors(
             DoorWish(wish["config"], wish["binary"], options["group"], options["state_dir"], wish["services"])
         )
-        none: list[Door] = []
+        none: list[JudgedDoor] = []
         doors = self._part("doors", found.all, none)
         self._problems += found.problems
         self._findings += door_findings(doors)

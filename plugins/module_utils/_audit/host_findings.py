@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Iterable, Iterator, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import ClockReport
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.doors import Door
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.doors import JudgedDoor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.drift import DriftRow
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.log_events import REFUSED, REUSED, LogReport
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.log_lines import NONE
@@ -20,7 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Find
 _MANY_REFUSED = 50
 
 
-def door_findings(doors: Iterable[Door]) -> Iterator[Finding]:
+def door_findings(doors: Iterable[JudgedDoor]) -> Iterator[Finding]:
     for door in doors:
         report = door.report
         where = f" ({', '.join(report['where'])})" if report["where"] else ""

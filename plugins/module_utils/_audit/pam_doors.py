@@ -34,7 +34,7 @@ _NOT_YES = [result for result in RETURN_VALUES if result not in _YES]
 _FOR_ROOT = "pam_rootok.so"
 
 
-class Judgement(NamedTuple):
+class DoorState(NamedTuple):
     state: str
     reason: str
 
@@ -71,31 +71,31 @@ class PamDoors:
         except FleetMfaError:
             return True
 
-    def judge(self, service: str) -> Judgement:
+    def judge(self, service: str) -> DoorState:
         try:
             return self._judge(service)
         except FleetMfaError as error:
-            return Judgement(NOT_JUDGED, f"PAM service {service} cannot be read: {error}")
+            return DoorState(NOT_JUDGED, f"PAM service {service} cannot be read: {error}")
 
-    def _judge(self, service: str) -> Judgement:
+    def _judge(self, service: str) -> DoorState:
         lines = self._config.auth_stack(service).lines
         subject = Subject(member_of=frozenset({self._group}), has_key=self._has_key(lines))
         by_root = {line.place: ["auth_err"] for line in lines if line.module_name == _FOR_ROOT}
         proof = self._prove(service, subject, by_root)
         if not proof.can_succeed:
-            return Judgement(NOT_REACHABLE, f"PAM service {service} lets nobody in: {_in_a_line(proof)}")
+            return DoorState(NOT_REACHABLE, f"PAM service {service} lets nobody in: {_in_a_line(proof)}")
         if not proof.can_succeed_without_token:
-            return Judgement(COVERED, f"PAM service {service} asks a member of {self._group} for the token")
+            return DoorState(COVERED, f"PAM service {service} asks a member of {self._group} for the token")
         account = account_phase(self._config, service, subject, with_token=False, is_installed=self._is_installed)
         if not account.can_succeed:
             reason = account.failure.replace("\n", "; ")
-            return Judgement(NOT_REACHABLE, f"the account lines of PAM service {service} let nobody in: {reason}")
+            return DoorState(NOT_REACHABLE, f"the account lines of PAM service {service} let nobody in: {reason}")
         unknown = [line for line in lines if line.module_name in proof.unknown_modules]
         certain = self._prove(service, subject, {**by_root, **{line.place: _NOT_YES for line in unknown}})
         if certain.can_succeed_without_token:
-            return Judgement(NOT_COVERED, f"PAM service {service}: {_in_a_line(certain)}")
+            return DoorState(NOT_COVERED, f"PAM service {service}: {_in_a_line(certain)}")
         names = ", ".join(proof.unknown_modules)
-        return Judgement(NOT_JUDGED, f"PAM service {service}: whether {names} lets in without the token is not known")
+        return DoorState(NOT_JUDGED, f"PAM service {service}: whether {names} lets in without the token is not known")
 
     def _has_key(self, lines: Iterable[Line]) -> bool | None:
         """An enforced user has a key of this collection; of the host's own files that is not known."""
