@@ -113,6 +113,7 @@ class HostAudit:
         options = options_of_host(self._wish, self._problems.append)
         state_dir, packages = ReadOnceStateDir(options["state_dir"]), Packages()
         host = MfaHost.from_options(options)._replace(state_dir=state_dir)
+        of_versions = versions(packages, self._wish["binary"])
         pam = self._part("PAM services", ManagedPam, ManagedPam.nothing())
         sshd = SshdPart(self._wish, options, state_dir)
         mfa = mfa_report(options, bool(pam.files) or os.path.lexists(self._wish["dropin"]))
@@ -134,7 +135,7 @@ class HostAudit:
             "collected": utc(int(began)),
             "seconds": round(seconds, 3),
             "system": system_facts(),
-            "versions": versions(packages, self._wish["binary"]),
+            "versions": of_versions,
             "mfa": mfa,
             "sshd": sshd.report,
             "doors": [door.report for door in doors],

@@ -49,8 +49,8 @@ def key_strength_findings(keys: Iterable[tuple[str, KeyFile]]) -> Iterator[Findi
         secret = key.secret
         if secret is not None:
             owners[secret].append(user)
-            if len(secret) * 8 < _LEAST_BITS:
-                yield Finding("key_short", (f"{user}: {len(secret) * 8} bits",))
+        if key.bits < _LEAST_BITS:
+            yield Finding("key_short", (f"{user}: {key.bits} bits",))
         if key.window * key.period > _MOST_SECONDS:
             yield Finding("window_wide", (f"{user}: a token is accepted for {key.window * key.period} seconds",))
         with_codes += bool(key.recovery_codes)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
+import re
 import secrets
 from typing import Any, Iterable, Mapping, NamedTuple
 
@@ -100,6 +101,11 @@ class KeyFile:
             return decode_secret(self._lines.secret)
         except FleetMfaError:
             return None
+
+    @property
+    def bits(self) -> int:
+        """The length of what is written in line 1, also of a secret that is too short to be used."""
+        return len(re.sub(r"[\s-]", "", self._lines.secret)) * 5 // 8 * 8
 
     def steps_of(self, token: str, steps: Iterable[int]) -> list[int]:
         """Those of `steps` whose token this is; none if line 1 is not a usable secret."""

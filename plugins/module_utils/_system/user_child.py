@@ -14,11 +14,13 @@ import pickle
 import pwd
 import select
 import signal
+import time
 from typing import Any, Callable, NamedTuple, NoReturn
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import group_ids
 
 _LENGTH = 4
+_ENDS_WITHIN = 1  # seconds
 
 
 class Task(NamedTuple):
@@ -54,12 +56,16 @@ class UserChild:
         return answer[2:]
 
     def end(self) -> None:
+        """A process that is not held up ends when nothing more can come; one that is, by a dead file server, is not waited for."""
         if self._process:
             os.close(self._to)
             os.close(self._from)
-            os.kill(self._process, signal.SIGKILL)
-            # A process that waits for a dead file server does not end now, and must not be waited for.
-            os.waitpid(self._process, os.WNOHANG)
+            deadline = time.monotonic() + _ENDS_WITHIN
+            while not os.waitpid(self._process, os.WNOHANG)[0]:
+                if time.monotonic() > deadline:
+                    os.kill(self._process, signal.SIGKILL)
+                    break
+                time.sleep(0.005)
             self._process = 0
 
     def _start(self) -> None:
