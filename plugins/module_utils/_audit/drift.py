@@ -36,10 +36,14 @@ class DriftRow(TypedDict):
 
 
 class Drift:
-    """Of a host that the role has been run on; `group` is the enforced group."""
+    """Of a host that the role has been run on; `has_members`: whether anybody is enforced there.
 
-    def __init__(self, dropin: str, pam: ManagedPam, packages: Packages):
+    A host that was only given keys has neither lines nor members yet.
+    """
+
+    def __init__(self, dropin: str, pam: ManagedPam, packages: Packages, has_members: bool):
         self._dropin, self._pam, self._packages = dropin, pam, packages
+        self._enforces = has_members or os.path.lexists(dropin) or bool(pam.files) or os.path.lexists(POLICY_PATH)
 
     def rows(self, findings: Iterable[FindingReport]) -> list[DriftRow]:
         found = dict.fromkeys(
@@ -57,7 +61,7 @@ class Drift:
     def _of_dropin(self, findings: Iterable[FindingReport]) -> Iterator[tuple[str, str]]:
         if os.path.lexists(self._dropin):
             yield from _of_access(self._dropin)
-        elif self._pam.token_files or os.path.exists(POLICY_PATH):
+        elif self._enforces:
             yield self._dropin, "is missing, but other parts of the policy are there"
         for finding in findings:
             if finding["id"] in _OF_DROPIN:
@@ -73,8 +77,8 @@ class Drift:
             yield from _of_access(one.path)
         for path, kept in self._pam.replaced():
             yield path, f"a package has replaced the file; the lines of this collection are in {kept}"
-        if os.path.lexists(self._dropin) and not self._pam.token_files:
-            yield "/etc/pam.d", f"no PAM service has the token lines, but {self._dropin} is there"
+        if self._enforces and not self._pam.token_files:
+            yield "/etc/pam.d", "no PAM service has the token lines, but other parts of the policy are there"
 
     def _of_programs(self) -> Iterator[tuple[str, str]]:
         wanted = set(self._pam.programs)

@@ -116,14 +116,14 @@ class HostAudit:
         of_versions = versions(packages, self._wish["binary"])
         pam = self._part("PAM services", ManagedPam, ManagedPam.nothing())
         sshd = SshdPart(self._wish, options, state_dir)
-        mfa = mfa_report(options, bool(pam.files) or os.path.lexists(self._wish["dropin"]))
+        mfa = mfa_report(options, bool(pam.files) or os.path.lexists(self._wish["dropin"]), bool(host.group.members))
         self._findings += sshd.findings
         self._findings += policy_findings(pam)
         self._problems += [f"sshd: {sshd.problem}"] if sshd.problem else []
         users = self._users(host, sshd.verdicts)
         doors = self._doors(options)
         logs = self._logs(pam, sshd.pam_services)
-        drift = self._drift(pam, packages, sshd) if mfa["managed"] else []
+        drift = self._drift(pam, packages, sshd, bool(host.group.members)) if mfa["managed"] else []
         of_clock = clock()
         self._findings += clock_findings(of_clock)
         self._without_mfa(mfa["managed"], users, sshd)
@@ -182,13 +182,14 @@ class HostAudit:
         if lines is None:
             return {"days": days, "source": NONE, "events": [], "truncated": False}
         report = log_report(days, lines, _Accounts())
+        self._problems += [f"log: {lines.problem}"] if lines.problem and report["source"] != NONE else []
         self._findings += log_findings(report, lines.problem)
         return report
 
-    def _drift(self, pam: ManagedPam, packages: Packages, sshd: SshdPart) -> list[DriftRow]:
+    def _drift(self, pam: ManagedPam, packages: Packages, sshd: SshdPart, has_members: bool) -> list[DriftRow]:
         none: list[DriftRow] = []
         told = [finding.as_dict() for finding in sshd.findings]
-        rows = self._part("drift", lambda: Drift(self._wish["dropin"], pam, packages).rows(told), none)
+        rows = self._part("drift", lambda: Drift(self._wish["dropin"], pam, packages, has_members).rows(told), none)
         self._findings += drift_findings(rows)
         return rows
 

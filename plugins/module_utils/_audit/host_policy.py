@@ -84,8 +84,8 @@ def options_of_host(given: GivenHostOptions, warn: Callable[[str], object]) -> H
         }
 
 
-def mfa_report(options: HostOptions, has_lines: bool) -> MfaReport:
-    """`has_lines`: whether sshd or PAM has lines of this collection."""
+def mfa_report(options: HostOptions, has_lines: bool, has_members: bool) -> MfaReport:
+    """`has_lines`: whether sshd or PAM has lines of this collection; `has_members`: whether anybody is in the enforced group."""
     try:
         policy = read_policy() if os.path.exists(POLICY_PATH) else None
     except FleetMfaError:
@@ -99,7 +99,7 @@ def mfa_report(options: HostOptions, has_lines: bool) -> MfaReport:
             "overdue": policy.enrollment_overdue,
         }
     return {
-        "managed": has_lines or os.path.lexists(POLICY_PATH),
+        "managed": has_lines or has_members or any(map(os.path.lexists, (POLICY_PATH, options["state_dir"]))),
         "group": options["group"],
         "state_dir": options["state_dir"],
         "enrollment": enrollment,

@@ -68,7 +68,7 @@ class LogLines:
         if not self.lines:
             self.lines = self._files(files)
             self.source = FILES if self._read_files else NONE
-        if self.source == NONE and journal is not None and self._has_journal(journal):
+        if self.source == NONE and journal is not None and not self.problem and self._has_journal(journal):
             self.source = JOURNAL
 
     def _journal(self, which: Sequence[str]) -> list[LogLine]:

@@ -62,11 +62,22 @@ class SshdDoors:
             state = COVERED if not problem else NOT_JUDGED if problem.startswith("cannot be") else NOT_COVERED
             reason = problem or f"every way in asks members of {self._group} for a token"
             if self._is_the_hosts and not found:
-                state, reason = NOT_REACHABLE, "no sshd is running, and no socket starts one"
+                state, reason = self._without_daemon(state, reason)
             where = [place for one in listening for place in one.where]
             if not where and daemon.shown_by.startswith("unit "):
                 where = [daemon.shown_by.partition(" ")[2]]
             yield SshdDoor(name, where, state, reason, bool(listening) and all(one.is_local for one in listening))
+
+    def _without_daemon(self, state: str, reason: str) -> tuple[str, str]:
+        """Where no process has the title of a listening sshd: it runs not at all, or is older than 8.2."""
+        if not self._running:
+            return NOT_REACHABLE, "no sshd is running, and no socket starts one"
+        given = [word for one in self._running for word in one.command[1:] if word[:2] in ("-f", "-o", "-p")]
+        return (
+            (NOT_JUDGED, f"sshd was started with options that are not read: {' '.join(given)}")
+            if given
+            else (state, reason)
+        )
 
     @property
     def _is_the_hosts(self) -> bool:

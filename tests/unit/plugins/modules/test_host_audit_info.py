@@ -157,6 +157,16 @@ def test_host_without_nearly_everything(host, monkeypatch):
     assert any(text.startswith("sshd: ") for text in evidence_of(found, "audit_incomplete"))
 
 
+def test_host_that_has_lost_all_lines(host):
+    """The key files and the group are left."""
+    shutil.rmtree(host.sshd.dropins)
+    host.pam("sshd", UNTOUCHED)
+    found = host.audit()
+    assert found["mfa"]["managed"]
+    assert {row["path"] for row in found["drift"]} == {str(host.sshd.path), "/etc/pam.d"}
+    assert "door_not_covered" in ids(found) and "host_without_mfa" not in ids(found)
+
+
 def test_broken_policy_is_said(host):
     Path("/etc/fleetmfa").mkdir()
     Path("/etc/fleetmfa/policy.conf").write_text("nonsense\n")

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit import sshd_doors
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.doors import Doors, DoorWish
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.listeners import Listener, listeners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.pam_doors import PamDoors
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.tests.support.running_sshd import RunningSshd
-from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import GROUP, POLICY, needs_sshd
+from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import GROUP, POLICY, SshdHost, needs_sshd
 
 STATE = "/var/lib/fleetmfa"
 TOKEN = f"auth requisite pam_google_authenticator.so secret={STATE}/keys/${{USER}} user=root noskewadj\n"
@@ -159,3 +160,20 @@ def test_second_sshd(tmp_path):
     states = {door.report["name"]: (door.report["state"], door.report["where"]) for door in told}
     assert states["sshd"] == ("covered", [f"127.0.0.1:{main.port}"])
     assert states[f"sshd -f {second.host.config}"] == ("not_covered", [f"127.0.0.1:{second.port}"])
+
+
+@needs_sshd
+@pytest.mark.parametrize(
+    ("command", "state"),
+    [((), "not_covered"), (("-D",), "not_covered"), (("-D", "-f", "/etc/x"), "not_judged"), (None, "not_reachable")],
+)
+def test_sshd_without_the_title_of_a_listener(tmp_path, monkeypatch, command, state):
+    """Before 8.2, or none at all."""
+    host = SshdHost(tmp_path)
+    host.write()
+    monkeypatch.setattr(sshd_doors, "daemons", lambda _config: [])
+    monkeypatch.setattr(sshd_doors, "SSHD_CONFIG", str(host.config))
+    found = [] if command is None else [listener("/usr/sbin/sshd", "0.0.0.0:22", command=command)]
+    wish = DoorWish(str(host.config), str(host.sshd), GROUP, STATE)
+    told = Doors(wish, config(tmp_path / "pam.d", sshd=TOKEN + ACCOUNT), found).all()
+    assert [door.report["state"] for door in told if door.report["name"] == "sshd"] == [state]

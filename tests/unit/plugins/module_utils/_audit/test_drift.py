@@ -42,8 +42,8 @@ class DriftingHost:
     def service(self) -> Path:
         return self.pam / "sshd"
 
-    def drift(self, *findings):
-        rows = Drift(str(self.dropin), ManagedPam(str(self.pam)), NoPackages()).rows(findings)
+    def drift(self, *findings, has_members=True):
+        rows = Drift(str(self.dropin), ManagedPam(str(self.pam)), NoPackages(), has_members).rows(findings)
         return [(row["path"], row["problem"]) for row in rows]
 
 
@@ -89,6 +89,14 @@ def test_change(host, change):
     make, path, problem = CHANGES[change]
     make(host)
     assert [(one, told) for one, told in host.drift() if one.endswith(path) and problem in told], host.drift()
+
+
+def test_all_lines_are_gone(host):
+    """Somebody is enforced, so that they should be there; before anybody is, a host may have keys and nothing else."""
+    host.dropin.unlink()
+    host.service.write_text(BARE)
+    assert [path for path, _problem in host.drift()] == [str(host.dropin), "/etc/pam.d"]
+    assert host.drift(has_members=False) == []
 
 
 def test_dropin_without_effect(host):

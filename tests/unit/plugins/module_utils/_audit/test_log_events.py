@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit import log_events, log_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.log_events import event_of, log_report
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.log_lines import LogLine, LogLines, idents
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
 KNOWN = {"alice", "bob smith"}
 IDENTS = idents(["sshd", "sshd-mfa"])
@@ -173,6 +174,21 @@ def test_no_log_at_all(logs):
 def test_broken_file_is_said(logs):
     logs.write("auth.log.gz", b"\x1f\x8b\x08nonsense")
     assert "auth.log.gz cannot be read" in logs.read().problem
+
+
+def test_journal_that_does_not_answer(logs, monkeypatch):
+    """Files are read in its place; without any, nothing is known."""
+
+    def fail(*_command):
+        raise FleetMfaError("journalctl did not end within 60 seconds")
+
+    monkeypatch.setattr(log_lines, "find_program", str)
+    monkeypatch.setattr(log_lines, "run", fail)
+    found = LogLines(7, IDENTS, files=[f"{logs.folder}/auth.log*"], now=NOW)
+    assert (found.source, found.problem) == ("none", "journalctl did not end within 60 seconds")
+    logs.write("auth.log", bsd(NOW - 60, ACCEPTED))
+    found = LogLines(7, IDENTS, files=[f"{logs.folder}/auth.log*"], now=NOW)
+    assert (found.source, len(found.lines), found.problem) == ("file", 1, "journalctl did not end within 60 seconds")
 
 
 def test_bounds(logs, monkeypatch):
