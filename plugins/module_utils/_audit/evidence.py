@@ -119,7 +119,7 @@ class HostAudit:
         mfa = mfa_report(options, bool(pam.files) or os.path.lexists(self._wish["dropin"]), bool(host.group.members))
         self._findings += sshd.findings
         self._findings += policy_findings(pam)
-        self._problems += [f"sshd: {sshd.problem}"] if sshd.problem else []
+        self._problems += sshd.problems
         users = self._users(host, sshd.verdicts)
         doors = self._doors(options)
         logs = self._logs(pam, sshd.pam_services)
@@ -158,10 +158,15 @@ class HostAudit:
         self._findings += not_judged_findings(admins.problems if admins else [], [])
         deadlines = deadlines_of_host(self._problems.append)
         nobody: list[UserRow] = []
-        rows = self._part("users", lambda: Users(host, deadlines, admins.why if admins else {}).rows(), nobody)
+        rows = self._part("users", lambda: self._rows(Users(host, deadlines, admins.why if admins else {})), nobody)
         self._findings += user_findings(rows, verdicts)
         none: list[Finding] = []
         self._findings += self._part("keys", lambda: list(key_strength_findings(validated_keys(host))), none)
+        return rows
+
+    def _rows(self, users: Users) -> list[UserRow]:
+        rows = users.rows()
+        self._problems += users.problems
         return rows
 
     def _doors(self, options: HostOptions) -> list[JudgedDoor]:

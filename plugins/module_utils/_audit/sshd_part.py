@@ -12,7 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Find
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HostOptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import spelling_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit, AuditReport, AuditWish
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit, AuditWish
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.judged_classes import ClassReport
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_findings import Enforcement, key_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
@@ -35,31 +35,33 @@ class SshdError(TypedDict):
 
 
 class SshdPart:
-    """`verdicts` are those of single accounts; `problem` says why sshd cannot be asked."""
+    """`verdicts` are those of single accounts; `problems` say what cannot be judged."""
 
     def __init__(self, wish: HostAuditWish, options: HostOptions, state_dir: StateDir):
         self.verdicts: dict[str, str] = {}
         self.pam_services: list[str] = []
-        self.problem = ""
+        self.problems: list[str] = []
         self.findings: list[Finding] = []
         self.report: SshdReport | SshdError
         try:
             audit = Audit(_audit_wish(wish, options), state_dir=state_dir)
             told = audit.report()
         except FleetMfaError as error:
-            self.problem = str(error)
-            self.report = {"error": self.problem}
-            self.findings = _of_keys(options, state_dir)
+            self.problems.append(f"sshd: {error}")
+            self.report = {"error": str(error)}
+            self._read_keys(options, state_dir)
             return
         self.verdicts, self.pam_services = audit.verdicts, told["pam_services"]
         self.report = {"classes": told["classes"], "baseline": told["baseline"], "version": told["openssh_version"]}
-        self.findings = _findings(told, options, state_dir)
+        self.findings = [Finding(one["id"], tuple(one["evidence"])) for one in told["findings"]]
+        if not told["classes"]:  # sshd rejects its configuration, and nothing else was looked at
+            self._read_keys(options, state_dir)
 
-
-def _findings(told: AuditReport, options: HostOptions, state_dir: StateDir) -> list[Finding]:
-    found = [Finding(one["id"], tuple(one["evidence"])) for one in told["findings"]]
-    # Where sshd rejects its configuration nothing else was looked at.
-    return found if told["classes"] else [*found, *_of_keys(options, state_dir)]
+    def _read_keys(self, options: HostOptions, state_dir: StateDir) -> None:
+        try:
+            self.findings += _of_keys(options, state_dir)
+        except FleetMfaError as error:
+            self.problems.append(f"keys: {error}")
 
 
 def _of_keys(options: HostOptions, state_dir: StateDir) -> list[Finding]:

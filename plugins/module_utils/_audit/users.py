@@ -45,9 +45,10 @@ class UserRow(TypedDict):
 
 
 class Users:
-    """Everybody who has a key, is enforced, is a person, or may act as root."""
+    """Everybody who has a key, is enforced, is a person, or may act as root. `problems`: whose keys cannot be read, and why."""
 
     def __init__(self, host: MfaHost, enrollment_of: EnrollmentOf, admins: Mapping[str, list[str]]):
+        self.problems: list[str] = []
         self._host, self._enrollment_of, self._admins = host, enrollment_of, admins
         self._members = host.group.members
         self._human = set(human_accounts())
@@ -77,8 +78,10 @@ class Users:
             "devices": 0,
         }
         if user in self._with_files:
-            told = report(user, self._host, self._members, {}, {}, self._enrollment_of, now)
-            return _with_keys(row, told)
+            try:
+                return _with_keys(row, report(user, self._host, self._members, {}, {}, self._enrollment_of, now))
+            except FleetMfaError as error:
+                self.problems.append(f"user {user!r}: {error}")
         return row
 
 

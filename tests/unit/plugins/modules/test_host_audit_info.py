@@ -104,6 +104,7 @@ def test_host_with_what_the_sound_one_has_not(host, render):
     for finding, text in says.items():
         assert any(one.startswith(text) for one in evidence_of(found, finding)), (finding, evidence_of(found, finding))
     assert len(evidence_of(found, "user_admin_not_enforced")) == 1
+    assert [text.partition(":")[0] for text in evidence_of(found, "user_not_enforced")] == ["dave", "ivan"]
     text = json.dumps(found)
     assert SECRET not in text and not any(code in text for code in CODES)
     assert all(finding["message"].endswith(".") and finding["remedy"] for finding in found["findings"])
@@ -165,6 +166,16 @@ def test_host_that_has_lost_all_lines(host):
     assert found["mfa"]["managed"]
     assert {row["path"] for row in found["drift"]} == {str(host.sshd.path), "/etc/pam.d"}
     assert "door_not_covered" in ids(found) and "host_without_mfa" not in ids(found)
+
+
+def test_record_that_cannot_be_read(host):
+    """It is said, and keeps nobody out of the table."""
+    Path(host.state_dir.path, "guard", "alice").symlink_to("/dev/null")
+    found = host.audit()
+    told = evidence_of(found, "audit_incomplete")
+    assert [text.partition(" ")[0] for text in told] == ["sshd:", "keys:", "user"]
+    assert all("guard/alice is a symbolic link" in text for text in told)
+    assert next(row["state"] for row in found["users"] if row["user"] == "alice") == "enforced"
 
 
 def test_broken_policy_is_said(host):
