@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Iterable, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings_audit import OF_AUDIT
 
 # Ids are an interface: they never change their meaning. critical: an enforced user can get in without a token, or a whole
 # class of users cannot get in at all; high: logins of some users fail; medium: they will.
@@ -217,6 +218,7 @@ CATALOGUE = {
         "critical",
         "Make root the owner of the folder and its parents, and remove write permission for others.",
     ),
+    **OF_AUDIT,
 }
 
 
