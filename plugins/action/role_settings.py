@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import
     shown_name,
 )
 
-SPECS = Path(__file__).resolve().parents[2] / "roles/mfa/meta/argument_specs.yml"
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+SPECS = [ROLES / name / "meta/argument_specs.yml" for name in ("mfa", "mfa_audit")]
 
 
 class ActionModule(ActionBase):
@@ -32,7 +34,8 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        options = yaml.safe_load(SPECS.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+        now = time.time()
+        options = _options()
         variables = task_vars or {}
         if set(self._task.args) - {"rolls_out"}:  # core would name what it does not know
             raise AnsibleActionFail("the only option is rolls_out")
@@ -43,7 +46,7 @@ class ActionModule(ActionBase):
             if boolean(self._task.args.get("rolls_out", False), strict=False) and not settings["confirm_without_login"]:
                 require_login(self._connection, "mfa_confirm_without_login")
             # A name that looks like a secret may be right, or not; callbacks do not show a result with one.
-            result.update(changed=False, settings=settings, _ansible_no_log=bool(hidden(settings)))
+            result.update(changed=False, settings=settings, time=now, _ansible_no_log=bool(hidden(settings)))
         except FleetMfaError as error:
             raise AnsibleActionFail(f"nothing was changed: {error}") from None
         return result
@@ -54,3 +57,11 @@ class ActionModule(ActionBase):
         except AnsibleError as error:
             # The original message may quote the template, and so the text next to a secret.
             raise FleetMfaError(f"{shown_name(name)}: cannot be computed ({type(error).__name__})") from None
+
+
+def _options() -> dict[str, Any]:
+    """Those of both roles, whose variables stand side by side in an inventory."""
+    options: dict[str, Any] = {}
+    for path in SPECS:
+        options.update(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
+    return options

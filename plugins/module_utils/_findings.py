@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Iterable, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings_audit import OF_AUDIT
 
 # Ids are an interface: they never change their meaning. critical: an enforced user can get in without a token, or a whole
 # class of users cannot get in at all; high: logins of some users fail; medium: they will.
@@ -187,6 +188,22 @@ CATALOGUE = {
         "medium",
         "Set the host's clock from network time, then run sync again; until then nothing is collected from it.",
     ),
+    "host_not_reached": (
+        "high",
+        "Make the host reachable for Ansible, with Python and root rights, and audit again: nothing is known of it.",
+    ),
+    "user_differs": (
+        "medium",
+        "Run sync, so that the validated key is on all hosts of the user; or exempt the user where that is intended.",
+    ),
+    "waiver_expired": (
+        "medium",
+        "Remedy the finding, or have the risk accepted anew and write the new date into the waiver.",
+    ),
+    "waiver_unused": (
+        "low",
+        "Remove the waiver, or correct its finding, host or user: it accepts nothing.",
+    ),
     "key_malformed": ("high", "Rotate the key (totp_key): recovery codes after a malformed line do not work."),
     "key_dead": ("critical", "Rotate the key (totp_key): the PAM module denies every login with this file."),
     "pending_key_faulty": (
@@ -206,10 +223,11 @@ CATALOGUE = {
         "critical",
         "Make root the owner of the folder and its parents, and remove write permission for others.",
     ),
+    **OF_AUDIT,
 }
 
 
-_SEVERITIES = ("critical", "high", "medium", "low")
+SEVERITIES = ("critical", "high", "medium", "low")
 _MOST_EVIDENCE = 20
 
 
@@ -247,7 +265,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     for finding in findings:
         evidence.setdefault(finding.id, {}).update(dict.fromkeys(finding.evidence))
     found = [Finding(name, _shortened(list(texts))) for name, texts in evidence.items()]
-    return sorted(found, key=lambda finding: (_SEVERITIES.index(finding.severity), list(CATALOGUE).index(finding.id)))
+    return sorted(found, key=lambda finding: (SEVERITIES.index(finding.severity), list(CATALOGUE).index(finding.id)))
 
 
 def _shortened(texts: list[str]) -> tuple[str, ...]:

@@ -85,6 +85,17 @@ def masked(message: str, given: Any) -> str:
     return message
 
 
+def without_secrets(text: str) -> str:
+    """A text of somebody else, with a mask for what certainly is a secret; a text that is only a code or a token is one."""
+    if _CODE_OR_TOKEN.fullmatch(text.strip()):
+        return MASK
+    # A short word after the groups of a key is taken for its last group.
+    shorter = {run.rpartition(" ")[0] for run in _RUN.findall(text)}
+    for secret in sorted(_certain(text) | set(filter(_is_key, shorter)), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
 def _texts(given: Any) -> Iterator[str]:
     if isinstance(given, dict):
         for name, value in given.items():

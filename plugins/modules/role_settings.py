@@ -9,13 +9,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: role_settings
-short_description: Check and convert the variables of role mfa before anything is changed
+short_description: Check and convert the variables of roles mfa and mfa_audit before anything is done
 version_added: 0.2.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
-  - The first task of every entry point of role P(fleetmfa.ssh.mfa#role). Not meant for anything else.
-  - Converts every variable whose name begins with C(mfa_) to its type in the role's argument spec, whether it comes from YAML, an INI
+  - The first task of every entry point of roles P(fleetmfa.ssh.mfa#role) and P(fleetmfa.ssh.mfa_audit#role). Not meant for anything else.
+  - Converts every variable whose name begins with C(mfa_) to its type in the argument spec of its role, whether it comes from YAML, an INI
     inventory or C(-e). For example, C(-e mfa_guard=false) becomes false, and C(mfa_exempt_groups=automation) a list with one name.
   - Fails if a value cannot be converted or the role has no such variable, and names each. Values are never shown, since a secret may
     have been put into the wrong variable.
@@ -65,4 +65,9 @@ settings:
   returned: success
   type: dict
   sample: {exempt_users: [deploy], guard: true, window: 3}
+time:
+  description: When the variables were read, in seconds since the epoch by the controller's clock.
+  returned: success
+  type: float
+  sample: 1795790000.5
 """

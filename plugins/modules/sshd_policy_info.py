@@ -312,14 +312,12 @@ sshd_calls:
   sample: 5
 """
 
-import os
 from typing import Any
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import enrollment_of_host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     OVERDUE_MODES,
-    POLICY_PATH,
     UNKNOWN_FIRST_FACTOR,
-    read_policy,
     with_host_policy,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -354,21 +352,6 @@ ARGUMENTS = {
     "assume_enforced": {"type": "list", "elements": "str", "default": []},
     "enrollment": {"type": "dict", "options": ENROLLMENT_OPTIONS},
 }
-
-
-def enrollment_of_host() -> Enrollment:
-    """What this host's enrollment policy says, if it has one."""
-    if not os.path.exists(POLICY_PATH):
-        return Enrollment()
-    policy = read_policy()
-    return Enrollment(
-        overdue=policy.enrollment_overdue,
-        users=policy.users,
-        exempt_users=policy.users_left_alone,
-        exempt_groups=policy.exempt_groups,
-        overdue_group=policy.overdue_group,
-        unknown_first_factor=policy.unknown_first_factor,
-    )
 
 
 class PolicyInfoOptions(GivenHostOptions):

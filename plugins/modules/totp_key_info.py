@@ -219,24 +219,17 @@ last_sync:
   version_added: 0.2.0
 """
 
-import datetime
-import os
 import time
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import period_to_enroll
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import deadlines_of_host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
-    POLICY_PATH,
-    read_policy,
     with_host_policy,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import spelling_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import (
     EXPECTABLE,
-    EnrollmentOf,
-    UserEnrollment,
     report,
     utc,
 )
@@ -271,27 +264,11 @@ def main() -> None:
         expected = {name: params[name] for name in EXPECTABLE if params[name] is not None}
         now = time.time()
         misspelled = spelling_findings(host.state_dir, host.group)
-        enrollment_of = enrollments(module)
+        enrollment_of = deadlines_of_host(module.warn)
         reports = [report(known_as(user), host, members, misspelled, expected, enrollment_of, now) for user in users]
         module.exit_json(changed=False, users=reports, last_sync=utc(host.state_dir.last_sync))
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
-
-
-def enrollments(module: Module) -> EnrollmentOf:
-    """By the policy of this host; a broken one is no reason to report nothing."""
-    try:
-        policy = read_policy() if os.path.exists(POLICY_PATH) else None
-    except FleetMfaError as error:
-        module.warn(f"enrollment deadlines are not reported: {error}")
-        policy = None
-    today = datetime.date.today()
-
-    def enrollment_of(user: str, keys: Keys) -> UserEnrollment | None:
-        period = period_to_enroll(policy, user, *keys) if policy else None
-        return UserEnrollment(period.deadline, period.is_over(today)) if period else None
-
-    return enrollment_of
 
 
 if __name__ == "__main__":

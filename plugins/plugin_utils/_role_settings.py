@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Interprets the variables of role mfa, from any source, or refuses them by name. Private to the collection.
+"""Interprets the variables of roles mfa and mfa_audit, from any source, or refuses them by name. Private to the collection.
 
 YAML has types; an INI inventory and `-e name=value` only have text (and an INI inventory also what looks like Python).
-So text is converted to the type in roles/mfa/meta/argument_specs.yml if there is only one interpretation. No message
+So text is converted to the type in the argument_specs.yml of the role if there is only one interpretation. No message
 contains a value, since it may be a secret in the wrong place.
 """
 
@@ -19,7 +19,7 @@ import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import STATES
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, SETTING_OF_OPTION, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import NOT_SHOWN, is_secret, misplaced, refusal
@@ -36,7 +36,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
-PREFIX, INTERNAL = "mfa_", "mfa__"
+PREFIX, INTERNAL = "mfa_", ("mfa__", "mfa_audit__")
 SECRET = "mfa_keys"
 IMPORTED = "mfa_import_keys"
 # Variables of the playbooks, which only task file `validate` of the role reads.
@@ -120,9 +120,9 @@ def _meant(name: str, option: dict[str, Any], value: Any) -> Any:
         raise FleetMfaError("is empty; give it a value, or omit the variable to use its default")
     value = _reader(name, option)(value)
     _refuse_secrets(value)
-    if "choices" in option and value not in option["choices"]:
+    if "choices" in option and not set(value if isinstance(value, list) else [value]) <= set(option["choices"]):
         raise FleetMfaError(f"must be one of {', '.join(option['choices'])}")
-    setting = name[len(PREFIX) :]
+    setting = SETTING_OF_OPTION.get(name[len(PREFIX) :], name[len(PREFIX) :])
     if setting in RANGES:
         check_range_of(setting, value)
     if name in _CHECKS:

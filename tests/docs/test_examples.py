@@ -29,7 +29,7 @@ def _documented():
 
 
 MODULES = _documented()
-ROLE_VARIABLES = set(yaml.safe_load((ROOT / "roles/mfa/defaults/main.yml").read_text()))
+ROLE_VARIABLES = {name for path in ROOT.glob("roles/*/defaults/main.yml") for name in yaml.safe_load(path.read_text())}
 
 
 def _tasks(parsed):

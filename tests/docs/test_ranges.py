@@ -24,8 +24,8 @@ DEFAULTS = (ROOT / "roles/mfa/defaults/main.yml").read_text()
 DOCUMENTED = [*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/doc_fragments/*.py")]
 # No settings: a user id.
 OTHERS = {"uid"}
-# Hosts take only six digits; the others are of ssh_login_probe.
-OF_ROLE = sorted(set(RANGES) - {"digits", "port", "parallel", "login_timeout"})
+# Hosts take only six digits; the others are of ssh_login_probe and of audits.
+OF_ROLE = sorted(set(RANGES) - {"digits", "port", "parallel", "login_timeout", "log_days"})
 
 
 def words(text):

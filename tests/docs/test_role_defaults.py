@@ -78,5 +78,5 @@ def test_each_variable_is_used(role):
         if path.is_file()
     )
     for name in defaults(role):
-        read = rf"\b({name}|mfa__set\.{name[4:]})\b"  # see role_settings
+        read = rf"\b({name}|mfa(_audit)?__set\.{name[4:]})\b"  # see role_settings
         assert re.search(read, used), f"{name} is a default that nothing reads"

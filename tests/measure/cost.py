@@ -22,6 +22,7 @@ SITE = ["ansible-playbook", "-i", str(INVENTORY), "fleetmfa.ssh.site"]
 ADHOC = ["ansible", "-i", str(INVENTORY), "all", "--become", "-m"]
 PING = [*ADHOC, "ansible.builtin.ping"]
 POLICY = [*ADHOC, "fleetmfa.ssh.sshd_policy_info"]
+AUDIT = [*ADHOC, "fleetmfa.ssh.host_audit_info"]
 
 
 def main() -> int:
@@ -37,6 +38,7 @@ def main() -> int:
             set_users(users)
             calls = json.loads(run(POLICY).output.partition("=>")[2])["sshd_calls"]
             compare(f"sshd_policy_info, {users} users, {calls} sshd calls", POLICY, PING, options.rounds)
+            compare(f"host_audit_info, {users} users", AUDIT, PING, options.rounds)
     finally:
         run([*LAB, "down", *INSTANCE])
     return 0

@@ -12,7 +12,9 @@ stays. Our own data is in one option line, `" FLEETMFA {json}`, which the PAM mo
 from __future__ import annotations
 
 import datetime
+import functools
 import json
+import re
 import secrets
 from typing import Any, Iterable, Mapping, NamedTuple
 
@@ -99,6 +101,11 @@ class KeyFile:
             return decode_secret(self._lines.secret)
         except FleetMfaError:
             return None
+
+    @property
+    def bits(self) -> int:
+        """The length of what is written in line 1, also of a secret that is too short to be used."""
+        return len(re.sub(r"[\s-]", "", self._lines.secret)) * 5 // 8 * 8
 
     def steps_of(self, token: str, steps: Iterable[int]) -> list[int]:
         """Those of `steps` whose token this is; none if line 1 is not a usable secret."""
@@ -247,7 +254,7 @@ class KeyFile:
         recent = [stamp for stamp in self.attempts if now - seconds <= stamp <= now]
         return recent[-limit] + seconds + 1 if len(recent) >= limit else None
 
-    @property
+    @functools.cached_property
     def problems(self) -> list[Problem]:
         return self._lines.problems()
 

@@ -8,6 +8,7 @@ Every other line is a recovery code of eight digits, and the first line that is 
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Iterable, Literal, NamedTuple
 
@@ -79,11 +80,13 @@ class KeyFileLines:
 
     def option(self, name: str) -> str | None:
         """The value of an option; None if it is missing, an empty string for an option without a value."""
-        for line in self._lines[1:]:
-            match = _OPTION.fullmatch(line)
-            if match and match.group(1) == name:
-                return match.group(2)
-        return None
+        return self._options.get(name)
+
+    @functools.cached_property
+    def _options(self) -> dict[str, str]:
+        """The first line of a name counts."""
+        found = (_OPTION.fullmatch(line) for line in reversed(self._lines[1:]))
+        return {match.group(1): match.group(2) for match in found if match}
 
     def with_option(self, name: str, value: str) -> KeyFileLines:
         """With the option set where it already is, or otherwise below the secret, and only once."""

@@ -41,9 +41,10 @@ RANGES = {
     "port": Range(1, 65535, 22),
     "parallel": Range(1, 200, 20),
     "login_timeout": Range(1, 600, 60),  # seconds
+    "log_days": Range(1, 90, 7),
 }
 # Module options with another name than the setting.
-SETTING_OF_OPTION = {"recovery_code_count": "recovery_codes", "timeout": "claims_timeout"}
+SETTING_OF_OPTION = {"recovery_code_count": "recovery_codes", "timeout": "claims_timeout", "audit_log_days": "log_days"}
 DEFAULT_ISSUER = "SSH"
 
 

@@ -7,7 +7,6 @@ Only checks whether a file exists; its content is never read.
 
 from __future__ import annotations
 
-import pwd
 from typing import Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
@@ -18,6 +17,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.host_tokens impo
     named_file,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import account_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.local_files import LocalFiles
 
 _EXAMPLES = 10
@@ -58,10 +58,8 @@ def _counted(users: list[str]) -> str:
 
 
 def _home(user: str) -> str:
-    try:
-        return pwd.getpwnam(user).pw_dir
-    except KeyError:
-        return ""
+    account = account_of(user)
+    return account.pw_dir if account else ""
 
 
 def _methods(bare: PolicyReader) -> Iterator[str]:

@@ -43,9 +43,10 @@ def key_findings(state_dir: StateDir, enforcement: Enforcement) -> Iterator[Find
         for user in state_dir.users():
             yield from read_key(state_dir, "pending", user)[1]
             yield from fallback_findings(state_dir, user, time.time())
-        users = {*state_dir.users(), *enforcement.group.members, *enforcement.accounts}
+        members = {*enforcement.group.members, *enforcement.accounts}
+        users = {*state_dir.users(), *members}
         for user in sorted(users.difference(misspelled(users))):
-            yield from _disagreements(state_dir, user, enforcement)
+            yield from _disagreements(state_dir, user, enforcement, members)
     uids = SharedUids()
     for user in sorted(enforcement.accounts):
         yield from read_key(state_dir, "keys", user)[1]
@@ -54,14 +55,16 @@ def key_findings(state_dir: StateDir, enforcement: Enforcement) -> Iterator[Find
                 yield Finding("uid_shared", (f"{name} has the same user id as {user}, who is enforced",))
 
 
-def _disagreements(state_dir: StateDir, user: str, enforcement: Enforcement) -> Iterator[Finding]:
+def _disagreements(
+    state_dir: StateDir, user: str, enforcement: Enforcement, members: Collection[str]
+) -> Iterator[Finding]:
     """An unreadable key file counts as present; what is wrong with it is a separate finding."""
     if user in enforcement.assumed:
         return
     facts = UserFacts(
         pending=state_dir.has("pending", user),
         validated=state_dir.has("keys", user),
-        member=user in enforcement.accounts or user in enforcement.group.members,
+        member=user in members,
         exempt=user in enforcement.exempt,
         account=user in enforcement.accounts or account_exists(user),
         was_asked=state_dir.was_asked(user),

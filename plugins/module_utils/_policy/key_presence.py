@@ -7,12 +7,12 @@ Only checks whether a file exists; its content is never read.
 
 from __future__ import annotations
 
-import pwd
 from typing import Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.host_tokens import file_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import account_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.local_files import LocalFiles
 
 
@@ -42,7 +42,5 @@ class KeyFiles:
 
 
 def _home(user: str) -> str:
-    try:
-        return pwd.getpwnam(user).pw_dir
-    except KeyError:
-        return ""
+    account = account_of(user)
+    return account.pw_dir if account else ""

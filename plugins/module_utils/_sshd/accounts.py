@@ -11,6 +11,7 @@ from typing import Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import account_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import has_login_shell
 
 
@@ -60,10 +61,9 @@ def _entries(known: Iterable[pwd.struct_passwd], names: Iterable[str]) -> list[p
     """The listed entries, and those of names that a directory service may not list."""
     entries = {entry.pw_name: entry for entry in known}
     for user in set(names) - set(entries):
-        try:
-            entries[user] = pwd.getpwnam(user)
-        except (KeyError, ValueError):
-            continue
+        found = account_of(user)
+        if found is not None:
+            entries[user] = found
     return list(entries.values())
 
 

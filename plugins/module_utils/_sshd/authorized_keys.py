@@ -63,14 +63,9 @@ def read_as_sshd(path: str, user: pwd.struct_passwd, strict: bool, private_group
     `strict` is StrictModes, `private_groups` whether this sshd lets the user's own group write (Debian's does). An OSError
     is one that says nothing about what sshd would meet at the next login.
     """
-
-    def work() -> bytes:
-        text = _read(path)
-        problem = open_to_others(path, user.pw_uid, user.pw_dir, private_groups) if strict else ""
-        return f"{problem}\0{text}".encode("utf-8", "surrogateescape")
-
     try:
-        problem, _nul, text = as_user(user, work).decode("utf-8", "replace").partition("\0")
+        told = as_user(user, _problem_and_text, path, user.pw_uid, user.pw_dir, strict, private_groups)
+        problem, _nul, text = told.decode("utf-8", "replace").partition("\0")
     except (FileNotFoundError, NotADirectoryError):
         raise NoSuchFile("there is no such file") from None
     except PermissionError:
@@ -80,6 +75,13 @@ def read_as_sshd(path: str, user: pwd.struct_passwd, strict: bool, private_group
     if problem:
         raise UnusableFile(problem)
     return text
+
+
+def _problem_and_text(path: str, uid: int, home: str, strict: bool, private_groups: bool) -> bytes:
+    """Runs with the rights of the user."""
+    text = _read(path)
+    problem = open_to_others(path, uid, home, private_groups) if strict else ""
+    return f"{problem}\0{text}".encode("utf-8", "surrogateescape")
 
 
 def _read(path: str) -> str:

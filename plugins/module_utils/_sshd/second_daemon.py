@@ -36,12 +36,12 @@ def second_daemon_findings(
     pam: AssumedPam,
 ) -> Iterator[Finding]:
     for daemon in seconds:
-        problem = _problem(daemon, sshd, enforced, group, overlay, pam)
+        problem = daemon_problem(daemon, sshd, enforced, group, overlay, pam)
         if problem:
             yield Finding("sshd_second_daemon", (f"{daemon}: {problem}",))
 
 
-def _problem(
+def daemon_problem(
     daemon: Daemon,
     first: Sshd,
     enforced: list[Account],
@@ -49,6 +49,7 @@ def _problem(
     overlay: Mapping[str, bytes | None],
     pam: AssumedPam,
 ) -> str:
+    """How one of these accounts gets in without a token through this sshd, or why that cannot be told; "" if none does."""
     sshd = Sshd(first.binary, daemon.options)
     try:
         with PolicyReader(sshd, SshdConfig(daemon.config, overlay, sshd.version)) as reader:

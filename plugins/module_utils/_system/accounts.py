@@ -17,6 +17,7 @@ from collections import defaultdict
 from typing import Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import account_of, group_ids_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
@@ -32,10 +33,8 @@ _ONE_BY_ONE = 8
 
 def account_name(user: str) -> str | None:
     """The account's own name in the system's database, which groups and key files use."""
-    try:
-        return pwd.getpwnam(user).pw_name
-    except (KeyError, ValueError):  # a name with a NUL character is a ValueError
-        return None
+    account = account_of(user)
+    return account.pw_name if account else None
 
 
 def known_as(user: str) -> str:
@@ -55,10 +54,8 @@ def account_exists(user: str) -> bool:
 
 def account_uid(user: str) -> int | None:
     """None if no account is found, possibly only temporarily: a directory service may be unreachable."""
-    try:
-        return pwd.getpwnam(user).pw_uid
-    except (KeyError, ValueError):
-        return None
+    account = account_of(user)
+    return account.pw_uid if account else None
 
 
 def local_uid(user: str) -> int | None:
@@ -106,10 +103,10 @@ def _local_accounts(beginning: str = "") -> Iterator[tuple[str, int, str]]:
             yield fields[0], int(fields[2]), fields[6]
 
 
-def _may_have_a_directory() -> bool:
-    text = (read_file("/etc/nsswitch.conf") or b"passwd: unknown").decode("utf-8", "replace")
+def _may_have_a_directory(database: str = "passwd") -> bool:
+    text = (read_file("/etc/nsswitch.conf") or b"").decode("utf-8", "replace")
     lines = [line.split("#")[0].partition(":") for line in text.splitlines()]
-    services = [word for database, _colon, words in lines if database.strip() == "passwd" for word in words.split()]
+    services = [word for name, _colon, words in lines if name.strip() == database for word in words.split()]
     return not services or not set(services) <= _LOCAL_SERVICES
 
 
@@ -158,11 +155,13 @@ class Exemptions:
             return True
         if not self._group_ids:
             return False
-        try:
-            own_groups = os.getgrouplist(user, pwd.getpwnam(user).pw_gid)
-        except KeyError:
-            return False
-        return not self._group_ids.isdisjoint(own_groups)
+        account = account_of(user)
+        return account is not None and not self._group_ids.isdisjoint(group_ids(account))
+
+
+def group_ids(account: pwd.struct_passwd) -> set[int]:
+    """All groups of an account, its primary one too."""
+    return group_ids_of(account, lists_all=not _may_have_a_directory("group"))
 
 
 def misspelled(names: Iterable[str]) -> dict[str, str]:

@@ -4,17 +4,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pwd
 import signal
-from typing import Callable
+from typing import Any, Callable, Iterator
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.user_child import Task, UserChild
 
 _SECONDS = 10
+_child: UserChild | None = None
 
 
-def as_user(user: pwd.struct_passwd, work: Callable[[], bytes]) -> bytes:
-    """What `work` returns in a process of that user; the OSError that it raises, or EIO where it ends otherwise."""
+@contextlib.contextmanager
+def one_child() -> Iterator[None]:
+    """Within it, one process serves all users, instead of one for each thing that is done as a user."""
+    global _child
+    before, _child = _child, UserChild(_SECONDS)
+    try:
+        yield
+    finally:
+        _child.end()
+        _child = before
+
+
+def as_user(user: pwd.struct_passwd, function: Callable[..., bytes], *arguments: Any) -> bytes:
+    """What the function, one of a module, returns with the rights of that user; the OSError that it raises, or EIO where it
+    ends otherwise."""
+    if _child is not None and os.geteuid() == 0:
+        return _child.ask(user, Task(function, arguments))
+    return _in_own_process(user, lambda: function(*arguments))
+
+
+def _in_own_process(user: pwd.struct_passwd, work: Callable[[], bytes]) -> bytes:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

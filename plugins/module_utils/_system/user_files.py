@@ -27,7 +27,7 @@ _REASONS = {
 def read_users_file(user: pwd.struct_passwd, path: str, limit: int) -> bytes | None:
     """None if there is no such file. A FleetMfaError says why it cannot be trusted, or not be read."""
     try:
-        told = as_user(user, lambda: _read(user.pw_uid, path, limit))
+        told = as_user(user, _read, user.pw_uid, path, limit)
     except FileNotFoundError:
         return None
     except OSError as error:

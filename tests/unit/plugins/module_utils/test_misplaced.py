@@ -10,6 +10,7 @@ import secrets
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import (
+    MASK,
     NOT_SHOWN,
     hidden,
     is_secret,
@@ -17,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import (
     masked,
     misplaced,
     shown,
+    without_secrets,
 )
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -123,3 +125,21 @@ def test_places():
 
 def test_long_names_are_cut():
     assert shown("a.b" * 30) == repr(f"{('a.b' * 30)[:40]}...")
+
+
+def test_texts_of_others_are_masked_only_where_they_have_a_secret():
+    key = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    grouped = " ".join(key[start : start + 4] for start in range(0, len(key), 4))
+    for secret in (key, key.lower(), grouped, f"otpauth://totp/SSH:alice?secret={key}"):
+        assert without_secrets(f"line 3: {secret} is short") == f"line 3: {MASK} is short"
+        assert without_secrets(secret) == MASK
+    for code in ("11112222", "482913", "482 913", " 482913 "):
+        assert without_secrets(code) == MASK
+    for text in (
+        "alice",
+        "2026-01-31T09:00:00Z",
+        "/etc/pam.d/sshd:12",
+        "6.1.0-28-amd64",
+        "port 22222 of 12345678 tries",
+    ):
+        assert without_secrets(text) == text

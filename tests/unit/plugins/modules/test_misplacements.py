@@ -35,6 +35,7 @@ CALLS = misplacements.calls(MARKERS.misplaced)
 # The controller's part is in the way of these; scenario leak runs them.
 OF_CONTROLLER = {
     "role",
+    "audit_report",
     "enrollment_sheets",
     "fleet_status",
     "key_store_change",

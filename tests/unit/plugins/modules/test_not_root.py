@@ -10,6 +10,7 @@ import pytest
 
 OPTIONS = {
     "claim_store_info": {"endpoints": ["https://127.0.0.1:9"], "ca": "/x", "cert": "/x", "key": "/x"},
+    "host_audit_info": {},
     "host_files": {"files": [{"path": "/etc/fleetmfa/x", "content": "x"}]},
     "pam_totp": {"service": "sshd", "state": "absent"},
     "sshd_policy_info": {},

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.meanings import MEANINGS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import CATALOGUE
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
@@ -57,10 +59,26 @@ def test_docs_describe_every_mistake():
     assert text.count("\n## ") == len(MISTAKES)
 
 
-def test_docs_describe_every_finding():
-    rows = {}
-    for line in (DOCS / "findings_sshd.md").read_text(encoding="utf-8").splitlines():
-        if line.startswith("| `"):
+def findings_in_docs():
+    for page in ("findings_sshd.md", "host_audit.md"):
+        for line in (DOCS / page).read_text(encoding="utf-8").splitlines():
             cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-            rows[cells[0].strip("`")] = (cells[1], cells[-1])
-    assert rows == dict(CATALOGUE)
+            if line.startswith("| `") and len(cells) == 4:
+                yield cells[0].strip("`"), cells[1], cells[2], cells[3]
+
+
+def test_docs_describe_every_finding():
+    assert {name: (severity, remedy) for name, severity, _meaning, remedy in findings_in_docs()} == CATALOGUE
+
+
+def test_docs_and_the_audit_say_the_same_of_a_finding():
+    """The audit has the first sentence, without links."""
+    plain = {
+        name: re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text) for name, _severity, text, _remedy in findings_in_docs()
+    }
+    words = {name: set(re.findall(r"\w+", text)) for name, text in plain.items()}
+    assert set(MEANINGS) == set(CATALOGUE)
+    unlike = {
+        name for name, text in MEANINGS.items() if not set(re.findall(r"\w+", text)) <= words[name] | {"and", "others"}
+    }
+    assert not unlike

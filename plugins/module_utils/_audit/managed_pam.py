@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""The lines of this collection in the PAM services of a host, as they are found now. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Iterator, NamedTuple
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import ACCOUNT_BLOCK, BLOCK, split
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
+
+# What dpkg, rpm and ucf leave of a file that they replace, or put beside one that they keep.
+_LEFT = (".dpkg-old", ".dpkg-bak", ".rpmsave", ".ucf-old")
+_PROGRAM = re.compile(rb"(?<![\w/])(/\S+/fleetmfa/[\w.-]+)")
+
+
+class MarkedFile(NamedTuple):
+    """A file with a block of ours; `problem` if its markers do not match."""
+
+    path: str
+    token_lines: bytes | None
+    account_lines: bytes | None
+    problem: str = ""
+
+
+class ManagedPam:
+    """`files` are those with our blocks, or parts of them."""
+
+    def __init__(self, confdir: str = DEFAULT_CONFDIR):
+        self._confdir = confdir
+        self.files = [one for one in map(self._read, self._names()) if one is not None]
+
+    @classmethod
+    def nothing(cls) -> ManagedPam:
+        """Of a host whose services cannot be read."""
+        return cls("/nonexistent")
+
+    def _names(self) -> list[str]:
+        return sorted(os.listdir(self._confdir)) if os.path.isdir(self._confdir) else []
+
+    def _read(self, name: str) -> MarkedFile | None:
+        path = str(Path(self._confdir, name))
+        if name.endswith(_LEFT) or name.startswith(".") or os.path.islink(path) or not os.path.isfile(path):
+            return None
+        content = read_file(path) or b""
+        if b"fleetmfa.ssh" not in content:
+            return None
+        try:
+            token, account = split(content, path, BLOCK).inside, split(content, path, ACCOUNT_BLOCK).inside
+        except FleetMfaError as error:
+            return MarkedFile(path, None, None, str(error))
+        return None if token is None and account is None else MarkedFile(path, token, account)
+
+    @property
+    def token_files(self) -> list[str]:
+        return [one.path for one in self.files if one.token_lines is not None]
+
+    @property
+    def programs(self) -> set[str]:
+        """The programs of ours that the lines run."""
+        text = b"\n".join(lines for one in self.files for lines in (one.token_lines, one.account_lines) if lines)
+        return {found.decode("utf-8", "replace") for found in _PROGRAM.findall(text)}
+
+    @property
+    def has_guard(self) -> bool:
+        return any(b"/totp-guard attempt" in (one.token_lines or b"") for one in self.files)
+
+    @property
+    def has_account_check(self) -> bool:
+        return any(one.account_lines is not None for one in self.files)
+
+    def replaced(self) -> Iterator[tuple[str, str]]:
+        """Files that a package has replaced: the copy that it left has our lines, and the file itself has not."""
+        marked = {one.path for one in self.files}
+        for name in self._names():
+            kept = str(Path(self._confdir, name))
+            path = next((kept[: -len(ending)] for ending in _LEFT if kept.endswith(ending)), None)
+            if (
+                path
+                and path not in marked
+                and os.path.isfile(kept)
+                and b"# BEGIN fleetmfa.ssh" in (read_file(kept) or b"")
+            ):
+                yield path, kept

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""Playbook audit as Ansible runs it, with a module in the place of host_audit_info that returns what the inventory says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.fleetmfa.ssh.tests.support.audited_fleet import evidence, finding
+
+ROOT = Path(__file__).parents[4]
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+STAND_IN = """
+import json, os, time
+from ansible.module_utils.basic import AnsibleModule
+
+def main():
+    module = AnsibleModule(argument_spec=dict(log_days=dict(type="int"), group=dict(), exempt_users=dict(), exempt_groups=dict()),
+                           supports_check_mode=True)
+    with open(os.environ["EVIDENCE"]) as given:
+        evidence = json.load(given)
+    evidence["clock"]["time"] = time.time() + evidence.pop("off", 0)
+    evidence["logs"]["days"] = module.params["log_days"]
+    evidence["mfa"]["group"] = module.params["group"]
+    module.exit_json(evidence=evidence)
+
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def collections(tmp_path_factory):
+    """This collection, with the stand-in among its modules."""
+    folder = tmp_path_factory.mktemp("collections")
+    there = folder / "ansible_collections/fleetmfa/ssh"
+    (there / "plugins").mkdir(parents=True)
+    for name in ("meta", "roles", "playbooks", "galaxy.yml"):
+        (there / name).symlink_to(ROOT / name)
+    for path in (ROOT / "plugins").iterdir():
+        if path.name != "modules":
+            (there / "plugins" / path.name).symlink_to(path)
+    shutil.copytree(ROOT / "plugins/modules", there / "plugins/modules", ignore=shutil.ignore_patterns("__pycache__"))
+    (there / "plugins/modules/host_audit_info.py").write_text(STAND_IN)
+    return folder
+
+
+@pytest.fixture
+def audit(collections, tmp_path):
+    def audit(evidence_of, *options, away=False, **variables):
+        hosts = {}
+        for host, found in evidence_of.items():
+            (tmp_path / f"{host}.json").write_text(json.dumps(found))
+            # The stand-in is told by its interpreter which evidence to return.
+            shim = tmp_path / f"python-{host}"
+            shim.write_text(f'#!/bin/sh\nEVIDENCE={tmp_path}/{host}.json exec {sys.executable} "$@"\n')
+            shim.chmod(0o755)
+            hosts[host] = {"ansible_connection": "local", "ansible_python_interpreter": str(shim)}
+        if away:
+            hosts["db9"] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+        inventory = {"all": {"hosts": hosts, "vars": {"ansible_become": False, **variables}}}
+        (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory))
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+        command = ["ansible-playbook", "-i", str(tmp_path / "inventory.yml"), *options, "fleetmfa.ssh.audit"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+        return done.returncode, done.stdout + done.stderr
+
+    return audit
+
+
+def test_a_fleet_with_a_fault_a_wrong_clock_and_a_host_that_is_away(audit, tmp_path):
+    faulty = evidence(findings=[finding("sshd_not_reloaded", "x")])
+    code, output = audit(
+        {"web1": evidence(), "web2": faulty, "web3": {**evidence(), "off": -4000}},
+        away=True,
+        mfa_group="staff",
+        mfa_audit_log_days="7",
+    )
+    made = json.loads((tmp_path / "mfa-audit/audit.json").read_text())
+    assert [(one["id"], one["host"]) for one in made["findings"]] == [
+        ("host_not_reached", "db9"),
+        ("host_clock_off", "web3"),
+        ("sshd_not_reloaded", "web2"),
+    ], output
+    assert "unreachable" in made["not_reached"][0]["why"]
+    assert [(one["evidence"]["logs"]["days"], one["evidence"]["mfa"]["group"]) for one in made["hosts"]] == [
+        (7, "staff")
+    ] * 3
+    assert code and "1 finding at or above high (mfa_audit_fail_on)" in output
+    assert (
+        output.count("\nTASK [") == 5
+    )  # constant; two of them are Ansible's and mfa_variables' check of the variables
+    assert made["run"]["started"] <= made["run"]["finished"] and (tmp_path / "mfa-audit/report.html").exists()
+
+
+def test_all_is_well(audit, tmp_path):
+    code, output = audit(
+        {"web1": evidence(), "web2": evidence()},
+        "--check",
+        mfa_audit_formats="junit,sarif",
+        mfa_audit_dest=str(tmp_path / "out"),
+    )
+    assert code == 0, output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["audit.json", "junit.xml", "report.sarif"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"mfa_audit_fail_on": SECRET}, "mfa_audit_fail_on: what looks like a secret"),
+        (
+            {"mfa_audit_fail_on": "severe", "mfa_audit_log_days": 0, "mfa_audit_formats": "pdf"},
+            "mfa_audit_fail_on: must be one of none, low, medium, high, critical; "
+            "mfa_audit_formats: must be one of html, csv, junit, sarif; "
+            "mfa_audit_log_days: must be a number from 1 to 90",
+        ),
+        (
+            {"mfa_audit_failon": "high"},
+            "mfa_audit_failon: role fleetmfa.ssh.mfa has no such variable; did you mean mfa_audit_fail_on?",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named_before_anything_is_done(audit, tmp_path, variables, message):
+    code, output = audit({"web1": evidence()}, **variables)
+    assert code and message in " ".join(output.split()), output
+    assert SECRET not in output and not (tmp_path / "mfa-audit").exists() and "Collect the evidence" not in output
