@@ -23,6 +23,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 # rpm(8) and dpkg(1), "verify": nine characters, the kind of file (c for configuration), and its path; or the word missing.
 _CHANGED = re.compile(r"(?P<what>missing|[.?\w]{8,9})\s+(?:(?P<kind>[a-z])\s+)?(?P<path>/\S.*?)(?: \(.*\))?\s*")
+# Images of containers are made without translations and documentation.
+_WITHOUT_EFFECT = "/usr/share/"
 _CONTENT = 2  # the place of the digit 5: the content differs
 
 
@@ -80,7 +82,7 @@ _RPM = "%{NAME} %{VERSION}-%{RELEASE}\n"
 
 def _changed(line: str) -> ChangedFile | None:
     found = _CHANGED.fullmatch(line)
-    if found is None or found["kind"] or "/doc/" in found["path"] or "/man/" in found["path"]:
+    if found is None or found["kind"] or found["path"].startswith(_WITHOUT_EFFECT):
         return None
     if found["what"] == "missing":
         return ChangedFile(found["path"], "is missing; its package has installed it")

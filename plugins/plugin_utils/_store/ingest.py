@@ -68,7 +68,7 @@ def ingest(keys: list[dict[str, Any]], names: Mapping[str, str], host: str, know
         record = new.alone(user, frozenset([event] if is_news else []))
         people[user] = merge(people[user], record) if user in people else record
         findings += findings_of(new, before, merge(before, people[user]))
-    return Ingested(people, findings)
+    return Ingested(people, [*dict.fromkeys(findings)])
 
 
 def is_second(one: Mapping[str, Any]) -> bool:

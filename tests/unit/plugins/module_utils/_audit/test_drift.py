@@ -18,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.packages impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import ACCOUNT_BLOCK, block
 
 BARE = "auth required pam_unix.so\n"
+TOKEN = "auth requisite pam_google_authenticator.so secret=/var/lib/fleetmfa/keys/${USER} user=root noskewadj\n"
 
 
 class NoPackages(Packages):
@@ -35,7 +36,8 @@ class DriftingHost:
             (self.programs / name).write_text("#!/bin/sh\n")
             (self.programs / name).chmod(0o755)
         self.dropin.write_text("Match Group mfa-enforced\n")
-        self.lines = block(f"auth requisite pam_exec.so quiet {self.programs}/totp-guard attempt\n".encode(), "a test")
+        lines = f"auth requisite pam_exec.so quiet {self.programs}/totp-guard attempt\n{TOKEN}"
+        self.lines = block(lines.encode(), "a test")
         self.service.write_bytes(self.lines + BARE.encode())
 
     @property
@@ -165,6 +167,7 @@ def test_managed_pam(host):
         ("S.5....T.  c /etc/ssh/sshd_config", None),
         (".M.......    /usr/sbin/sshd", None),
         ("missing     /usr/share/doc/openssh-server/README", None),
+        ("missing     /usr/share/locale/af/LC_MESSAGES/Linux-PAM.mo", None),
     ],
 )
 def test_what_package_managers_print(line, changed):
