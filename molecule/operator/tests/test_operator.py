@@ -32,7 +32,7 @@ class Operator:
         self.vault = folder / "vault-secret"
         self.vault.write_text(STORE_SECRET)
         self.vault.chmod(0o600)
-        self._folder = folder
+        self.folder = folder
         self._connections = folder / "cp"
         values = yaml.safe_load(INVENTORY.read_text())
         values["all"]["vars"].update(
@@ -50,7 +50,7 @@ class Operator:
 
     def play(self, playbook: str, *arguments: str, **variables) -> subprocess.CompletedProcess:
         """A run with twenty forks. Variables stand in a file, since arguments are seen by everybody."""
-        given = self._folder / "variables.json"
+        given = self.folder / "variables.json"
         given.write_text(json.dumps(variables))
         command = ["ansible-playbook", "-i", str(self._inventory), "-f", "20", "-e", f"@{given}", *arguments]
         command += ["--vault-password-file", str(self.vault), f"fleetmfa.ssh.{playbook}"]
@@ -58,7 +58,7 @@ class Operator:
             **os.environ,
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORCE_COLOR": "0",
-            "ANSIBLE_HOME": str(self._folder),
+            "ANSIBLE_HOME": str(self.folder),
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._connections),
         }
         return subprocess.run(
@@ -136,6 +136,17 @@ def test_status_with_the_key_of_the_key_store(operator):
     operator.close_connections()
     done = operator.play("status")
     assert set(changed(done)) == {0} and re.search("olivia .*validated", done.stdout), done.stdout
+
+
+def test_audit_with_the_key_of_the_key_store(operator):
+    operator.close_connections()
+    done = operator.play("audit", mfa_audit_dest=str(operator.folder / "audit"), mfa_audit_fail_on="none")
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads((operator.folder / "audit/audit.json").read_text())
+    states = [
+        one["state"] for host in document["hosts"] for one in host["evidence"]["users"] if one["user"] == "olivia"
+    ]
+    assert states == ["enforced"] * len(SERVERS) and document["not_reached"] == []
 
 
 def test_without_a_key_the_hosts_are_not_reached(operator):
