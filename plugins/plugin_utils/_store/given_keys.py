@@ -82,23 +82,14 @@ def _contradiction_of_device(given: OperatorKey, device: str, person: Person) ->
     state, secret, second = given["state"], given["secret"], person.second
     if device == person.first_device:
         return None
-    living = person.living_of(device)
+    living = {key.secret for key in person.living_of(device)}
     if state == "absent":
-        is_there = any(key.validated for key in living)
-        return (
-            f"second device {device} has a key in the key store; revoke it (playbook revoke, mfa_revoke_device)"
-            if is_there
-            else None
-        )
-    if (
-        secret is not None
-        and secret not in _living_secrets(person)
-        and secret in {key.secret for key in person.all_keys}
-    ):
+        told = f"second device {device} has a key in the key store; revoke it (playbook revoke, mfa_revoke_device)"
+        return told if living else None
+    if secret in {key.secret for key in person.all_keys} - _living_secrets(person):
         return f"the key of second device {device} was revoked or replaced; take the entry out"
-    if person.devices.get(device, Device()).revoked_through > person.revoked_through and secret not in {
-        key.secret for key in living
-    }:
+    is_revoked = person.devices.get(device, Device()).revoked_through > person.revoked_through
+    if is_revoked and secret not in living:
         return (
             f"second device {device} was revoked; take the entry out, and give a new device another name or a key from the key store "
             "(playbook recover, mfa_recover_device)"
