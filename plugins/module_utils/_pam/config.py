@@ -21,6 +21,7 @@ its place.)
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 import stat
@@ -77,7 +78,7 @@ class Line:
     def place(self) -> str:
         return f"{self.file}:{self.line}"
 
-    @property
+    @functools.cached_property
     def module_name(self) -> str:
         """`pam_unix.so`, also if given with the standard folder; in another folder it is another module."""
         folder, name = os.path.split(self.module)

@@ -31,10 +31,10 @@ class PamSubjects:
     def __init__(self, config: PamConfig, group: str, keys: KeyPresence):
         self._config, self._group, self._keys = config, group, keys
         self._lines = functools.lru_cache(maxsize=None)(self._lines_by_user)
+        self._named = functools.lru_cache(maxsize=None)(self._groups_of_lines)
         self._members = functools.lru_cache(maxsize=None)(_members)
 
     def of(self, account: Account, service: str) -> Subject:
-        auth, account_lines = self._lines(service)
         if account.name == ANY_USER.name:  # who may be anybody
             mine = self._group in account.groups
             not_mine = frozenset() if mine else frozenset({self._group})
@@ -42,9 +42,9 @@ class PamSubjects:
                 member_of=frozenset({self._group} if mine else ()), not_member_of=not_mine, has_key=mine or None
             )
         # A directory may not list the groups that PAM names; whether somebody is enforced has been decided before.
-        named = set(_groups_named((*auth, *account_lines))) - account.groups - {self._group}
+        named = self._named(service) - account.groups - {self._group}
         groups = account.groups | {group for group in named if account.name in self._members(group)}
-        has_key = self._keys.of(account, filter(token_line(), auth))
+        has_key = self._keys.of(account, filter(token_line(), self._lines(service)[0]))
         return Subject(account.name, account.uid, groups, None, has_key)
 
     def told_apart(self, accounts: Sequence[Account], services: set[str]) -> list[list[Account]]:
@@ -63,6 +63,10 @@ class PamSubjects:
         ways = [auth_ways(line, subject, service, TOKEN_MODULES, has_so_suffix) for line in auth]
         ways += account_ways(account_lines, service, subject, with_token=False)
         return tuple(map(tuple, ways))
+
+    def _groups_of_lines(self, service: str) -> frozenset[str]:
+        auth, account_lines = self._lines(service)
+        return frozenset(_groups_named((*auth, *account_lines)))
 
     def _lines_by_user(self, service: str) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
         """The auth and account lines whose results depend on who logs in."""
