@@ -219,6 +219,10 @@ evidence:
         devices:
           description: Number of devices with a validated key.
           type: int
+        can_log_in:
+          description: Whether sshd could let the user in, by the SSH keys and the password that there are. Judged of administrators who
+            are not enforced, V(null) for others and where it cannot be known.
+          type: bool
     clock:
       description:
         - C(time) is the host's clock in the middle of the call, in seconds since the epoch. C(synchronized) is what the kernel says.

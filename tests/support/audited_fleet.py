@@ -36,6 +36,7 @@ def user(name: str, state: str = "enforced", **fields: Any) -> dict[str, Any]:
         "deadline": at(7 * 86400) if state == "pending" else None,
         "overdue": False,
         "devices": 1 if known else 0,
+        "can_log_in": None,
         **fields,
     }
 

@@ -42,6 +42,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.system_facts i
     versions,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.user_findings import (
+    judge_logins,
     key_strength_findings,
     user_findings,
 )
@@ -159,6 +160,7 @@ class HostAudit:
         deadlines = deadlines_of_host(self._problems.append)
         nobody: list[UserRow] = []
         rows = self._part("users", lambda: self._rows(Users(host, deadlines, admins.why if admins else {})), nobody)
+        self._part("logins of administrators", lambda: judge_logins(rows, host.group.name), None)
         self._findings += user_findings(rows, verdicts)
         none: list[Finding] = []
         self._findings += self._part("keys", lambda: list(key_strength_findings(validated_keys(host))), none)

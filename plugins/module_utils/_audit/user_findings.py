@@ -10,11 +10,19 @@ from typing import Iterable, Iterator, Mapping
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.users import UserRow, can_have_session
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import judge
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import ASKED, LOCKED_OUT
 
 # NIST SP 800-63B-4, 3.1.4: at least 112 bits, and a token that is good for two minutes at most.
 _LEAST_BITS = 112
 _MOST_SECONDS = 120
+
+
+def judge_logins(rows: Iterable[UserRow], group: str) -> None:
+    """Fills in `can_log_in`. root, for instance, has neither an SSH key nor a password on many hosts."""
+    open_to = {row["user"]: row for row in rows if row["admin"] and row["state"] != "enforced"}
+    for user, answer in judge(open_to, group, enforced=False).items():
+        open_to[user]["can_log_in"] = {"can": True, "cannot": False}.get(answer.state)
 
 
 def user_findings(rows: Iterable[UserRow], verdicts: Mapping[str, str]) -> Iterator[Finding]:
@@ -26,7 +34,7 @@ def user_findings(rows: Iterable[UserRow], verdicts: Mapping[str, str]) -> Itera
         safe = row["state"] == "enforced" or verdicts.get(row["user"]) in (LOCKED_OUT, ASKED)
         if safe or not can_have_session(row["user"]):
             continue
-        if row["admin"]:
+        if row["admin"] and row["can_log_in"] is not False:
             name = "user_admin_exempt" if row["state"] == "exempt" else "user_admin_not_enforced"
             yield Finding(name, (f"{row['user']}: {', '.join(row['admin'])}; {_STATES[row['state']]}",))
         if row["human"] and row["state"] != "exempt":

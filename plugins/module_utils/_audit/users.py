@@ -29,7 +29,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 
 class UserRow(TypedDict):
     """Times are UTC, ISO 8601; `recovery_codes` None without a key. `state`: none, pending, validated, enforced or exempt.
-    `devices` counts those with a validated key."""
+    `devices` counts those with a validated key. `can_log_in`: whether sshd could let the user in, by the keys and the password that
+    there are; judged of administrators who are not enforced, None for others and where it cannot be known."""
 
     user: str
     uid: int | None
@@ -42,6 +43,7 @@ class UserRow(TypedDict):
     deadline: str | None
     overdue: bool
     devices: int
+    can_log_in: bool | None
 
 
 class Users:
@@ -76,6 +78,7 @@ class Users:
             "deadline": None,
             "overdue": False,
             "devices": 0,
+            "can_log_in": None,
         }
         if user in self._with_files:
             try:
@@ -96,6 +99,7 @@ def _with_keys(row: UserRow, told: UserReport) -> UserRow:
         "deadline": midnight(datetime.date.fromisoformat(deadline)) if deadline else None,
         "overdue": told["status"] == "overdue",
         "devices": (told["state"] == "validated") + bool(second and second["state"] == "validated"),
+        "can_log_in": None,
     }
 
 

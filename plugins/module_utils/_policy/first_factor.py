@@ -115,15 +115,15 @@ def first_factors(
         yield FirstFactors(reader, group, factors, pam)
 
 
-def judge(users: Iterable[str], group: str, factors: str | None = None) -> dict[str, Answer]:
-    """By this host as it is. Nothing can be known of anybody where sshd does not answer."""
+def judge(users: Iterable[str], group: str, factors: str | None = None, enforced: bool = True) -> dict[str, Answer]:
+    """By this host as it is, of users who are, or are not, enforced. Nothing can be known of anybody where sshd does not answer."""
     users = list(users)
     if not users:
         return {}
     try:
         sshd = Sshd()
         with first_factors(group, SshdConfig(SSHD_CONFIG, version=sshd.version), sshd, factors=factors) as judged:
-            return judged.answers(users)
+            return judged.answers(users, enforced)
     except FleetMfaError as error:
         return dict.fromkeys(users, Answer("unknown", f"sshd cannot be asked: {error}"))
 

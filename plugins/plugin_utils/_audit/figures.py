@@ -8,7 +8,7 @@ An account is a human user on a host: a person with accounts on three hosts coun
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Iterable, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVERITIES
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import AuditedHost
@@ -19,7 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.shape import D
 def figures(hosts: Sequence[AuditedHost], findings: Iterable[JudgedFinding]) -> dict[str, Any]:
     reached = [host.evidence for host in hosts if host.evidence is not None]
     people = [one for evidence in reached for one in evidence["users"] if one["human"]]
-    admins = [one for evidence in reached for one in evidence["users"] if one["admin"]]
+    admins = [one for evidence in reached for one in evidence["users"] if may_administer(one)]
     events: Counter[str] = Counter()
     for evidence in reached:
         for event in evidence["logs"]["events"]:
@@ -46,6 +46,11 @@ def figures(hosts: Sequence[AuditedHost], findings: Iterable[JudgedFinding]) -> 
         "events": {event: events[event] for event in EVENTS},
         "findings": {severity: {"open": open_[severity], "accepted": accepted[severity]} for severity in SEVERITIES},
     }
+
+
+def may_administer(user: Mapping[str, Any]) -> bool:
+    """Whether this is an administrator who can log in by SSH, as far as that is known."""
+    return bool(user["admin"]) and user.get("can_log_in") is not False
 
 
 def _coverage(accounts: Sequence[dict[str, Any]]) -> dict[str, Any]:

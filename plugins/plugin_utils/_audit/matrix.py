@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from typing import Any, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.document import Document
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.figures import may_administer
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import names
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.shape import USER_STATES
 
@@ -68,7 +69,7 @@ def _people(document: Document) -> list[UserOnHosts]:
 
 def _notes(one: dict[str, Any]) -> list[str]:
     told = {
-        "administrator, not enforced": one["admin"] and one["state"] != "enforced",
+        "administrator, not enforced": may_administer(one) and one["state"] != "enforced",
         "overdue": one["overdue"],
         "exempt": one["state"] == "exempt",
     }

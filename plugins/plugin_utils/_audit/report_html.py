@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVERITIES
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.document import Document
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.figures import may_administer
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import names
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.matrix import matrix
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.shape import EVENTS, USER_STATES
@@ -135,7 +136,7 @@ def _host(name: str, evidence: dict[str, Any], findings: list[dict[str, Any]]) -
         "open": {level: _open(findings, level) for level in SEVERITIES},
         "people": len(people),
         "states": {state: states.count(state) for state in USER_STATES if state in states},
-        "admins": [one for one in evidence["users"] if one["admin"] and one["state"] != "enforced"],
+        "admins": [one for one in evidence["users"] if may_administer(one) and one["state"] != "enforced"],
         "covered": [door["name"] for door in evidence["doors"] if door["state"] == "covered"],
         "doors": [door for door in evidence["doors"] if door["state"] != "covered"],
         "events": events[:_MOST_EVENTS],

@@ -53,6 +53,7 @@ EVIDENCE: dict[str, Any] = {
             "recovery_codes": (int, None),
             "deadline": _TIME,
             "overdue": bool,
+            "can_log_in": (bool, None),
         }
     ],
     "clock": {"time": (*_NUMBER, None), "synchronized": (bool, None), "service": _TEXT},

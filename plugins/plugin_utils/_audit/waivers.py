@@ -145,14 +145,13 @@ def with_waivers(
 
 
 def _split(one: JudgedFinding, waivers: Sequence[Waiver], used: set[int]) -> Iterator[JudgedFinding]:
-    parts: dict[int, list[str]] = {}
+    parts: dict[Waiver | None, list[str]] = {}
     for text in one.evidence or ("",):
-        by = next((waiver.number for waiver in waivers if waiver.accepts(one, text)), 0)
+        by = next((waiver for waiver in waivers if waiver.accepts(one, text)), None)
         parts.setdefault(by, []).append(text)
-    for number, texts in parts.items():
+    for waiver, texts in parts.items():
         part = one._replace(evidence=tuple(filter(None, texts)))
-        if number:
-            used.add(number)
-            waiver = next(waiver for waiver in waivers if waiver.number == number)
+        if waiver:
+            used.add(waiver.number)
             part = part._replace(accepted={key: waiver.as_dict()[key] for key in ("reason", "owner", "until")})
         yield part
