@@ -20,7 +20,7 @@ SOUND = "debian11"
 FAULTS = {
     "debian12-1": ("rm /etc/ssh/sshd_config.d/00-fleetmfa.conf && systemctl reload ssh", "sshd_any_method"),
     "debian12-2": (
-        "echo UsePAM yes >/root/second; /usr/sbin/sshd -o Port=2222 -o PidFile=none -f /root/second",
+        "echo UsePAM no >/root/second; /usr/sbin/sshd -o Port=2222 -o PidFile=none -f /root/second",
         "sshd_second_daemon",
     ),
     "debian12-3": ("usermod -aG sudo bob", "user_admin_not_enforced"),
