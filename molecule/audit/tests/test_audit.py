@@ -85,7 +85,7 @@ def test_the_run_fails_and_names_hosts_and_findings(run):
     _folder, done = run
     assert done.returncode != 0
     for host, (_fault, finding) in FAULTS.items():
-        assert finding in done.stdout and host in done.stdout
+        assert finding in done.stderr and host in done.stderr
 
 
 def test_nothing_was_changed(run, before):
