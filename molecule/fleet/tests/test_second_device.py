@@ -63,6 +63,7 @@ def test_a_second_device_until_it_is_lost(fleet, two_devices):
     step, token = fresh_token(tablet, step)
     assert [name for name in (HERE, THERE, OFF) if allowed(name, token)] == []
     assert [name for name in (HERE, THERE, OFF) if not allowed(name, phone.at(step * STEP))] == []
+    assert fleet.sync(ON, *ACCEPTS).succeeded, "what the phone has used since"
     assert fleet.sync(ON, *ACCEPTS).changed == set()
 
 
