@@ -223,6 +223,11 @@ evidence:
           description: Whether sshd could let the user in, by the SSH keys and the password that there are. Judged of administrators who
             are not enforced, V(null) for others and where it cannot be known.
           type: bool
+        used_tokens:
+          description: The last 20 tokens that let the user in on this host. V(key) is the id of the key, as in the key store, which does
+            not reveal the key; V(step) is the time step.
+          type: list
+          elements: dict
     clock:
       description:
         - C(time) is the host's clock in the middle of the call, in seconds since the epoch. C(synchronized) is what the kernel says.

@@ -37,6 +37,7 @@ def user(name: str, state: str = "enforced", **fields: Any) -> dict[str, Any]:
         "overdue": False,
         "devices": 1 if known else 0,
         "can_log_in": None,
+        "used_tokens": [],
         **fields,
     }
 

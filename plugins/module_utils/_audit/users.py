@@ -14,6 +14,7 @@ from typing import Iterator, Mapping, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import midnight
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import key_id
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EnrollmentOf, UserReport, report
@@ -26,11 +27,21 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
     known_as,
 )
 
+_TOKENS_TOLD = 20  # of a user, the newest
+
+
+class UsedToken(TypedDict):
+    key: str  # the id, as in the key store; it does not reveal the key
+    step: int
+
 
 class UserRow(TypedDict):
     """Times are UTC, ISO 8601; `recovery_codes` None without a key. `state`: none, pending, validated, enforced or exempt.
+
     `devices` counts those with a validated key. `can_log_in`: whether sshd could let the user in, by the keys and the password that
-    there are; judged of administrators who are not enforced, None for others and where it cannot be known."""
+    there are; judged of administrators who are not enforced, None for others and where it cannot be known. `used_tokens`: the last
+    ones that let the user in on this host.
+    """
 
     user: str
     uid: int | None
@@ -44,6 +55,7 @@ class UserRow(TypedDict):
     overdue: bool
     devices: int
     can_log_in: bool | None
+    used_tokens: list[UsedToken]
 
 
 class Users:
@@ -54,7 +66,7 @@ class Users:
         self._host, self._enrollment_of, self._admins = host, enrollment_of, admins
         self._members = host.group.members
         self._human = set(human_accounts())
-        second = SecondKeys(host.state_dir)
+        self._second_keys = second = SecondKeys(host.state_dir)
         self._second = set(second.users(*KEY_FOLDERS)) if second.exist else set()
         self._with_files = {known_as(user) for user in {*host.state_dir.users(), *self._second}}
 
@@ -79,13 +91,28 @@ class Users:
             "overdue": False,
             "devices": 0,
             "can_log_in": None,
+            "used_tokens": [],
         }
         if user in self._with_files:
             try:
-                return _with_keys(row, report(user, self._host, self._members, {}, {}, self._enrollment_of, now))
+                told = report(user, self._host, self._members, {}, {}, self._enrollment_of, now)
+                return {**_with_keys(row, told), "used_tokens": self._used_tokens(user)}
             except FleetMfaError as error:
                 self.problems.append(f"user {user!r}: {error}")
         return row
+
+    def _used_tokens(self, user: str) -> list[UsedToken]:
+        keys = [
+            self._host.state_dir.validated(user),
+            self._second_keys.validated(user) if user in self._second else None,
+        ]
+        used: list[UsedToken] = [
+            {"key": key_id(key.secret, key.period), "step": step}
+            for key in keys
+            if key is not None and key.secret is not None
+            for step in key.login_steps
+        ]
+        return sorted(used, key=lambda one: one["step"])[-_TOKENS_TOLD:]
 
 
 def _with_keys(row: UserRow, told: UserReport) -> UserRow:
@@ -99,7 +126,6 @@ def _with_keys(row: UserRow, told: UserReport) -> UserRow:
         "deadline": midnight(datetime.date.fromisoformat(deadline)) if deadline else None,
         "overdue": told["status"] == "overdue",
         "devices": (told["state"] == "validated") + bool(second and second["state"] == "validated"),
-        "can_log_in": None,
     }
 
 

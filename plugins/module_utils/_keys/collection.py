@@ -82,7 +82,7 @@ def collected(user: str, key: KeyFile, device: str | None = None) -> CollectedKe
         "since": key.since or 0,
         "codes": key.recovery_codes,
         "spent": sorted((key.given_codes or set()) - left),
-        "used": sorted(set(key.used_steps) - set(key.meta_numbers("burnt"))),
+        "used": key.login_steps,
         "drift": drift if isinstance(drift, int) else None,
         "store": store if isinstance(store, str) else None,
     }

@@ -236,9 +236,14 @@ class KeyFile:
         return host if isinstance(host, str) else None
 
     @property
+    def login_steps(self) -> list[int]:
+        """The steps used by logins on this host; those burnt at a validation, or since they were used elsewhere, do not count."""
+        return sorted(set(self.used_steps) - set(self.meta_numbers("burnt")))
+
+    @property
     def last_login(self) -> int | None:
         """Time of the latest login with a token, derived from its step; steps burnt at the validation do not count."""
-        logins = set(self.used_steps) - set(self.meta_numbers("burnt"))
+        logins = self.login_steps
         return max(logins) * self.period if logins else None
 
     def accepted_steps(self, now: float) -> range:

@@ -60,13 +60,15 @@ def _differing(hosts: Iterable[AuditedHost]) -> Iterator[JudgedFinding]:
 
 
 def _used_twice(hosts: Iterable[AuditedHost]) -> Iterator[JudgedFinding]:
-    """Only of hosts that report the time step of the last token."""
-    where: dict[tuple[str, int], list[str]] = defaultdict(list)
+    """With the same key: where each host has a key of its own, the same step is another token."""
+    where: dict[tuple[str, int, str], list[str]] = defaultdict(list)
     for host in hosts:
         for one in _users(host):
-            if isinstance(one.get("last_step"), int):
-                where[one["user"], one["last_step"]].append(host.host)
-    texts = [f"{user}: time step {step} on {names(on)}" for (user, step), on in sorted(where.items()) if len(on) > 1]
+            for used in one["used_tokens"]:
+                where[one["user"], used["step"], used["key"]].append(host.host)
+    texts = [
+        f"{user}: time step {step} on {names(on)}" for (user, step, _key), on in sorted(where.items()) if len(on) > 1
+    ]
     if texts:
         yield found("token_used_twice", FLEET, texts)
 

@@ -54,6 +54,7 @@ EVIDENCE: dict[str, Any] = {
             "deadline": _TIME,
             "overdue": bool,
             "can_log_in": (bool, None),
+            "used_tokens": [{"key": str, "step": int}],
         }
     ],
     "clock": {"time": (*_NUMBER, None), "synchronized": (bool, None), "service": _TEXT},

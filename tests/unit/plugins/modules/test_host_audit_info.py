@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit import doors, pam_doors, users
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.listeners import Listener
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings_audit import OF_AUDIT
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import key_id
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import commands
 from ansible_collections.fleetmfa.ssh.tests.support.audited_host import (
     SECRET,
@@ -57,6 +58,18 @@ def test_sound_host_has_none_of_them(host):
     assert abs(found["clock"]["time"] - time.time()) < 600
     assert set(found["versions"]) == {"openssh", "pam", "pam_google_authenticator", "python"}
     assert found["sshd"]["classes"] and found["sshd"]["version"]
+
+
+def test_tokens_that_let_a_user_in(host):
+    """Those burnt without a login are not among them, and the key is not told."""
+    path = Path(host.state_dir.path, "keys", "alice")
+    steps = range(59_000_000, 59_000_030)
+    path.write_text(path.read_text().replace('" DISALLOW_REUSE', f'" DISALLOW_REUSE {" ".join(map(str, steps))}'))
+    burnt = host.state_dir.validated("alice").with_burnt([59_000_040])
+    path.write_bytes(burnt.render())
+    (alice,) = [row for row in host.audit()["users"] if row["user"] == "alice"]
+    assert [one["step"] for one in alice["used_tokens"]] == list(steps)[-20:]
+    assert {one["key"] for one in alice["used_tokens"]} == {key_id(burnt.secret, 30)}
 
 
 def test_host_with_what_the_sound_one_has_not(host, render):
