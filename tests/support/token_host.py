@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
@@ -105,7 +106,8 @@ class TokenHost:
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.known_hosts} -o IdentitiesOnly=yes -F none",
             "ansible_ssh_timeout": 120,
             "ansible_control_path_dir": str(self._short_folder()),
-            "ansible_remote_tmp": "/tmp/.ansible-of-${USER:-alice}",
+            # With the user id: a later run of the tests, after packages have brought accounts, gives the user another one.
+            "ansible_remote_tmp": f"/tmp/.ansible-of-${{USER:-alice}}-{pwd.getpwnam(self.user).pw_uid}",
             "ansible_python_interpreter": "/usr/bin/python3",
         }
         given = {name: value for name, value in {**always, **variables}.items() if value is not None}

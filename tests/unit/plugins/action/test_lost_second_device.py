@@ -16,13 +16,16 @@ WHY = {"mfa_reason": "called back at extension 4711"}
 
 
 @pytest.fixture
-def fleet(hosts):
+def fleet(hosts, preparation):
     """Alice's phone and tablet are validated on web1; then all hosts are synced."""
     hosts.variables["mfa_second_device"] = True
-    hosts.validated("web1", "alice", "one")
-    hosts.validated_second("web1", "alice", "tablet", "two")
-    hosts.sync("--diff", "-vvv")
-    return hosts
+    return preparation.of(hosts, two_devices_everywhere)
+
+
+def two_devices_everywhere(fleet):
+    fleet.validated("web1", "alice", "one")
+    fleet.validated_second("web1", "alice", "tablet", "two")
+    fleet.sync("--diff", "-vvv")
 
 
 def seconds(fleet):
