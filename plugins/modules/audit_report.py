@@ -65,17 +65,11 @@ options:
     type: str
     default: ""
 extends_documentation_fragment:
+  - fleetmfa.ssh.on_controller
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
   - fleetmfa.ssh.attributes
 attributes:
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
-    details: Use C(run_once).
   check_mode:
     support: full
     details: Does the same in either mode; the files are written on the controller, and no host is changed.
@@ -85,9 +79,6 @@ attributes:
   idempotent:
     support: none
     details: Writes new files each time, but never reports a change, since no host is changed.
-  platform:
-    support: full
-    platforms: posix
 notes:
   - Runs on the controller only; no host is connected to.
 seealso:

@@ -47,16 +47,11 @@ options:
     type: str
     default: your administrator
 extends_documentation_fragment:
+  - fleetmfa.ssh.on_controller
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
   - fleetmfa.ssh.attributes
 attributes:
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
   check_mode:
     support: full
   diff_mode:
@@ -64,9 +59,6 @@ attributes:
     details: The content of a sheet is secret.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: posix
 notes:
   - Runs on the controller only; no host is connected to. Use C(run_once) in a play with several hosts.
 seealso:

@@ -35,17 +35,11 @@ options:
         in place of the table. O(show) does not apply to it. Also written in check mode.
     type: str
 extends_documentation_fragment:
+  - fleetmfa.ssh.on_controller
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
   - fleetmfa.ssh.attributes
 attributes:
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
-    details: Use C(run_once).
   check_mode:
     support: full
     details: Does the same in either mode; no host is changed.
@@ -54,9 +48,6 @@ attributes:
     details: Changes nothing, so there is no difference to show.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: posix
 notes:
   - Runs on the controller only; no host is connected to.
 seealso:

@@ -97,16 +97,11 @@ options:
     type: str
     default: your administrator
 extends_documentation_fragment:
+  - fleetmfa.ssh.on_controller
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
   - fleetmfa.ssh.attributes
 attributes:
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
   check_mode:
     support: full
     details: Hands nothing out.
@@ -116,9 +111,6 @@ attributes:
   idempotent:
     support: partial
     details: V(show) and V(unlock) write an event each time. The others change nothing if the decision is in force already.
-  platform:
-    support: full
-    platforms: posix
 notes:
   - Runs on the controller only; no host is connected to. Use C(run_once) in a play with several hosts.
 seealso:

@@ -64,16 +64,11 @@ options:
     choices: [pending, validated]
     default: pending
 extends_documentation_fragment:
+  - fleetmfa.ssh.on_controller
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
   - fleetmfa.ssh.attributes
 attributes:
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
   check_mode:
     support: full
   diff_mode:
@@ -81,9 +76,6 @@ attributes:
     details: Shows one line for each key; never a secret.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: posix
 notes:
   - Runs on the controller only; no host is connected to. Use it with C(run_once).
 seealso:

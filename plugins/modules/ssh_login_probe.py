@@ -90,17 +90,11 @@ options:
     description: A JUnit XML file on the controller to be written, an absolute path. Its folder has to exist. Also written in check mode.
     type: path
 extends_documentation_fragment:
+  - fleetmfa.ssh.on_controller
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
   - fleetmfa.ssh.attributes
 attributes:
-  action:
-    support: full
-  async:
-    support: none
-  bypass_host_loop:
-    support: none
-    details: Use C(run_once).
   check_mode:
     support: full
     details: Does the same in either mode; logs in, and uses tokens.
@@ -109,9 +103,6 @@ attributes:
     details: Changes nothing, so there is no difference to show.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: posix
 requirements:
   - paramiko >= 3.4, on the controller
 notes:

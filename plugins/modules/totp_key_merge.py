@@ -36,14 +36,11 @@ options:
     type: int
     default: 0
 extends_documentation_fragment:
+  - fleetmfa.ssh.on_controller
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
   - fleetmfa.ssh.attributes
 attributes:
-  action:
-    support: full
-  async:
-    support: none
   bypass_host_loop:
     support: full
     details: Use C(run_once) as well, so that every host has the registered result. Strategy C(free) refuses the task.
@@ -56,9 +53,6 @@ attributes:
   idempotent:
     support: full
     details: A login between the runs is a change, since its token is now used.
-  platform:
-    support: full
-    platforms: posix
 notes:
   - Runs on the controller only; no host is connected to.
 seealso:
