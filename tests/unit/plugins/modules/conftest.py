@@ -74,3 +74,14 @@ class TestHost:
 @pytest.fixture
 def host(run_module, accounts, tmp_path):
     return TestHost(run_module, accounts, tmp_path / "state")
+
+
+@pytest.fixture
+def web1(fleet):
+    """A host of the module's own fixture `fleet`."""
+    return fleet.hosts["web1"]
+
+
+@pytest.fixture
+def web2(fleet):
+    return fleet.hosts["web2"]

@@ -12,45 +12,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import may_be_shown
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import token_at
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store import lifecycle
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import PersonKey
+from ansible_collections.fleetmfa.ssh.tests.support.fleet_with_store import DAY, NOW, Decisions
 from ansible_collections.fleetmfa.ssh.tests.support.people import CODES, START, secret
-from ansible_collections.fleetmfa.ssh.tests.unit.plugins.modules.test_totp_key_sync import Fleet
-
-NOW = int(time.time())
-DAY = 86400
-BY = lifecycle.By(NOW, "operator@controller", "lost phone")
-
-
-class Decisions(Fleet):
-    """A fleet of two hosts, whose operator decides."""
-
-    def revoke(self, user="alice"):
-        return self.store.change([user], lambda person: lifecycle.revoked(person, BY))
-
-    def new_key(self, name="new", until=0, again=False, user="alice"):
-        key = PersonKey(secret(name), issuer="SSH", account=user, codes=frozenset(["44444444"]))
-        return self.store.change([user], lambda person: lifecycle.with_new_key(person, key, until, again, BY))
-
-    def code(self, code="77777777", until=NOW + 3600):
-        return self.store.change(["alice"], lambda person: lifecycle.with_help_desk_code(person, code, until, BY))
-
-    def rotate(self, days=1, now=NOW + 10 * DAY):
-        rotation = lifecycle.Rotation(days, now, "operator@controller")
-        return self.store.change(["alice"], rotation.applied)
-
-    @property
-    def alice(self):
-        return self.store.read()["alice"]
-
-    def validate(self, name, user="alice"):
-        """Two tokens of the user's pending key on this host."""
-        key = self.hosts[name].state_dir.pending(user)
-        step = int(time.time()) // 30
-        tokens = [token_at(key.secret, step - 1), token_at(key.secret, step)]
-        validations = [{"user": user, "tokens": tokens}]
-        return self.hosts[name].run("totp_validate", validations=validations, unknown_first_factor="accept")
 
 
 @pytest.fixture
@@ -59,16 +24,6 @@ def fleet(host, tmp_path):
     made.hosts["web1"].make_validated("alice", "one")
     made.sync()
     return made
-
-
-@pytest.fixture
-def web1(fleet):
-    return fleet.hosts["web1"]
-
-
-@pytest.fixture
-def web2(fleet):
-    return fleet.hosts["web2"]
 
 
 def released(host, user="alice"):

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, token_at
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.device_lifecycle import (
     revoked_device,
     with_new_device_key,
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.handout import handout
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import PersonKey
+from ansible_collections.fleetmfa.ssh.tests.support.fleet_with_store import BY, Decisions
 from ansible_collections.fleetmfa.ssh.tests.support.people import secret
-from ansible_collections.fleetmfa.ssh.tests.unit.plugins.modules.test_lifecycle import BY, Decisions
 
 SECOND = {"user": "alice", "device": "tablet", "secret": secret("tablet"), "state": "validated"}
 
@@ -62,13 +62,6 @@ class Devices(Decisions):
     def everywhere(self, *devices):
         return dict.fromkeys(self.hosts, [*devices])
 
-    def validate_second(self, name, device="tablet"):
-        key = self.second(name).pending("alice")
-        step = int(time.time()) // 30
-        tokens = [token_at(key.secret, step - 1), token_at(key.secret, step)]
-        validations = [{"user": "alice", "device": device, "tokens": tokens}]
-        return self.hosts[name].run("totp_validate", validations=validations, unknown_first_factor="accept")
-
 
 @pytest.fixture
 def fleet(host, tmp_path):
@@ -76,16 +69,6 @@ def fleet(host, tmp_path):
     made.hosts["web1"].make_validated("alice", "one")
     made.sync()
     return made
-
-
-@pytest.fixture
-def web1(fleet):
-    return fleet.hosts["web1"]
-
-
-@pytest.fixture
-def web2(fleet):
-    return fleet.hosts["web2"]
 
 
 def test_validated_on_one_host_lets_in_on_the_other(fleet, web1, web2):
@@ -141,7 +124,7 @@ def test_a_pending_one_is_validated_where_another_host_knows_it(fleet, web1, web
         one.totp_key({**SECOND, "state": "present"})
     fleet.sync()
     assert fleet.devices() == fleet.everywhere("one") and fleet.second("web2").pending("alice")
-    fleet.validate_second("web1")
+    fleet.validate("web1", device="tablet")
     fleet.sync()
     assert fleet.devices() == fleet.everywhere("one", "tablet") and not fleet.second("web2").pending("alice")
 
@@ -236,7 +219,7 @@ def test_a_lost_first_device_leaves_the_second_as_the_first(fleet, web1, web2):
     fleet.new_device_key("new", "phone2")
     fleet.off = set()
     fleet.sync()
-    fleet.validate_second("web2", "phone2")
+    fleet.validate("web2", device="phone2")
     fleet.sync()
     assert fleet.devices() == fleet.everywhere("tablet", "new")
 
@@ -261,7 +244,7 @@ def test_a_new_key_for_a_lost_second_device(fleet, web1, web2):
     fleet.sync()
     assert fleet.devices() == fleet.everywhere("one")
     assert [fleet.second(name).pending("alice").secret_text for name in fleet.hosts] == [secret("new")] * 2
-    fleet.validate_second("web1")
+    fleet.validate("web1", device="tablet")
     assert fleet.sync()[0] == [] and fleet.devices() == fleet.everywhere("one", "new")
 
 
@@ -306,7 +289,7 @@ def test_a_key_provisioned_before_the_first_one_counts_if_validated_beside_it(fl
     fleet.validate("web1")
     web1.totp_key({**SECOND, "state": "present"})
     fleet.sync()
-    fleet.validate_second("web1")
+    fleet.validate("web1", device="tablet")
     fleet.away = set()
     fleet.sync()
     assert fleet.devices() == fleet.everywhere("new", "tablet")

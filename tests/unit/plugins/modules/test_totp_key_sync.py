@@ -4,116 +4,25 @@
 
 from __future__ import annotations
 
-import grp
 import json
 import time
 
 import pytest
-from ansible.parsing.vault import VaultSecret
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import may_be_shown
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.sealed import new_seal, unsealed
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.sealed import new_seal
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.handout import handout
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import STEPS_KEPT, ingest, taken_in
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import STEPS_KEPT
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person, Proven
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_file import VaultFile
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import VaultText
+from ansible_collections.fleetmfa.ssh.tests.support.fleet_with_store import Fleet
 from ansible_collections.fleetmfa.ssh.tests.support.people import CODES, START, key, person, secret
-
-HOSTS = ("web1", "web2")
-
-
-class FleetHost:
-    """A host of the fleet: key files and enforced group of its own; the accounts are the same everywhere."""
-
-    def __init__(self, name, host, folder):
-        self.name, self._host = name, host
-        self.state_dir = StateDir(str(folder / name))
-        self.group = f"mfa-{name}"
-
-    def run(self, module, ok=True, **options):
-        found = self._host._run_module(
-            module,
-            **{
-                "state_dir": self.state_dir.path,
-                "group": self.group,
-                "exempt_users": [],
-                "exempt_groups": [],
-                **options,
-            },
-        )
-        assert bool(found.get("failed")) != ok, found
-        return found
-
-    def totp_key(self, *keys, **options):
-        return self.run("totp_key", keys=list(keys), other_members="report", unknown_first_factor="accept", **options)
-
-    def make_validated(self, user, name, codes=CODES):
-        self.totp_key({"user": user, "secret": secret(name), "state": "validated", "recovery_codes": list(codes)})
-
-    @property
-    def members(self):
-        try:
-            return set(grp.getgrnam(self.group).gr_mem)
-        except KeyError:
-            return set()
-
-    def has(self, user, name):
-        """Whether the user's validated key is the one of this name."""
-        found = self.state_dir.validated(user)
-        return found is not None and found.secret_text == secret(name)
-
-    def change(self, user, change):
-        """As the PAM module does at a login."""
-        self.state_dir.converge_validated(user, change)
-
-
-class Fleet:
-    def __init__(self, host, folder):
-        self.hosts = {name: FleetHost(name, host, folder) for name in HOSTS}
-        vault = VaultText([("default", VaultSecret(b"a vault password"))])
-        self.store = VaultFile(str(folder / "store.yml"), vault)
-
-    def collect(self, name, **options):
-        seal = new_seal()
-        found = self.hosts[name].run("totp_key_collect", **{"human_accounts": True, "seal": seal, **options})
-        assert not found["changed"] and secret("one") not in json.dumps(found)
-        keys = json.loads(unsealed(seal, found["sealed"]))
-        known = self.store.read([one["user"] for one in keys])
-        taken = ingest(keys, {one["user"]: one["user"] for one in keys}, name, known)
-        self.store.change(taken.people, lambda person: taken_in(person, taken.people[person.user]))
-        return taken.findings
-
-    def distribute(self, name, ok=True, **options):
-        people = [handout(one, one.user) for one in self.store.read().values()]
-        options = {"unknown_first_factor": "accept", "diff_mode": True, **options}
-        return self.hosts[name].run(
-            "totp_key_distribute", ok, handout="", _stored={"store": self.store.head.id, "people": people}, **options
-        )
-
-    def sync(self):
-        findings = [one.id for name in self.hosts for one in self.collect(name)]
-        results = [self.distribute(name) for name in self.hosts]
-        return findings, results
 
 
 @pytest.fixture
 def fleet(host, tmp_path):
     return Fleet(host, tmp_path)
-
-
-@pytest.fixture
-def web1(fleet):
-    return fleet.hosts["web1"]
-
-
-@pytest.fixture
-def web2(fleet):
-    return fleet.hosts["web2"]
 
 
 def test_validated_on_one_host_counts_on_the_other(fleet, web1, web2):
