@@ -51,11 +51,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.read_once import ReadOnceStateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import utc
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import ASKED
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import remembered_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.as_user import one_child
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 
 SCHEMA = 1
 _Part = TypeVar("_Part")
@@ -83,7 +83,7 @@ class Evidence(TypedDict):
     """The return value of module host_audit_info; documented there."""
 
     schema: int
-    collected: str | None
+    collected: str
     seconds: float
     system: SystemFacts
     versions: Versions
@@ -133,7 +133,7 @@ class HostAudit:
         seconds = time.monotonic() - monotonic
         return {
             "schema": SCHEMA,
-            "collected": utc(int(began)),
+            "collected": utc_text(began),
             "seconds": round(seconds, 3),
             "system": system_facts(),
             "versions": of_versions,

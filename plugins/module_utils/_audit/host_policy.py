@@ -20,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EnrollmentOf, UserEnrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 
 
 def enrollment_of_host() -> Enrollment:
@@ -108,5 +109,4 @@ def mfa_report(options: HostOptions, has_lines: bool, has_members: bool) -> MfaR
 
 def midnight(day: datetime.date) -> str:
     """The beginning of a calendar day of the host, in UTC, ISO 8601."""
-    local = datetime.datetime.combine(day, datetime.time()).astimezone()
-    return local.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_text(datetime.datetime.combine(day, datetime.time()).timestamp())

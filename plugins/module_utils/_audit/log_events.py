@@ -12,7 +12,7 @@ import re
 from typing import Container, Iterable, Iterator, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.log_lines import GUARD, LogLine, LogLines
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import utc
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 
 ACCEPTED, REFUSED, REUSED, RATE_LIMITED, LOCKED = "accepted", "refused", "reused", "rate_limited", "locked"
 _MOST_ROWS = 10_000
@@ -53,8 +53,8 @@ class EventRow(TypedDict):
     user: str
     address: str
     count: int
-    first: str | None
-    last: str | None
+    first: str
+    last: str
 
 
 class LogReport(TypedDict):
@@ -91,8 +91,8 @@ def _row(event: LogEvent, count: float, first: float, last: float) -> EventRow:
         "user": event.user,
         "address": event.address,
         "count": int(count),
-        "first": utc(int(first)),
-        "last": utc(int(last)),
+        "first": utc_text(int(first)),
+        "last": utc_text(int(last)),
     }
 
 

@@ -20,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import wait_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 
 EXPECTABLE = ("issuer", "period", "window", "rate_limit_attempts", "rate_limit_seconds")
 
@@ -185,6 +186,4 @@ def _differing(key: KeyFile, expected: Mapping[str, str | int]) -> list[str]:
 
 def utc(seconds: int | None) -> str | None:
     """ISO 8601."""
-    if seconds is None:
-        return None
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if seconds is None else utc_text(seconds)

@@ -30,6 +30,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import system
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_errors import cannot
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 
 _LOCK_PATIENCE = 60
 _PAUSE = 0.5
@@ -129,7 +130,7 @@ class Rollout:
                 EnforcedGroup(joining["group"]).update(join=joining["users"])
         except (FleetMfaError, OSError) as error:
             raise self._undone(self._clear(error), deadline) from error
-        return {"rollback_by": rollback_by, "rollback_at": utc(deadline)}
+        return {"rollback_by": rollback_by, "rollback_at": utc_text(deadline)}
 
     def confirm(self, rollout_id: str) -> None:
         """May be repeated, since the answer to the first call may have been lost."""
@@ -180,12 +181,8 @@ class Rollout:
         if not problems:
             return FleetMfaError(f"{error}; the old configuration is restored")
         return PartlyDoneError(
-            f"{error}; the roll-back is not complete ({'; '.join(problems)}) and will be tried again at {utc(deadline)}"
+            f"{error}; the roll-back is not complete ({'; '.join(problems)}) and will be tried again at {utc_text(deadline)}"
         )
-
-
-def utc(moment: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def _to_wait(facts: RolloutFacts) -> float:
@@ -203,12 +200,12 @@ def _told(facts: RolloutFacts, outcome: Literal["rolled_back", "waiting", "inter
     told: EarlierRollout = {
         "id": facts["id"],
         "outcome": outcome,
-        "started": utc(facts["started"]),
-        "deadline": utc(facts["deadline"]),
+        "started": utc_text(facts["started"]),
+        "deadline": utc_text(facts["deadline"]),
         "controller": facts.get("controller", ""),
     }
     if "ended" in facts:
-        told["reason"], told["ended"] = facts["reason"], utc(facts["ended"])
+        told["reason"], told["ended"] = facts["reason"], utc_text(facts["ended"])
     return told
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Iterable, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue import kinds
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import AuditedHost
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.figures import figures
@@ -51,8 +52,8 @@ def audit_document(run: Run, hosts: Sequence[AuditedHost], waivers: Sequence[Wai
         "run": {
             "tool": {"name": "fleetmfa.ssh", "version": run.version, "ansible": run.ansible},
             "by": run.by,
-            "started": utc(run.times.start),
-            "finished": utc(run.times.end),
+            "started": utc_text(run.times.start),
+            "finished": utc_text(run.times.end),
             "parameters": run.parameters,
         },
         "figures": counted,
@@ -83,10 +84,6 @@ def _catalogue(findings: Iterable[JudgedFinding]) -> dict[str, dict[str, Any]]:
             "controls": list(kind.controls) if kind else [],
         }
     return told
-
-
-def utc(time: float) -> str:
-    return datetime.datetime.fromtimestamp(time, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # The hash

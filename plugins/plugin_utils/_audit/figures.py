@@ -50,7 +50,7 @@ def figures(hosts: Sequence[AuditedHost], findings: Iterable[JudgedFinding]) -> 
 
 def may_administer(user: Mapping[str, Any]) -> bool:
     """Whether this is an administrator who can log in by SSH, as far as that is known."""
-    return bool(user["admin"]) and user.get("can_log_in") is not False
+    return bool(user["admin"]) and user["can_log_in"] is not False
 
 
 def _coverage(accounts: Sequence[dict[str, Any]]) -> dict[str, Any]:

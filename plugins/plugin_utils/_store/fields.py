@@ -10,13 +10,7 @@ from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _TIME_LIKE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)  # strptime would take six times as long
-
-
-def utc_text(seconds: int) -> str:
-    """Seconds since the epoch, as records have them: 2026-01-31T09:00:00Z."""
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime(_TIME)
 
 
 class Fields:

@@ -14,7 +14,7 @@ from typing import Iterable, NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import code_id
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.fields import utc_text
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Access, HistoryEvent, Person, PersonKey
 
 _DAY = 86400  # seconds

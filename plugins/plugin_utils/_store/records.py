@@ -16,7 +16,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import URI_PERIOD, canonical_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import shown
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.fields import Fields, utc_text
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.fields import Fields
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import (
     Access,
     Device,
