@@ -16,18 +16,8 @@ import time
 from typing import Callable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import guard_claims
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_records import EnforcedRecords
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_claims import (
-    attempts,
-    claim_step,
-    claim_steps,
-    forget_attempts,
-    forget_first,
-    has_second,
-    last_fallback,
-    last_login,
-    lent_name,
-)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.private_folder import (
     check_ancestors,
@@ -185,7 +175,7 @@ class StateDir:
     def claim_step(self, user: str, step: int) -> bool:
         """Claim a token's step so that no login can. Returns false if one has. The caller holds the lock."""
         check_user_name(user)
-        return claim_step(self._folder("guard"), user, step)
+        return guard_claims.claim_step(self._folder("guard"), user, step)
 
     def access_problem(self, folder: str, user: str) -> str | None:
         """Why the PAM module would refuse the file regardless of its content: owner, or mode other than 0600 (0400 also
@@ -219,7 +209,7 @@ class StateDir:
 
     def attempts(self, user: str) -> int:
         """How many attempts to log in, or to validate a key, are on record."""
-        return self.key_attempts(user) + attempts(self._folder("guard"), user)
+        return self.key_attempts(user) + guard_claims.attempts(self._folder("guard"), user)
 
     def key_attempts(self, user: str) -> int:
         """Those in the key files."""
@@ -228,11 +218,11 @@ class StateDir:
 
     def last_fallback(self, user: str) -> int | None:
         """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
-        return last_fallback(self._folder("guard"), user)
+        return guard_claims.last_fallback(self._folder("guard"), user)
 
     def last_login(self, user: str) -> int | None:
         """When the guard last let the user in, in seconds since the epoch; None if that was never, or without the guard."""
-        return last_login(self._folder("guard"), user)
+        return guard_claims.last_login(self._folder("guard"), user)
 
     @property
     def last_sync(self) -> int | None:
@@ -256,7 +246,7 @@ class StateDir:
 
     def forget_attempts(self, user: str) -> None:
         """None counts for a limit any more. The caller holds the lock."""
-        forget_attempts(self._folder("guard"), user)
+        guard_claims.forget_attempts(self._folder("guard"), user)
         pending = self.pending(user)
         if pending is not None and pending != pending.with_attempts_forgotten():
             self.save_pending(user, pending.with_attempts_forgotten())
@@ -268,7 +258,7 @@ class StateDir:
 
     def lent_name(self, user: str) -> str | None:
         """The spelling under which a login got the user's key, which may have left a copy behind."""
-        return lent_name(self._folder("guard"), user)
+        return guard_claims.lent_name(self._folder("guard"), user)
 
     def put_away(self, folder: str, name: str) -> None:
         """Take a key out of use without deleting it."""
@@ -327,16 +317,16 @@ class StateDir:
         if current is not None and wanted is not None and wanted.same_key(current):
             burnt = set(wanted.used_steps) - set(current.used_steps)
             if burnt:
-                claim_steps(self._folder("guard"), user, burnt)
+                guard_claims.claim_steps(self._folder("guard"), user, burnt)
 
     def _forget_logins_with(self, user: str, replaced: KeyFile | None, key: KeyFile | None) -> None:
         """The guard's record of attempts and claims belongs to one key; open prompts for the old key are then
         refused."""
         if replaced is None or replaced.same_key(key):
             return
-        if key is not None and has_second(self._folder("guard"), user):
+        if key is not None and guard_claims.has_second(self._folder("guard"), user):
             self._forget_lent(user)
-            forget_first(self._folder("guard"), user)
+            guard_claims.forget_first(self._folder("guard"), user)
         else:
             self.forget_logins(user)
 
