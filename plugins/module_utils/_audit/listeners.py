@@ -11,7 +11,6 @@ import contextlib
 import ipaddress
 import os
 import re
-import shlex
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -20,8 +19,8 @@ from typing import Iterator, NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.systemd import is_running
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.unit_files import UNIT_FOLDERS, socket_commands
 
-UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _LISTENING = "0A"
 _DELETED = " (deleted)"
 
@@ -143,20 +142,9 @@ class SocketUnits:
         sockets = tuple(map(_socket_of, filter(_is_network, found)))
         unit = properties.get("Id", "")
         if properties.get("ActiveState") == "active" and sockets:
-            command = self._command(unit)
+            command = next(socket_commands(unit.rpartition(".")[0], self._folders), [])
             if command:
                 yield Listener(command[0], tuple(command), None, sockets, unit)
-
-    def _command(self, unit: str) -> list[str]:
-        stem = unit.rpartition(".")[0]
-        for folder in self._folders:
-            for name in (f"{stem}.service", f"{stem}@.service"):
-                with contextlib.suppress(OSError, ValueError):
-                    text = Path(folder, name).read_text("utf-8", "replace")
-                    found = re.search(r"^ExecStart=[-@:+!|]*(\S.*)$", text, re.MULTILINE)
-                    if found:
-                        return shlex.split(found[1])
-        return []
 
 
 def _is_network(text: str) -> bool:

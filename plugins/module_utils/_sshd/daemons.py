@@ -9,14 +9,12 @@ an sshd in a container, and other SSH servers (dropbear), which do not know abou
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.reload import listening_commands
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.unit_files import UNIT_FOLDERS, socket_commands
 
-_UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _VALUED = set("bCcEfghkoPp")
 
 
@@ -31,7 +29,7 @@ class Daemon(NamedTuple):
         return f"{self.shown_by}: sshd -f {self.config} {' '.join(self.options)}".rstrip()
 
 
-def daemons(default_config: str, proc: str = "/proc", unit_folders: tuple[str, ...] = _UNIT_FOLDERS) -> list[Daemon]:
+def daemons(default_config: str, proc: str = "/proc", unit_folders: tuple[str, ...] = UNIT_FOLDERS) -> list[Daemon]:
     found: dict[tuple[str, tuple[str, ...]], Daemon] = {}
     running = [(f"process {number}", command[1:]) for number, command in listening_commands(proc).items()]
     for shown_by, arguments in [*running, *_socket_units(unit_folders)]:
@@ -44,23 +42,9 @@ def _socket_units(folders: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """Services that an active socket would start. Running ones are found as processes."""
     for folder in folders:
         for socket in Path(folder).glob("sockets.target.wants/*.socket"):
-            for name in (f"{socket.stem}.service", f"{socket.stem}@.service"):
-                text = _first_text(Path(one) / name for one in folders)
-                found = re.search(r"^ExecStart=[-@:+!]*(\S*/sshd)\s*(.*)$", text, re.MULTILINE)
-                if found:
-                    yield (
-                        f"unit {socket.name}",
-                        [word for word in shlex.split(found.group(2)) if not word.startswith("$")],
-                    )
-
-
-def _first_text(paths: Iterator[Path]) -> str:
-    for path in paths:
-        try:
-            return path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-    return ""
+            for command in socket_commands(socket.stem, folders):
+                if command[0].endswith("/sshd"):
+                    yield f"unit {socket.name}", [word for word in command[1:] if not word.startswith("$")]
 
 
 def _daemon(shown_by: str, arguments: list[str], default_config: str) -> Daemon:
