@@ -11,6 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import answers_token_prompt
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._joining_action import JoiningAction
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._run_seal import unsealed_in_run
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.collected import Handout
@@ -40,7 +41,15 @@ class ActionModule(JoiningAction):
             stored = self._of_people(people) if sealed is None else self._of_run(sealed)
         except FleetMfaError as error:
             raise AnsibleActionFail(str(error)) from None
+        self._used_until = {one["user"]: _used_until(one) for one in stored["people"]}
         return {**given, "_stored": stored}
+
+    def apply(self) -> dict[str, Any]:
+        """The login that confirms, and the next run's, cannot use a token that the host has just been told to refuse."""
+        result = super().apply()
+        if answers_token_prompt(self._connection) and not self._task.check_mode:
+            self._connection.count_as_used(self._used_until)
+        return result
 
     def _of_run(self, sealed: Any) -> dict[str, Any]:
         """What totp_key_merge decided for this host."""
@@ -62,3 +71,10 @@ class ActionModule(JoiningAction):
     @property
     def _variables(self) -> dict[str, Any]:
         return self._task_vars or {}
+
+
+def _used_until(person: dict[str, Any]) -> int:
+    """The end of the latest time step that the person's keys have been used in, in seconds since 1970."""
+    second = person["second"] or {"validated": None}
+    keys = [key for key in (person["validated"], second["validated"]) if key]
+    return max(((step + 1) * key["period"] for key in keys for step in key["burnt_steps"]), default=0)

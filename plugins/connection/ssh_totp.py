@@ -89,6 +89,7 @@ import contextlib
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any, Iterable
 
@@ -122,6 +123,13 @@ class Connection(SshConnection):
     """The transport stays `ssh`: others treat it as such (become, synchronize), and it is."""
 
     _helper: AskpassHelper | None = None
+
+    def count_as_used(self, used_until: dict[str, int]) -> None:
+        """`used_until` gives for each user the end of the time steps, in seconds since 1970, that the host has been told to
+        refuse since they were used elsewhere. The next login of this connection's user takes a later one."""
+        if any(end > time.time() for end in used_until.values()):
+            target = self._target()
+            self._steps(target, None).count_until(used_until.get(target.user, 0))
 
     def _add_args(self, b_command: list[bytes], b_args: Iterable[bytes], explanation: str) -> None:
         """Core switches off whatever may prompt; the token is asked for by keyboard-interactive."""

@@ -77,17 +77,29 @@ class UsedSteps:
                 return None
             step = int(time.time()) // period
             # The end of the step, since the numbers of two keys with different periods cannot be compared.
-            os.pwrite(file, f"{(step + 1) * period:020d}".encode(), 0)
+            self._write(file, (step + 1) * period)
             return step
+
+    def count_until(self, end: int) -> None:
+        """Count the tokens until `end`, in seconds since 1970, as used."""
+        with _locked(self._path) as file:
+            self._write(file, max(end, self._read(file)))
 
     def turn(self) -> Turn:
         return Turn(self._path.with_suffix(".turn"))
 
-    @staticmethod
-    def _wait(file: int, period: int) -> float:
-        used_until = int(os.pread(file, 20, 0) or b"0")
+    @classmethod
+    def _wait(cls, file: int, period: int) -> float:
         # No longer than a step, even if the clock was set back.
-        return max(0.0, min(used_until - time.time(), period))
+        return max(0.0, min(cls._read(file) - time.time(), period))
+
+    @staticmethod
+    def _read(file: int) -> int:
+        return int(os.pread(file, 20, 0) or b"0")
+
+    @staticmethod
+    def _write(file: int, used_until: int) -> None:
+        os.pwrite(file, f"{used_until:020d}".encode(), 0)
 
 
 class Turn:

@@ -42,6 +42,14 @@ def test_clock_set_back_costs_one_step_at_most(tmp_path):
     assert steps.free_in(PERIOD) <= PERIOD
 
 
+def test_steps_that_count_as_used_are_not_taken(tmp_path):
+    steps = StepsFolder(tmp_path / "steps").of_host(LOGIN)
+    end = (int(time.time()) // PERIOD + 1) * PERIOD
+    steps.count_until(end)
+    steps.count_until(end - PERIOD)
+    assert steps.take(PERIOD) is None and steps.free_in(PERIOD) > 0
+
+
 def test_one_turn_at_a_time(tmp_path):
     steps = StepsFolder(tmp_path / "steps").of_host(LOGIN)
     first, second = steps.turn(), steps.turn()
