@@ -26,7 +26,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import S
 from ansible_collections.fleetmfa.ssh.tests.support import libpam
 from ansible_collections.fleetmfa.ssh.tests.support.random_stacks import RandomFolder
 
-STACKS = int(os.environ.get("FLEETMFA_STACKS", "20000"))
+STACKS = int(os.environ.get("FLEETMFA_STACKS", "5000"))
 SEED = int(os.environ["FLEETMFA_SEED"])
 PAM_ABORT = "abort"
 is_installed = lru_cache(maxsize=None)(find_module)

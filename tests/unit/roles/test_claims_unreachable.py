@@ -131,6 +131,7 @@ def test_deny_lets_nobody_in_and_says_why(store, fleet):
     assert "passed" not in host.state.read_text() and "fell_back" not in host.state.read_text()
 
 
+@pytest.mark.release
 def test_deny_counts_the_token_as_used_on_the_host_even_if_the_store_is_back(store, fleet):
     host = fleet.hosts[0]
     assert not host.answer(fleet.token)
@@ -139,6 +140,7 @@ def test_deny_counts_the_token_as_used_on_the_host_even_if_the_store_is_back(sto
     assert host.answer(host.token(1))
 
 
+@pytest.mark.release
 def test_local_claims_on_the_host_alone_and_leaves_a_record(store, fleet):
     settings, reason = store
     fleet.write_settings(**settings, unreachable="local")
@@ -150,6 +152,7 @@ def test_local_claims_on_the_host_alone_and_leaves_a_record(store, fleet):
     assert not host.answer(fleet.token), "on the host itself it still counts once"
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     "body", ["{}", '{"succeeded": "true"}', '{"succeeded": 1, "responses": [{}]}', '{"succeeded": null}']
 )
@@ -185,6 +188,7 @@ def test_no_program(fleet):
     assert host.answer(host.token(1))
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("status", [1, 2, 9, 11, 126, 255])
 def test_only_status_0_is_a_claim(fleet, status):
     host = fleet.hosts[0]
@@ -192,6 +196,7 @@ def test_only_status_0_is_a_claim(fleet, status):
     assert not host.answer(fleet.token)
 
 
+@pytest.mark.release
 def test_a_login_whose_answer_was_lost_finds_its_own_claim_through_the_next_member(fleet, cluster):
     with losing_answers(cluster) as store:
         fleet.write_settings(endpoints=f"{store.endpoint} {cluster.members[1].endpoint}", timeout=4)
@@ -200,6 +205,7 @@ def test_a_login_whose_answer_was_lost_finds_its_own_claim_through_the_next_memb
         assert not any(fleet.in_turn(fleet.token))
 
 
+@pytest.mark.release
 def test_a_claim_whose_answer_was_lost_is_nobody_elses(fleet, cluster):
     """With `deny` the login is refused, and the token is used up everywhere; with `local` it gets in, and nobody else."""
     with losing_answers(cluster) as store:
@@ -267,6 +273,7 @@ def test_without_a_majority_it_is_as_the_option_says(own_fleet, own_cluster, unr
     assert own_fleet.at_once(own_fleet.token) == 1
 
 
+@pytest.mark.release
 def test_some_hosts_reach_only_a_member_that_hangs(own_fleet, own_cluster):
     """Two do, three reach only the majority: with `deny` one gets in, of those."""
     alone, *majority = own_cluster.members
@@ -283,6 +290,7 @@ def test_some_hosts_reach_only_a_member_that_hangs(own_fleet, own_cluster):
     assert not any(own_fleet.in_turn(own_fleet.token))
 
 
+@pytest.mark.release
 def test_a_leader_that_was_cut_off_comes_back(own_fleet, own_cluster):
     """It has taken a claim that it could not carry out; meanwhile the others have taken one of the same token."""
     old = own_cluster.leader()
@@ -304,6 +312,7 @@ def test_a_leader_that_was_cut_off_comes_back(own_fleet, own_cluster):
     assert not any(own_fleet.in_turn(own_fleet.token))
 
 
+@pytest.mark.release
 def test_the_cluster_is_restarted(own_fleet, own_cluster):
     """Claims are on disk."""
     assert own_fleet.hosts[0].answer(own_fleet.token)

@@ -46,6 +46,7 @@ def members(group):
     return set(grp.getgrnam(group).gr_mem)
 
 
+@pytest.mark.release
 def test_each_module_of_the_group_gets_the_default(play, tmp_path):
     """By what it says of a folder that nobody may use: others can write there."""
     folder = tmp_path / "open"

@@ -72,6 +72,7 @@ def programs(install):
     return sorted(path.name for path in install.programs.iterdir())
 
 
+@pytest.mark.release
 def test_local_installs_nothing_of_it(install):
     assert install()
     assert programs(install) == ["key-used", "totp-guard"]
@@ -95,6 +96,7 @@ def test_etcd_and_back(install):
     assert programs(install) == ["key-used", "totp-guard"] and not SETTINGS.exists()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("settings", [IN_ETCD, {}], ids=["etcd", "local"])
 def test_everything_is_removed(install, settings):
     """Whatever the variables say at that time."""
@@ -104,6 +106,7 @@ def test_everything_is_removed(install, settings):
     assert not install("remove", **settings)
 
 
+@pytest.mark.release
 def test_files_of_the_operator_stay(install):
     install(**IN_ETCD)
     own = SETTINGS.parent / "claims"
@@ -113,6 +116,7 @@ def test_files_of_the_operator_stay(install):
     assert (own / "ca.pem").exists() and not SETTINGS.exists()
 
 
+@pytest.mark.release
 def test_the_program_runs(install, tmp_path):
     install(**IN_ETCD)
     done = subprocess.run(

@@ -121,6 +121,7 @@ def test_two_hosts_with_different_keys(fleet):
     assert [len(person.keys) for person in fleet.store.read().values()] == [1, 1]
 
 
+@pytest.mark.release
 def test_a_key_that_was_validated_on_a_host_comes_first(fleet):
     """The store does not know it yet, and the file is of another host."""
     state = StateDir(str(fleet.folder / "state-web1"))
@@ -132,6 +133,7 @@ def test_a_key_that_was_validated_on_a_host_comes_first(fleet):
     assert counting(fleet)["alice"].validated.secret == secret("two")
 
 
+@pytest.mark.release
 def test_uris_of_a_variable_and_of_an_encrypted_file(fleet):
     lines = [
         f"otpauth://totp/Ex:alice?secret={secret('one')}&issuer=Ex",
@@ -149,6 +151,7 @@ def test_uris_of_a_variable_and_of_an_encrypted_file(fleet):
     assert now["bob"].validated.secret == secret("two") and set(now) == {"alice", "bob"}
 
 
+@pytest.mark.release
 def test_a_leaver_stays_one(fleet):
     fleet.file("web1", "alice", "one", NOW)
     fleet.store.merge_in({"alice": Person("alice", revoked_through=1)})
@@ -169,6 +172,7 @@ def test_what_stops_a_run(fleet, options, told):
     assert told in fleet.run(ok=False, **options)
 
 
+@pytest.mark.release
 def test_options_that_are_not_for_tasks(fleet, tmp_path):
     for task, told in (
         ({"fleetmfa.ssh.totp_key_import": {"seal": "00"}}, "the action makes it"),

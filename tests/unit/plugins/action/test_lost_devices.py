@@ -91,6 +91,7 @@ def test_a_new_key_on_the_terminal_and_nowhere_else(fleet, tmp_path, monkeypatch
     assert event.reason == WHY["mfa_reason"] and "@" in event.who
 
 
+@pytest.mark.release
 def test_a_new_key_in_a_file_twice_is_once(fleet, tmp_path):
     sheet = tmp_path / "alice.html"
     options = {"mfa_recover_user": "alice", "mfa_recover_file": str(sheet), **WHY}
@@ -106,6 +107,7 @@ def test_a_new_key_in_a_file_twice_is_once(fleet, tmp_path):
     assert alice_of(fleet).given_in_place == new and new.secret[:4] in sheet.read_text()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -160,6 +162,7 @@ def test_a_leaver_and_a_host_that_is_away(fleet):
     assert fleet.state["web1"].validated("alice").meta["locked"]
 
 
+@pytest.mark.release
 def test_unlock(fleet):
     now = int(time.time())
 
@@ -176,6 +179,7 @@ def test_unlock(fleet):
     fleet.play("fleetmfa.ssh.unlock", mfa_unlock_users="alice", mfa_store="", **WHY)
 
 
+@pytest.mark.release
 def test_rotation_by_age(fleet):
     def older(person):
         (key,) = person.keys.values()

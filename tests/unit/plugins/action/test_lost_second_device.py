@@ -51,6 +51,7 @@ def test_one_device_is_revoked_and_status_counts(fleet, tmp_path):
     assert WHY["mfa_reason"] in {event.reason for event in fleet.store.read()["alice"].history}
 
 
+@pytest.mark.release
 def test_a_new_key_for_a_device(fleet, tmp_path):
     sheet = tmp_path / "alice.html"
     options = {"mfa_recover_user": "alice", "mfa_recover_device": "tablet", "mfa_recover_file": str(sheet), **WHY}
@@ -67,6 +68,7 @@ def test_a_new_key_for_a_device(fleet, tmp_path):
     assert "changed=1" not in again and new.secret[:4] in sheet.read_text()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("playbook", "options", "told"),
     [

@@ -45,6 +45,7 @@ def results(told):
     return [(row["host"], row["user"], row["result"]) for row in told["rows"]]
 
 
+@pytest.mark.release
 def test_all_hosts_of_the_play_and_files_for_ci(host):
     keys = {"key_file": str(host.key)}
     probes = [
@@ -95,6 +96,7 @@ def test_what_differs_fails_and_is_named(host):
     assert all_told["msg"] == told["msg"]
 
 
+@pytest.mark.release
 def test_a_thousand_that_differ_fit_a_screen(host_without_sshd):
     """All that Ansible prints; no host key is known, so nothing is connected to."""
     names = [f"web{number}" for number in range(1000)]
@@ -155,6 +157,7 @@ def test_keys_of_the_key_store(host):
     assert results(told) == [("web1", "bob", "not_asked")]
 
 
+@pytest.mark.release
 def test_variables_of_the_connection_count(host):
     host.ask_with("Favourite colour:")
     probes = [{"user": "alice", "expect": "asked", "key_file": str(host.key), "secret": host.secret}]
@@ -167,6 +170,7 @@ def test_variables_of_the_connection_count(host):
 GOOD = {"user": "alice", "expect": "asked", "hosts": ["192.0.2.1"]}
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("probes", "options", "told"),
     [
@@ -195,6 +199,7 @@ def test_wrong_options_are_named(host_without_sshd, probes, options, told):
     assert OTHER_SECRET not in output and "123456" not in output
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(("variables", "told"), [
     ({"ansible_totp_period": 61}, "ansible_totp_period (mfa_period): 61 is not in the range"),
     ({"mfa_claims": OTHER_SECRET}, "totp_claims of connection"),
@@ -208,6 +213,7 @@ def test_wrong_variables_are_named(host_without_sshd, variables, told):
     assert OTHER_SECRET not in output
 
 
+@pytest.mark.release
 def test_without_paramiko(host_without_sshd):
     (host_without_sshd.folder / "paramiko.py").write_text("raise ImportError('not there')\n")
     path = os.pathsep.join([str(host_without_sshd.folder), os.environ["PYTHONPATH"]])

@@ -48,6 +48,7 @@ def test_a_clock_that_is_off(hosts):
     assert not (hosts.folder / "store.yml").exists()
 
 
+@pytest.mark.release
 def test_an_alias(hosts):
     hosts.validated("web1", "alice", "one")
     hosts.sync()
@@ -63,6 +64,7 @@ def test_an_alias(hosts):
     assert hosts.state["web1"].validated("bob") is None
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -85,6 +87,7 @@ def test_a_store_that_cannot_be_decrypted(hosts):
     assert "cannot be decrypted" in hosts.sync(ok=False)
 
 
+@pytest.mark.release
 def test_another_store(hosts):
     """It was lost, and somebody has begun a new one: the keys of the hosts are not those of the new one."""
     hosts.validated("web1", "alice", "one")
@@ -102,6 +105,7 @@ def test_a_leaver(hosts):
         assert state.validated("alice").secret_text != secret("one")
 
 
+@pytest.mark.release
 def test_options_that_only_the_action_gives(hosts, tmp_path):
     for task, told in (
         ({"fleetmfa.ssh.totp_key_collect": {"seal": "00"}}, "the action makes it"),

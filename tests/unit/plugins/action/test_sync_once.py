@@ -49,6 +49,7 @@ def test_what_travels_between_tasks_is_sealed(fleet):
     assert sorted(merged["handouts"]) == sorted(fleet.names)
 
 
+@pytest.mark.release
 def test_in_check_mode_hosts_are_told_of_what_was_not_written(fleet):
     fleet.validated("web3", "bob", "two")
     output = fleet.sync("--check", "--diff")
@@ -56,6 +57,7 @@ def test_in_check_mode_hosts_are_told_of_what_was_not_written(fleet):
     assert "bob" not in fleet.store.read() and not has(fleet, "web1", "bob", "two")
 
 
+@pytest.mark.release
 def test_a_host_with_keys_of_another_store_fails_alone(fleet):
     fleet.state["web4"].converge_validated("alice", lambda found: found.with_meta(store="of-another-fleet"))
     fleet.validated("web3", "bob", "two")
@@ -71,6 +73,7 @@ def test_a_host_that_cannot_be_reached_fails_alone(fleet):
     assert has(fleet, "web2", "bob", "two") and not has(fleet, "web1", "bob", "two")
 
 
+@pytest.mark.release
 def test_hosts_of_two_stores(fleet):
     """Each has its own people, and each store is opened once."""
     fleet.state["web4"].converge_validated("alice", lambda found: None)
@@ -93,6 +96,7 @@ def test_a_store_that_is_lost_stops_all_hosts(fleet):
     assert not any("Give" in one.get("task", "") for one in fleet.records)
 
 
+@pytest.mark.release
 def test_batches(fleet):
     """serial: the store is opened once for each batch, and the second one is told what the first one knew."""
     fleet.validated("web1", "bob", "two")
@@ -103,6 +107,7 @@ def test_batches(fleet):
     assert fleet.decryptions == 2 and has(fleet, "web4", "bob", "two")
 
 
+@pytest.mark.release
 def test_another_strategy(fleet):
     """Strategy free cannot run a task once for all hosts, and says so; host variables of a play count as well."""
     fleet.validated("web1", "bob", "two")
@@ -114,6 +119,7 @@ def test_another_strategy(fleet):
     assert not has(fleet, "web2", "bob", "two")
 
 
+@pytest.mark.release
 class TestGroups:
     """mfa_users: %team, in sync."""
 
@@ -135,6 +141,7 @@ class TestSite:
 
     HOST = {"mfa_enrollment": False, "mfa_confirm_without_login": True}
 
+    @pytest.mark.release
     def test_without_a_store_nothing_is_new(self, fleet):
         fleet.play("fleetmfa.ssh.site", "--check", **self.HOST, mfa_store="")
         tasks = [one["task"] for one in fleet.records if "task" in one]
@@ -163,6 +170,7 @@ class TestSite:
         assert grp.getgrnam("mfa-web6").gr_mem == ["alice"]
         assert "changed=1" not in new.play(str(book), mfa_users=["%alice", "bob"])
 
+    @pytest.mark.release
     @pytest.mark.parametrize(
         ("entry", "told"),
         [

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Two records of one person become one, whatever the order."""
+"""Two records of one person become one, whatever the order. MERGE_EXAMPLES says how many examples of each law are tried."""
 
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +35,10 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.records import
 from ansible_collections.fleetmfa.ssh.tests.support.people import CODES, PEOPLE, START, device, key, person, spent
 
 # No limits of time: how long an example takes is the machine's business.
-on_any_machine = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = int(os.environ.get("MERGE_EXAMPLES", "30"))
+on_any_machine = settings(
+    deadline=None, database=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @on_any_machine
