@@ -88,6 +88,9 @@ class TestAway:
 @pytest.mark.parametrize("server", [HOME], ids=lambda server: server.name, indirect=True)
 def test_at_home_the_user_is_asked(server, keys):
     assert not login(server, USER).allowed
-    attempt = login(server, USER, [keys[USER].token()], command=THIEF)
-    assert attempt.allowed and attempt.asked
+    # The tests of the other hosts try wrong tokens here meanwhile. One that is given at the same moment can take a right one
+    # along, which then lets nobody in (docs/guard.md).
+    attempts = (login(server, USER, [keys[USER].token()], command=THIEF) for _try in range(5))
+    attempt = next(one for one in attempts if one.allowed)
+    assert attempt.asked
     assert json.loads(attempt.output.splitlines()[0]) == {"refused": "no_pending_key", "seconds": 0}
