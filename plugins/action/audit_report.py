@@ -28,6 +28,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.document impor
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import AuditedHost, host_audit
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import RunTimes
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.gate import FAIL_ON, last_lines, refused, summary
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.logins import read_logins
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.reports import FORMATS, write_reports
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.signature import check_key
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.waivers import read_waivers
@@ -43,6 +44,7 @@ ARGUMENTS = {
     "waivers": {"type": "str", "default": ""},
     "sign_key": {"type": "str", "default": "", "no_log": False},
     "compare": {"type": "str", "default": ""},
+    "logins": {"type": "list", "elements": "dict", "default": []},
 }
 _PATHS = ("dest", "waivers", "sign_key", "compare")
 
@@ -109,7 +111,7 @@ def _document(given: dict[str, Any], hosts: list[AuditedHost]) -> Document:
         times=RunTimes(start, end),
         parameters={name: given[name] for name in names},
     )
-    document = audit_document(run, hosts, waivers)
+    document = audit_document(run, hosts, waivers, read_logins(given["logins"]))
     if before is not None:
         document["changes"] = changes(before, document)
     return sealed(document)

@@ -16,7 +16,8 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.sealed import new_seal, unsealed
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import SECRET, read_keys
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._entry_lists import read_keys
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import SECRET
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._run_seal import sealed_for_run
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._secret_arguments import SecretArguments
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.collected import Collected

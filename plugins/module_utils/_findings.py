@@ -192,6 +192,14 @@ CATALOGUE = {
         "high",
         "Make the host reachable for Ansible, with Python and root rights, and audit again: nothing is known of it.",
     ),
+    "login_not_as_expected": (
+        "critical",
+        "Find out from the steps of the login in the evidence document, and from the host's log, how the user got in or why not.",
+    ),
+    "login_not_judged": (
+        "high",
+        "Correct what the evidence names, such as an unknown host key or a host that does not answer, and audit again.",
+    ),
     "user_differs": (
         "medium",
         "Run sync, so that the validated key is on all hosts of the user; or exempt the user where that is intended.",

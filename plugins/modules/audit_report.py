@@ -64,6 +64,13 @@ options:
     description: An earlier evidence document; what has changed since is written into the new one and the reports. None if empty.
     type: str
     default: ""
+  logins:
+    description:
+      - Real logins, as M(fleetmfa.ssh.ssh_login_probe) with O(fleetmfa.ssh.ssh_login_probe#module:fail=false) has returned them in
+        RV(fleetmfa.ssh.ssh_login_probe#module:rows). One that is not as expected is a finding.
+    type: list
+    elements: dict
+    default: []
 extends_documentation_fragment:
   - fleetmfa.ssh.on_controller
   - ansible.builtin.action_common_attributes
@@ -82,6 +89,7 @@ attributes:
 notes:
   - Runs on the controller only; no host is connected to.
 seealso:
+  - module: fleetmfa.ssh.ssh_login_probe
   - module: fleetmfa.ssh.sshd_policy_info
 """
 

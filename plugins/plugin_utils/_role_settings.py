@@ -15,10 +15,7 @@ import posixpath
 import re
 from typing import Any, Callable
 
-import yaml
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import STATES
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, SETTING_OF_OPTION, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
@@ -29,9 +26,14 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._claim_settings impor
     check_prefix,
     claim_problems,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._entry_lists import (
+    read_import_keys,
+    read_keys,
+    read_logins,
+    structure,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import (
     check_any_device,
-    check_device,
     second_device_problems,
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
@@ -64,7 +66,6 @@ DEVICES = ("mfa_revoke_device", "mfa_recover_device")
 RECOVER_MODES = ("new_key", "help_desk_code", "show")
 # Renamed variables.
 RENAMED = {"mfa_enroll": "mfa_enrollment", "mfa_enroll_python": "mfa_enrollment_python"}
-KEY_ENTRY = ("user", "state", "secret", "issuer", "account", "recovery_codes", "device")
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -73,8 +74,8 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
     """The settings by name without `mfa_`; `options` is the argument spec, `given` are all variables whose names begin
     with mfa_.
 
-    A FleetMfaError names all invalid variables. `mfa_keys` and `mfa_import_keys` are checked but not returned, since they
-    contain secrets. Of the key store only `store` is returned, whether there is one.
+    A FleetMfaError names all invalid variables. `mfa_keys`, `mfa_import_keys` and `mfa_audit_logins` are checked but not returned,
+    since they contain secrets. Of the key store only `store` is returned, whether there is one.
     """
     problems, settings = [], {}
     for name, value in given.items():
@@ -97,8 +98,8 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
     problems += second_device_problems(settings, settings.get("keys", ()))
     if problems:
         raise FleetMfaError("; ".join(problems))
-    settings.pop("keys", None)
-    settings.pop("import_keys", None)
+    for name in ("keys", "import_keys", "audit_logins"):
+        settings.pop(name, None)
     settings["store"] = bool(given.get("mfa_store"))
     return settings
 
@@ -183,7 +184,7 @@ def _path(value: Any) -> str:
 def _list(value: Any) -> list[str]:
     """A list of names. A single name, or names separated by commas, may be given as a string."""
     if isinstance(value, str):
-        names = _structure(value, list)
+        names = structure(value, list)
         if names is None and re.search(r"[^\s,]\s+[^\s,]", value):
             raise FleetMfaError("is a string with blanks; write a list, [one, another]")
         value = [name.strip() for name in value.split(",") if name.strip()] if names is None else names
@@ -203,55 +204,9 @@ def _element(number: int, element: Any) -> str:
 
 def _dict(value: Any) -> dict[Any, Any]:
     if isinstance(value, str):
-        value = _structure(value, dict)
+        value = structure(value, dict)
     if not isinstance(value, dict):
         raise FleetMfaError("must be a dictionary, such as {users: {alice: 14}}")
-    return value
-
-
-def _structure(text: str, kind: type) -> Any:
-    """The value of `-e 'name=[a, b]'` and `-e 'name={a: 1}'`."""
-    if text.lstrip()[:1] not in "[{" or not text.strip():
-        return None
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        value = None
-    if not isinstance(value, kind):
-        raise FleetMfaError("cannot be read; write it to a YAML file and pass that with -e @FILE")
-    return value
-
-
-def _import_keys(value: Any) -> list[dict[Any, Any]]:
-    """Only its form: what is wrong with an entry is in the report of the import, and does not stop it."""
-    if isinstance(value, str):
-        value = _structure(value, list)
-    if not isinstance(value, list):
-        raise FleetMfaError("must be a list of entries, each with secret; put it into a YAML file")
-    for number, entry in enumerate(value, 1):
-        if not isinstance(entry, dict):
-            raise FleetMfaError(f"entry {number} is not a dictionary with secret")
-    return value
-
-
-def read_keys(value: Any) -> list[dict[Any, Any]]:
-    if isinstance(value, str):
-        value = _structure(value, list)
-    if not isinstance(value, list):
-        raise FleetMfaError("must be a list of entries, each with user and secret; put it into a YAML file")
-    for number, entry in enumerate(value, 1):
-        if not isinstance(entry, dict):
-            raise FleetMfaError(f"entry {number} is not a dictionary with user and secret")
-        unknown = [key for key in entry if key not in KEY_ENTRY]
-        if unknown or not isinstance(entry.get("user"), (str, int)) or isinstance(entry["user"], bool):
-            what = "an unknown item" if unknown else "no user"
-            raise FleetMfaError(f"entry {number} has {what}; an entry may have {', '.join(KEY_ENTRY)}")
-        if entry.get("state") not in (None, *STATES):
-            raise FleetMfaError(f"entry {number}: state: must be one of {', '.join(STATES)}")
-        try:
-            check_device(entry)
-        except FleetMfaError as error:
-            raise FleetMfaError(f"entry {number}: {error}") from None
     return value
 
 
@@ -267,7 +222,7 @@ def _users(value: Any) -> Any:
 def _endpoints(value: Any) -> list[str]:
     """A single URL, or URLs separated by commas, may be given as a string."""
     if isinstance(value, str):
-        found = _structure(value, list)
+        found = structure(value, list)
         value = [url.strip() for url in value.split(",") if url.strip()] if found is None else found
     if not isinstance(value, (list, tuple)):
         raise FleetMfaError("must be a list of URLs, [https://one:2379, https://another:2379]")
@@ -275,7 +230,13 @@ def _endpoints(value: Any) -> list[str]:
 
 
 def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
-    own = {"mfa_users": _users, SECRET: read_keys, IMPORTED: _import_keys, "mfa_claims_endpoints": _endpoints}
+    own = {
+        "mfa_users": _users,
+        SECRET: read_keys,
+        IMPORTED: read_import_keys,
+        "mfa_audit_logins": read_logins,
+        "mfa_claims_endpoints": _endpoints,
+    }
     return own.get(name) or _READERS[option["type"]]
 
 

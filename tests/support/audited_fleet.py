@@ -12,6 +12,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import CATA
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.document import Run, audit_document, sealed
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import host_audit
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import RunTimes
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.logins import read_logins
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ProbeRow, ProbeStep
 
 NOW = 1_795_790_000
 SYSTEMS = (("Debian", "11", "8.4", "1.08"), ("Debian", "12", "9.2", "1.08"), ("Debian", "13", "10.0", "1.11"))
@@ -104,10 +106,19 @@ def evidence(**fields: Any) -> dict[str, Any]:
     }
 
 
-def document(results: dict[str, Any], waivers=(), **run: Any) -> dict[str, Any]:
-    """Of what was registered on each host."""
+def document(results: dict[str, Any], waivers=(), logins=(), **run: Any) -> dict[str, Any]:
+    """Of what was registered on each host, and of rows of ssh_login_probe."""
     hosts = [host_audit(host, result) for host, result in results.items()]
-    return sealed(audit_document(audit_run(**run), hosts, waivers))
+    return sealed(audit_document(audit_run(**run), hosts, waivers, read_logins([*logins])))
+
+
+def login_row(user: str, expected: str, result: str, host: str = "web1", reason: str = "") -> dict[str, Any]:
+    steps = [
+        ProbeStep("none", "offered", ["publickey"], []),
+        ProbeStep("publickey", "partial", ["keyboard-interactive"], []),
+        ProbeStep("keyboard-interactive", "stopped", [], ["Verification code: "]),
+    ]
+    return ProbeRow(host, user, expected, result, reason, steps, 0.4).as_dict()
 
 
 def audit_run(start: float = NOW - 5, end: float = NOW + 5, **parameters: Any) -> Run:

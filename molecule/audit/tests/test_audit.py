@@ -47,7 +47,15 @@ def run(before, tmp_path_factory):
     values["all"]["hosts"][NO_PYTHON]["ansible_python_interpreter"] = "/nowhere/python3"
     values["all"]["hosts"][AWAY] = {"ansible_port": 1}
     (folder / "inventory.yml").write_text(yaml.safe_dump(values))
-    command = ["ansible-playbook", "-i", str(folder / "inventory.yml"), "-e", f"mfa_audit_dest={folder / 'audit'}"]
+    logins = {
+        "mfa_audit_dest": str(folder / "audit"),
+        "mfa_audit_known_hosts": [values["all"]["vars"]["lab_known_hosts"]],
+        "mfa_audit_logins": [
+            {"user": "alice", "expect": "asked", "key_file": SERVERS[0].key, "hosts": [SOUND, "debian13-2", AWAY]}
+        ],
+    }
+    (folder / "variables.yml").write_text(yaml.safe_dump(logins))
+    command = ["ansible-playbook", "-i", str(folder / "inventory.yml"), "-e", f"@{folder / 'variables.yml'}"]
     done = subprocess.run(
         [*command, "fleetmfa.ssh.audit"], capture_output=True, text=True, cwd=SCENARIO, env=ENVIRONMENT, check=False
     )
@@ -78,7 +86,15 @@ def test_the_host_without_a_fault(document):
 
 @pytest.mark.parametrize("host", [NO_BECOME, NO_PYTHON, AWAY])
 def test_a_host_that_was_not_audited_is_a_finding(document, host):
-    assert found(document, host) == {"host_not_reached"}
+    assert found(document, host) - {"login_not_judged"} == {"host_not_reached"}
+
+
+def test_real_logins(document):
+    """On debian13-2 alice has left the group, and the account check does not let her in."""
+    results = {one["host"]: one["result"] for one in document["logins"]}
+    assert results == {SOUND: "asked", "debian13-2": "denied", AWAY: "error"}
+    assert "login_not_as_expected" in found(document, "debian13-2") and "login_not_judged" in found(document, AWAY)
+    assert not {"login_not_as_expected", "login_not_judged"} & found(document, SOUND)
 
 
 def test_the_run_fails_and_names_hosts_and_findings(run):

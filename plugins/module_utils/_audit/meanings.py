@@ -142,6 +142,10 @@ MEANINGS = {
     "log_many_refused": "Many logins of one account were refused.",
     "log_token_reused": "A token that had let in a login was given again.",
     "host_not_reached": "An audit has nothing from the host, since it could not be reached or the task failed.",
+    "login_not_as_expected": (
+        "A login that the audit made (mfa_audit_logins) was asked for a token, not asked, or denied, and should not have been."
+    ),
+    "login_not_judged": "A login of the audit has no result: nobody answered, the host key was unknown, or a prompt was.",
     "user_differs": "A human user is enforced on some hosts, and has another state on others.",
     "waiver_expired": "The last day of an accepted risk has passed.",
     "waiver_unused": "A waiver matches no finding.",

@@ -30,6 +30,7 @@ class Control(NamedTuple):
     not_judged: str = ""
     weaker: str = ""
     anywhere: bool = False
+    observed: bool = False
 
     @property
     def name(self) -> str:
@@ -42,7 +43,7 @@ class Kind(NamedTuple):
     title: str
     severity: str
     remedy: str
-    by: str  # host, fleet or other
+    by: str  # host, fleet, login or other
     unknown: bool  # says that something could not be looked at
     controls: tuple[str, ...]
 

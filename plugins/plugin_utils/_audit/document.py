@@ -22,6 +22,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.figures import
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import RunTimes, fleet_findings
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import JudgedFinding, found_on, gravity
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.judged_controls import judged_controls
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.logins import login_figures, login_findings
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.waivers import Waiver, with_waivers
 
 KIND, SCHEMA = "fleetmfa.ssh audit", 1
@@ -38,14 +39,17 @@ class Run(NamedTuple):
     parameters: dict[str, Any]
 
 
-def audit_document(run: Run, hosts: Sequence[AuditedHost], waivers: Sequence[Waiver]) -> Document:
-    """Without its hash, which `sealed` adds."""
+def audit_document(
+    run: Run, hosts: Sequence[AuditedHost], waivers: Sequence[Waiver], logins: Sequence[dict[str, Any]] = ()
+) -> Document:
+    """Without its hash, which `sealed` adds. `logins` are those of `read_logins`."""
     today = datetime.datetime.fromtimestamp(run.times.end, datetime.timezone.utc).date()
     reported = [
         found_on(host.host, one) for host in hosts if host.evidence is not None for one in host.evidence["findings"]
     ]
-    findings = sorted(with_waivers([*reported, *fleet_findings(hosts, run.times)], waivers, today), key=gravity)
-    counted = figures(hosts, findings)
+    made = [*fleet_findings(hosts, run.times), *login_findings(logins)]
+    findings = sorted(with_waivers([*reported, *made], waivers, today), key=gravity)
+    counted = {**figures(hosts, findings), "logins": login_figures(logins)}
     return {
         "kind": KIND,
         "schema": SCHEMA,
@@ -62,6 +66,7 @@ def audit_document(run: Run, hosts: Sequence[AuditedHost], waivers: Sequence[Wai
         "controls": judged_controls(findings, counted),
         "waivers": [one.as_dict() for one in waivers],
         "hosts": [_host(host) for host in hosts if host.evidence is not None],
+        "logins": list(logins),
         "not_reached": [{"host": host.host, "why": host.why} for host in hosts if host.evidence is None],
         "changes": None,
     }

@@ -14,7 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue impo
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import JudgedFinding
 
 MET, NOT_MET, NOT_JUDGED = "met", "not_met", "not_judged"
-_INTERNAL = ("gap", "not_judged", "coverage", "anywhere")
+_INTERNAL = ("gap", "not_judged", "coverage", "anywhere", "observed")
 _WORDS = {"all": ("accounts", "human accounts"), "admins": ("admins", "accounts of administrators")}
 
 
@@ -63,5 +63,7 @@ def _unseen(control: Control, figures: dict[str, Any]) -> Iterator[str]:
         yield f"the sshd of {hosts['not_read']} hosts could not be judged"
     if hosts["nobody_enforced"] and not control.anywhere:
         yield f"on {hosts['nobody_enforced']} hosts nobody is enforced, so nothing shows there how MFA works"
+    if control.observed and not figures["logins"]["asked"]:
+        yield "no login was observed that was asked for a token (mfa_audit_logins makes some)"
     if control.coverage and not figures[_WORDS[control.coverage][0]]["all"]:
         yield f"no {_WORDS[control.coverage][1]} were found"

@@ -22,6 +22,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 _CHART = ("enforced", "validated", "pending", "none", "exempt")
 _MOST_EVIDENCE = 25
 _MOST_EVENTS = 10
+_MOST_LOGINS = 200
 
 
 class Bar(NamedTuple):
@@ -55,6 +56,7 @@ def report_html(document: Document) -> bytes:
         states=USER_STATES,
         matrix=matrix(document),
         frameworks=_frameworks(document),
+        logins=sorted(document["logins"], key=lambda one: one["result"] == one["expected"])[:_MOST_LOGINS],
         hosts=_hosts(document),
     )
     return page.encode()

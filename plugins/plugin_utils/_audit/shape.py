@@ -71,7 +71,7 @@ EVIDENCE: dict[str, Any] = {
 
 def check_evidence(evidence: Any) -> None:
     """A FleetMfaError names the place that is not as it has to be, never its value."""
-    _check(evidence, EVIDENCE, "evidence")
+    check_shape(evidence, EVIDENCE, "evidence")
     if evidence["schema"] != 1:
         raise FleetMfaError(
             "evidence: schema: another version than 1; use the same version of the collection for all hosts"
@@ -88,7 +88,8 @@ def check_evidence(evidence: Any) -> None:
                 raise FleetMfaError(f"evidence: {place}, entry {number}: {name}: not one of {', '.join(choices)}")
 
 
-def _check(value: Any, shape: Any, place: str) -> None:
+def check_shape(value: Any, shape: Any, place: str) -> None:
+    """A FleetMfaError names the place that does not have the shape, never its value."""
     if isinstance(shape, tuple):
         _check_one_of(value, shape, place)
     elif isinstance(shape, dict):
@@ -97,7 +98,7 @@ def _check(value: Any, shape: Any, place: str) -> None:
         if not isinstance(value, (list, tuple)):
             raise FleetMfaError(f"{place}: not a list")
         for number, entry in enumerate(value, 1):
-            _check(entry, shape[0], f"{place}, entry {number}")
+            check_shape(entry, shape[0], f"{place}, entry {number}")
     elif not _is_of_type(value, shape):
         raise FleetMfaError(f"{place}: not of type {shape.__name__}")
 
@@ -109,7 +110,7 @@ def _check_names(value: Any, shape: dict[str, Any], place: str) -> None:
         if name not in value:
             raise FleetMfaError(f"{place}: {name} is missing")
         if not (isinstance(inner, type) and _is_of_type(value[name], inner)):
-            _check(value[name], inner, f"{place}: {name}")
+            check_shape(value[name], inner, f"{place}: {name}")
 
 
 def _check_one_of(value: Any, shapes: tuple[Any, ...], place: str) -> None:
@@ -120,7 +121,7 @@ def _check_one_of(value: Any, shapes: tuple[Any, ...], place: str) -> None:
         if shape is None:
             continue
         try:
-            return _check(value, shape, place)
+            return check_shape(value, shape, place)
         except FleetMfaError as error:
             problem = problem or error
     raise problem or FleetMfaError(f"{place}: is missing")

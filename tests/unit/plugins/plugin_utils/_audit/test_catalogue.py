@@ -27,7 +27,7 @@ def test_a_finding_has_severity_title_remedy_and_its_controls(name):
     kind = kinds()[name]
     assert kind.severity in SEVERITIES and kind.remedy and kind.title and "\n" not in kind.title
     assert bool(kind.controls) != bool(ENTRIES["findings"][name].get("no_control")), "controls, or no_control: true"
-    assert kind.by in ("host", "fleet", "other")
+    assert kind.by in ("host", "fleet", "login", "other")
 
 
 def test_every_finding_that_the_code_makes_is_in_the_catalogue():
