@@ -24,6 +24,10 @@ FAULTS = {
         "sshd_second_daemon",
     ),
     "debian12-3": ("usermod -aG sudo bob", "user_admin_not_enforced"),
+    "debian12-4": (
+        "sed -i '/^# BEGIN fleetmfa.ssh account/,/^# END fleetmfa.ssh account/d' /etc/pam.d/common-account",
+        "account_check_missing",
+    ),
     "debian13-1": ("chmod 0644 /var/lib/fleetmfa/keys/alice", "key_unreadable"),
     "debian13-2": ("gpasswd -d alice mfa-enforced", "validated_not_member"),
 }
