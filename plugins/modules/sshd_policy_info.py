@@ -305,6 +305,17 @@ cannot_answer:
   type: list
   elements: str
   sample: [deploy]
+own_pam_services:
+  description: The PAM services that have token lines of role P(fleetmfa.ssh.mfa#role), whether sshd uses them or not.
+  returned: success
+  type: list
+  elements: str
+  sample: [sshd]
+token_module:
+  description: Path of the PAM module that checks tokens, C(pam_google_authenticator.so). None if it is not installed.
+  returned: success
+  type: str
+  sample: /usr/lib/x86_64-linux-gnu/security/pam_google_authenticator.so
 sshd_calls:
   description: How often sshd was called.
   returned: success
@@ -322,6 +333,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy i
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, GivenHostOptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.own_services import own_services
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import GOOGLE_AUTHENTICATOR, find_module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit, AuditWish
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
@@ -389,7 +402,8 @@ def main() -> None:
     for finding in report["findings"] if module.params["enrollment"] else []:
         if finding["id"] in TOLD:
             module.warn(f"{finding['id']}: {'; '.join(finding['evidence'])}. {finding['remedy']}")
-    module.exit_json(changed=False, cannot_answer=cannot_answer, **report)
+    pam = {"own_pam_services": own_services(), "token_module": find_module(GOOGLE_AUTHENTICATOR)}
+    module.exit_json(changed=False, cannot_answer=cannot_answer, **pam, **report)
 
 
 if __name__ == "__main__":
