@@ -14,6 +14,7 @@ from pathlib import Path
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import SshdHost
 
 _START_SECONDS = 120
+_LOG_SECONDS = 120
 _LISTENING = "Server listening"  # for each address, whenever sshd has read its configuration
 
 
@@ -35,6 +36,13 @@ class RunningSshd:
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    def count_in_log(self, text: str, at_least: int) -> int:
+        """What a session of sshd logs may be written after the client knows how its login has ended."""
+        deadline = time.monotonic() + _LOG_SECONDS
+        while self.log.count(text) < at_least and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.log.count(text)
 
     def reload(self, config: str) -> None:
         """Takes effect before this returns."""

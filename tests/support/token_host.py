@@ -83,10 +83,19 @@ class TokenHost:
         self.known_hosts = self.folder / "known_hosts"
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {key}")
 
-    @property
-    def logins(self) -> int:
-        """How many logins went through the token."""
-        return self.log.count("Accepted keyboard-interactive/pam for alice")
+    def logged_in(self, times: int, user: str = user) -> bool:
+        """Whether so many logins of the user went through the token."""
+        return self._logins(times, user) == times
+
+    def logged_in_at_least(self, times: int) -> bool:
+        return self._logins(times, self.user) >= times
+
+    def _logins(self, at_least: int, user: str) -> int:
+        return self._sshd.count_in_log(f"Accepted keyboard-interactive/pam for {user}", at_least)
+
+    def refused(self, times: int) -> bool:
+        """Whether so many answers to a prompt were refused."""
+        return self._sshd.count_in_log("Failed keyboard-interactive/pam", times) == times
 
     @property
     def log(self) -> str:

@@ -149,9 +149,9 @@ def test_keys_of_the_key_store(host):
     variables = {"mfa_store": "vault_file", "mfa_store_path": str(path)}
     probes = [{"user": "alice", "expect": "asked", "key_file": str(host.key)}]
     told, output = host.play(probes, *arguments, variables=variables)
-    assert told["rows"][0]["reason"] == "" and host.logins == 1, told
+    assert told["rows"][0]["reason"] == "" and host.logged_in(1), told
     told, output = host.play(probes, *arguments, variables=variables, key_store=False)
-    assert "stopped at the prompt" in told["rows"][0]["reason"] and host.logins == 1, told
+    assert "stopped at the prompt" in told["rows"][0]["reason"] and host.logged_in(1), told
     host.write_key(user="dora")
     told, output = host.play([{**probes[0], "user": "bob"}], *arguments, variables=variables, ok=False)
     assert results(told) == [("web1", "bob", "not_asked")]
@@ -164,7 +164,7 @@ def test_variables_of_the_connection_count(host):
     told, output = host.play(probes, ok=False)
     assert "was not answered" in told["rows"][0]["reason"]
     told, output = host.play(probes, variables={"ansible_totp_prompt": "colour"})
-    assert results(told) == [("web1", "alice", "asked")] and host.logins == 1
+    assert results(told) == [("web1", "alice", "asked")] and host.logged_in(1)
 
 
 GOOD = {"user": "alice", "expect": "asked", "hosts": ["192.0.2.1"]}
