@@ -18,7 +18,9 @@ def summary(found: Sequence[ComparedUsers], folder: str, version: tuple[int, int
     differ = [one for one in found if not one.ok]
     judged_by = f"{folder} (enforced group {group}, judged with OpenSSH {version[0]}.{version[1]})"
     if not differ:
-        told = "; ".join(f"{one.judged.users}: {one.judged.verdict}" for one in found[:_MOST])
+        told = "; ".join(
+            f"{one.judged.users}: {'denied' if one.judged.denied else one.judged.verdict}" for one in found[:_MOST]
+        )
         return f"All {len(found)} classes of users are as wanted in {judged_by}: {told}" + _more(len(found))
     head = f"{len(differ)} of {len(found)} classes of users are not as wanted in {judged_by}"
     lines = [line for one in differ[:_MOST] for line in _lines(one)]

@@ -43,9 +43,9 @@ def cases(path):
 def test_as_wanted(judge, tmp_path):
     code, output = judge("-e", "folder=etc", "-e", "mfa_judge_junit=junit.xml")
     assert code == 0, output
-    assert "All 2 classes of users are as wanted in etc (enforced group mfa-enforced, judged with OpenSSH" in output
-    assert "enforced users: asked; other users: not_asked" in output
-    assert cases(tmp_path / "junit.xml") == {"enforced users": [], "other users": []}
+    assert "All 3 classes of users are as wanted in etc (enforced group mfa-enforced, judged with OpenSSH" in output
+    assert "enforced users: asked; root (enforced): denied; other users: not_asked" in output
+    assert cases(tmp_path / "junit.xml") == {"enforced users": [], "root (enforced)": [], "other users": []}
 
 
 def test_a_bypass(judge, tmp_path):
@@ -54,7 +54,7 @@ def test_a_bypass(judge, tmp_path):
     judge.etc.write("ssh/sshd_config.d/00-mfa.conf", dropin)
     code, output = judge("-e", "folder=etc", "-e", "mfa_judge_junit=junit.xml")
     assert code != 0
-    _before, head, told = output.partition("1 of 3 classes of users are not as wanted in etc")
+    _before, head, told = output.partition("1 of 5 classes of users are not as wanted in etc")
     lines = told.splitlines()
     assert head and lines[1] == "enforced users in sudo: can_bypass, wanted: asked"
     assert lines[2] == (
