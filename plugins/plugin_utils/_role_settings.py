@@ -44,6 +44,7 @@ IMPORTED = "mfa_import_keys"
 # Variables of the playbooks, which only task file `validate` of the role reads.
 TOKENS = ("mfa_validate_first", "mfa_validate_second")
 OF_STATUS = ("mfa_status_users", "mfa_status_show", "mfa_status_json")
+OF_JUDGING = ("mfa_judge_others", "mfa_judge_junit", "mfa_judge_sshd")
 OF_PLAYBOOKS = (
     "mfa_serial",
     "mfa_max_fail_percentage",
@@ -60,6 +61,7 @@ OF_PLAYBOOKS = (
     "mfa_recover_file",
     "mfa_unlock_users",
     *OF_STATUS,
+    *OF_JUDGING,
 )
 # Left empty by a mistake, one of these must not mean all devices.
 DEVICES = ("mfa_revoke_device", "mfa_recover_device")

@@ -41,8 +41,8 @@ def _is_listed(path: str, item: str, subject: Subject) -> bool | None:
     entries = _entries(path)
     if entries is None:
         return None
-    if item == "user" and subject.user is not None:
-        return subject.user in entries
+    if item == "user":
+        return subject.is_user(list(filter(None, entries)))
     if item == "group":
         return subject.in_any_group(entries)
     return None
@@ -94,7 +94,7 @@ def _user_matches(tokens: list[str], subject: Subject) -> bool | None:
         group = token[1:-1] if token.startswith("(") and token.endswith(")") else token
         answers.add(subject.in_group(group))
         if group == token:
-            answers.add(None if subject.user is None else subject.user == token)
+            answers.add(subject.is_user([token]))
     if True in answers:
         return True
     return None if None in answers else False

@@ -36,17 +36,25 @@ _TEXTUAL: dict[str, Callable[[str, str], bool]] = {
     "in": lambda value, items: value in items.split(":"),
     "notin": lambda value, items: value not in items.split(":"),
 }
+_NAMES_USERS: dict[str, Callable[[str], list[str]]] = {
+    **dict.fromkeys(("=", "!="), lambda value: [value]),
+    **dict.fromkeys(("in", "notin"), lambda value: value.split(":")),
+}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A user or a class of users. Whatever is unknown may be either way; `not_member_of` None means: no other group."""
+    """A user or a class of users. Whatever is unknown may be either way; `not_member_of` None means: no other group.
+
+    A user who is not known is still none of `not_user`.
+    """
 
     user: str | None = None
     uid: int | None = None
     member_of: frozenset[str] = frozenset()
     not_member_of: frozenset[str] | None = frozenset()
     has_key: bool | None = None
+    not_user: frozenset[str] = frozenset()
 
     @classmethod
     def from_host(cls, user: str | None, groups: Sequence[str] | None, has_key: bool | None) -> Subject:
@@ -69,6 +77,12 @@ class Subject:
             not_member_of=frozenset() if groups is None else None,
             has_key=has_key,
         )
+
+    def is_user(self, names: Sequence[str]) -> bool | None:
+        """Whether it is one of these users."""
+        if self.user is not None:
+            return self.user in names
+        return None if set(names) - self.not_user else False
 
     def in_group(self, group: str) -> bool | None:
         if group in self.member_of:
@@ -117,6 +131,8 @@ def _condition(attribute: str, test: str, value: str, subject: Subject, service:
         return _answer(subject.in_any_group(value.split(":")), negated=test == "notingroup")
     if test in ("innetgr", "notinnetgr"):
         return EVERYTHING
+    if attribute in _USER and test in _NAMES_USERS:
+        return _answer(subject.is_user(_NAMES_USERS[test](value)), negated=test in ("!=", "notin"))
     left = _value(attribute, subject, service)
     if test in _NUMERIC:
         return _numeric(test, left, value)

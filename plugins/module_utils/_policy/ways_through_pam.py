@@ -9,7 +9,7 @@ methods run no `auth` line. Whatever the methods were, the `account` lines have 
 from __future__ import annotations
 
 import functools
-from typing import Callable, Iterator, Sequence
+from typing import Callable, Iterator, Protocol, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_phase import AccountPhase, account_phase
@@ -23,8 +23,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.setcred import set_credentials
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_subjects import PamSubjects
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import KEYBOARD_INTERACTIVE, Login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import service_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import JudgedWay, LoginStep
 
@@ -38,10 +38,15 @@ _WITHOUT_PAM = {
 _ONE_ANSWER = "password gives one answer to every prompt of PAM service"
 
 
+class SubjectOfAccount(Protocol):
+    def of(self, account: Account, service: str) -> Subject:
+        """What the lines of this service can tell about the account."""
+
+
 class WaysThroughPam:
     """Judges ways in by one folder of PAM services."""
 
-    def __init__(self, config: PamConfig, subjects: PamSubjects):
+    def __init__(self, config: PamConfig, subjects: SubjectOfAccount):
         self._config, self._subjects = config, subjects
         self._is_installed: Callable[[str], object] = has_so_suffix
         if config.confdir == DEFAULT_CONFDIR:

@@ -21,9 +21,12 @@ _PAM_SERVICE_NAME_SINCE = (9, 8)
 
 
 class Sshd:
-    """The sshd binary; `options` are the command line options that a running sshd was started with (-o, -p)."""
+    """The sshd binary; `options` are the command line options that a running sshd was started with (-o, -p).
 
-    def __init__(self, binary: str | None = None, options: Sequence[str] = ()):
+    With `for_other_hosts` it is asked about the configuration of other hosts, whose host keys are not here.
+    """
+
+    def __init__(self, binary: str | None = None, options: Sequence[str] = (), for_other_hosts: bool = False):
         found = find_program(binary or "sshd")
         if not found:
             raise FleetMfaError(
@@ -31,6 +34,7 @@ class Sshd:
             )
         self.binary = found
         self.options = list(options)
+        self._for_other_hosts = for_other_hosts
         self.calls = 0
         self._version: tuple[int, int] | None = None
         self._takes_private_groups: bool | None = None
@@ -94,10 +98,15 @@ class Sshd:
             # With socket activation it exists only during a login; units and packages create the same folder.
             Path(missing.group(1)).mkdir(mode=0o755, exist_ok=True)
             done = run(self.binary, *arguments, *self._host_key)
-        if done.code and NO_HOST_KEYS in done.errors and not self._host_key and not listening_commands():
+        if done.code and NO_HOST_KEYS in done.errors and not self._host_key and self._may_pass_host_key:
             self._host_key = self._passing_host_key()
             done = run(self.binary, *arguments, *self._host_key)
         return done
+
+    @property
+    def _may_pass_host_key(self) -> bool:
+        """An sshd that is running here without host keys is a fault to be told."""
+        return self._for_other_hosts or not listening_commands()
 
     def _passing_host_key(self) -> list[str]:
         """For an image under construction: hosts generate their keys at first boot, but sshd needs one to answer."""

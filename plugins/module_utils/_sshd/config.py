@@ -67,10 +67,24 @@ def canonical(keyword: str, separate_challenge_response: bool) -> str:
     return keyword if separate_challenge_response else _ALIASES.get(keyword, keyword)
 
 
+class ConfigFiles:
+    """The files of this machine, as sshd opens them."""
+
+    def read(self, path: str) -> bytes:
+        try:
+            return Path(path).read_bytes()
+        except OSError as error:
+            raise FleetMfaError(f"cannot read {path}: {error.strerror}") from error
+
+    def matching(self, pattern: str) -> set[str]:
+        """The files that this argument of an Include names."""
+        return set(glob.glob(pattern))
+
+
 class SshdConfig:
     """A configuration, read from its main file the way this version of sshd reads it.
 
-    `overlay` has contents that replace those on disk (None: the file does not exist).
+    `overlay` has contents that replace those of `files` (None: the file does not exist).
     """
 
     def __init__(
@@ -78,8 +92,10 @@ class SshdConfig:
         path: str,
         overlay: Mapping[str, bytes | None] | None = None,
         version: tuple[int, int] = NEWEST,
+        files: ConfigFiles | None = None,
     ):
         self.path = path
+        self._files = files or ConfigFiles()
         self._version = version
         self._overlay = dict(overlay or {})
         self.directives: list[Directive] = []
@@ -97,7 +113,7 @@ class SshdConfig:
                 if matches[-1] not in self.matches:
                     self.matches.append(matches[-1])
             elif keyword == "include":
-                for included in self._included(rest):
+                for included in self._included(rest, f"{path}:{number}"):
                     self._walk(included, matches, depth + 1)
             elif keyword:
                 arguments = tuple(split_arguments(rest, self._version, keyword))
@@ -108,19 +124,20 @@ class SshdConfig:
         if content is None:
             if path in self._overlay:
                 raise FleetMfaError(f"{path} is to be removed, but is still needed")
-            try:
-                content = Path(path).read_bytes()
-            except OSError as error:
-                raise FleetMfaError(f"cannot read {path}: {error.strerror}") from error
+            content = self._files.read(path)
         return content.decode("utf-8", "surrogateescape").split("\n")
 
-    def _included(self, arguments: str) -> Iterator[str]:
+    def _included(self, arguments: str, where: str) -> Iterator[str]:
         for argument in split_arguments(arguments, self._version):
             pattern = argument if argument[:1] in "/~" else f"{SSHD_FOLDER}/{argument}"
-            yield from sorted(self._glob(pattern), key=os.fsencode)
+            try:
+                found = self._matching(pattern)
+            except FleetMfaError as error:
+                raise FleetMfaError(f"{where}: {error}") from error
+            yield from sorted(found, key=os.fsencode)
 
-    def _glob(self, pattern: str) -> set[str]:
-        found = set(glob.glob(pattern))
+    def _matching(self, pattern: str) -> set[str]:
+        found = self._files.matching(pattern)
         for path, content in self._overlay.items():
             if content is None:
                 found.discard(path)
@@ -146,7 +163,7 @@ class SshdConfig:
             for number, text in enumerate(self._lines(path), 1):
                 keyword, rest = split_line(text, self._version)
                 if keyword == "include":
-                    copies = [self._stage_file(included, folder, staged, resolve) for included in self._included(rest)]
+                    copies = [self._stage_file(each, folder, staged, resolve) for each in self._included(rest, path)]
                     text = f"Include {' '.join(copies)}" if copies else ""
                 elif keyword == "match":
                     match = MatchLine(path, number, parse_criteria(rest, self._version))

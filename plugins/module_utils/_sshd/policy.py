@@ -7,6 +7,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from types import TracebackType
+from typing import Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingsError
@@ -82,7 +83,18 @@ class PolicyReader:
     def connections(self) -> list[Connection]:
         settings = self.global_settings()
         ports = [int(port) for port in settings.get("port", ["22"])]
-        return representative_connections(self.config.matches, ports, settings.get("usedns") == ["yes"])
+        return representative_connections(
+            [*self.config.matches, *_places_of_users(self.config)], ports, settings.get("usedns") == ["yes"]
+        )
+
+
+def _places_of_users(config: SshdConfig) -> Iterator[MatchLine]:
+    """AllowUsers and DenyUsers also tell connections apart, as `alice@10.0.0.0/8`."""
+    for directive in config.directives:
+        if directive.keyword in ("allowusers", "denyusers"):
+            for places in filter(None, (argument.partition("@")[2] for argument in directive.arguments)):
+                for criterion in ("address", "host"):
+                    yield MatchLine(directive.file, directive.line, ((criterion, places),))
 
 
 def _with_real_names(text: str, copies: dict[str, str]) -> str:

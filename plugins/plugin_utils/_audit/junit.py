@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from typing import Any, Iterator, Mapping
-from xml.etree import ElementTree
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue import kinds
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.document import Document
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import FLEET
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._junit import ERROR, FAILURE, SKIPPED, JunitCase, JunitSuites
 
 PACKAGE = "fleetmfa.ssh.audit"
 _Findings = Mapping[str, list[dict[str, Any]]]
@@ -19,23 +19,10 @@ _Findings = Mapping[str, list[dict[str, Any]]]
 def junit_xml(document: Document) -> bytes:
     """A suite for each host and one for the fleet. A case fails if its finding is open, whatever its severity, and is skipped if
     all of it was accepted. A host that was not reached has one case, which is an error."""
-    suites = ElementTree.Element("testsuites")
-    for number, (host, found) in enumerate(_by_host(document)):
-        checks = _checks_of(host, document, found)
-        # All that the strictest of the published schemas wants.
-        named = {"name": host, "hostname": host, "id": str(number), "package": PACKAGE, "time": "0"}
-        suite = ElementTree.SubElement(
-            suites, "testsuite", {**named, "timestamp": document["run"]["finished"].rstrip("Z")}
-        )
-        ElementTree.SubElement(suite, "properties")
-        for check in checks:
-            _case(suite, host, check, found.get(check, []))
-        for tag in ("system-out", "system-err"):
-            ElementTree.SubElement(suite, tag)
-        _count(suite)
-    ElementTree.indent(suites)
-    xml: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
-    return xml + b"\n"
+    suites = JunitSuites(PACKAGE, document["run"]["finished"].rstrip("Z"))
+    for host, found in _by_host(document):
+        suites.add(host, (_case(check, found.get(check, [])) for check in _checks_of(host, document, found)))
+    return suites.xml()
 
 
 def _by_host(document: Document) -> Iterator[tuple[str, _Findings]]:
@@ -60,26 +47,14 @@ def _checks_of(host: str, document: Document, found: _Findings) -> list[str]:
     return [*known, *(name for name in found if name not in known)]
 
 
-def _case(suite: ElementTree.Element, host: str, check: str, found: list[dict[str, Any]]) -> None:
-    case = ElementTree.SubElement(suite, "testcase", {"classname": host, "name": check, "time": "0"})
+def _case(check: str, found: list[dict[str, Any]]) -> JunitCase:
     open_ = [one for one in found if not one["accepted"]]
     if open_:
-        kind = "error" if check == "host_not_reached" else "failure"
-        problem = ElementTree.SubElement(case, kind, {"message": open_[0]["message"], "type": open_[0]["severity"]})
-        problem.text = "\n".join(
-            [*(text for one in open_ for text in one["evidence"]), f"Remedy: {open_[0]['remedy']}"]
-        )
-    elif found:
+        result = ERROR if check == "host_not_reached" else FAILURE
+        text = [*(text for one in open_ for text in one["evidence"]), f"Remedy: {open_[0]['remedy']}"]
+        return JunitCase(check, result, open_[0]["message"], open_[0]["severity"], "\n".join(text))
+    if found:
         accepted = found[0]["accepted"]
         told = f"accepted until {accepted['until']} by {accepted['owner']}: {accepted['reason']}"
-        ElementTree.SubElement(case, "skipped", {"message": told})
-
-
-def _count(suite: ElementTree.Element) -> None:
-    for name, tag in (
-        ("tests", "testcase"),
-        ("failures", "*/failure"),
-        ("errors", "*/error"),
-        ("skipped", "*/skipped"),
-    ):
-        suite.set(name, str(len(suite.findall(tag))))
+        return JunitCase(check, SKIPPED, told)
+    return JunitCase(check)

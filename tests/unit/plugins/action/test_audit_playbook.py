@@ -6,63 +6,28 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ansible_collections.fleetmfa.ssh.tests.support.audited_fleet import evidence, finding
+from ansible_collections.fleetmfa.ssh.tests.support.stand_in_audit import hosts_with, stand_in_collection
 
 ROOT = Path(__file__).parents[4]
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-STAND_IN = """
-import json, os, time
-from ansible.module_utils.basic import AnsibleModule
-
-def main():
-    module = AnsibleModule(argument_spec=dict(log_days=dict(type="int"), group=dict(), exempt_users=dict(), exempt_groups=dict()),
-                           supports_check_mode=True)
-    with open(os.environ["EVIDENCE"]) as given:
-        evidence = json.load(given)
-    evidence["clock"]["time"] = time.time() + evidence.pop("off", 0)
-    evidence["logs"]["days"] = module.params["log_days"]
-    evidence["mfa"]["group"] = module.params["group"]
-    module.exit_json(evidence=evidence)
-
-main()
-"""
 
 
 @pytest.fixture(scope="module")
 def collections(tmp_path_factory):
-    """This collection, with the stand-in among its modules."""
-    folder = tmp_path_factory.mktemp("collections")
-    there = folder / "ansible_collections/fleetmfa/ssh"
-    (there / "plugins").mkdir(parents=True)
-    for name in ("meta", "roles", "playbooks", "galaxy.yml"):
-        (there / name).symlink_to(ROOT / name)
-    for path in (ROOT / "plugins").iterdir():
-        if path.name != "modules":
-            (there / "plugins" / path.name).symlink_to(path)
-    shutil.copytree(ROOT / "plugins/modules", there / "plugins/modules", ignore=shutil.ignore_patterns("__pycache__"))
-    (there / "plugins/modules/host_audit_info.py").write_text(STAND_IN)
-    return folder
+    return stand_in_collection(tmp_path_factory.mktemp("collections"))
 
 
 @pytest.fixture
 def audit(collections, tmp_path):
     def audit(evidence_of, *options, away=False, **variables):
-        hosts = {}
-        for host, found in evidence_of.items():
-            (tmp_path / f"{host}.json").write_text(json.dumps(found))
-            # The stand-in is told by its interpreter which evidence to return.
-            shim = tmp_path / f"python-{host}"
-            shim.write_text(f'#!/bin/sh\nEVIDENCE={tmp_path}/{host}.json exec {sys.executable} "$@"\n')
-            shim.chmod(0o755)
-            hosts[host] = {"ansible_connection": "local", "ansible_python_interpreter": str(shim)}
+        hosts = hosts_with(evidence_of, tmp_path)
         if away:
             hosts["db9"] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
         inventory = {"all": {"hosts": hosts, "vars": {"ansible_become": False, **variables}}}

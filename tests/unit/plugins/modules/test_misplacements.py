@@ -38,6 +38,7 @@ OF_CONTROLLER = {
     "audit_report",
     "enrollment_sheets",
     "fleet_status",
+    "judge_files",
     "key_store_change",
     "otpauth_import",
     "role_settings",

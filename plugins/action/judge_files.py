@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judges sshd_config and PAM services in a folder; see the documentation in plugins/modules/judge_files.py."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_choice
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked, misplaced, refusal
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import write_file
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.folder import EtcFolder
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.judging import JudgedFolder, judge_folder
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.junit import junit_of_error, junit_xml
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.people import FleetGroups
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.text import summary
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.wanted import OTHERS, compared
+
+ARGUMENTS = {
+    "folder": {"type": "str", "required": True},
+    "group": {"type": "str", "default": DEFAULT_GROUP},
+    "exempt_users": {"type": "list", "elements": "str", "default": []},
+    "exempt_groups": {"type": "list", "elements": "str", "default": []},
+    "others": {"type": "str", "default": OTHERS[0]},
+    "binary": {"type": "str"},
+    "junit": {"type": "str"},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs only on the controller, once for all hosts."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            given = self._arguments()
+            judged = _judged(given)
+            found = compared(judged.classes, given["others"])
+            _write(given["junit"], junit_xml(given["folder"], found))
+        except FleetMfaError as error:
+            raise AnsibleActionFail(masked(str(error), self._task.args)) from None
+        text = summary(found, given["folder"], judged.version, given["group"])
+        result.update(changed=False, openssh_version=list(judged.version), msg=text)
+        if not all(one.ok for one in found):
+            # Ansible prints all that a failed task returns, and the message says it.
+            return {**result, "failed": True}
+        self._display.display(text)
+        return {**result, "classes": [one.as_dict() for one in found]}
+
+    def _arguments(self) -> dict[str, Any]:
+        places = list(misplaced(self._task.args))
+        if places:
+            raise FleetMfaError(refusal(places))
+        try:
+            _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        except AnsibleError as error:  # it quotes what it does not accept
+            raise FleetMfaError(masked(str(error), self._task.args)) from None
+        given = dict(arguments)
+        check_choice("others (mfa_judge_others)", given["others"], OTHERS)
+        for option in ("folder", "group"):
+            if not given[option]:
+                raise FleetMfaError(f"{option}: is empty; name the {option}")
+        return given
+
+
+def _judged(given: dict[str, Any]) -> JudgedFolder:
+    fleet = FleetGroups(given["group"], frozenset(given["exempt_users"]), frozenset(given["exempt_groups"]))
+    try:
+        return judge_folder(EtcFolder(given["folder"]), fleet, given["binary"])
+    except FleetMfaError as error:
+        _write(given["junit"], junit_of_error(given["folder"], str(error)))
+        raise
+
+
+def _write(path: str | None, content: bytes) -> None:
+    """No secret is in it, and CI systems read it with accounts of their own."""
+    if path:
+        write_file(os.path.abspath(os.path.expanduser(path)), content, 0o644, os.geteuid(), os.getegid())
