@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""The token lines without any one, any two and any three of them: a wrong token lets nobody in (docs/fail_closed.md).
+"""The token lines without any one and any two of them: a wrong token lets nobody in (docs/fail_closed.md).
 
 With the prover, which assumes every result of every line. What the guard does by itself is assumed where a lost line leaves nothing
 else: that `failed` fails, and that `claim` fails without a token line. tests/unit/roles/test_guard_lost_lines.py tries both.
@@ -45,15 +45,13 @@ def ways_in_without_a_token(folder, lines):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("count", [0, 1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2])
 def test_no_lost_line_lets_a_wrong_token_in(tmp_path, form, count):
     text = token_lines(PROGRAMS, "/var/lib/fleetmfa", **form)
     lines = [line for line in text.splitlines(keepends=True) if line.startswith("auth ") and " include " not in line]
     assert len(lines) >= 4
     for lost in itertools.combinations(range(len(lines)), count):
         left = [line for number, line in enumerate(lines) if number not in lost]
-        if not any(" claim" in line or "google" in line for line in left):
-            continue  # three lines, and the token with them
         bypassed, found = ways_in_without_a_token(tmp_path, left)
         gone = [lines[number] for number in lost]
         assert not bypassed, f"{gone}\n{found.explain()}"
