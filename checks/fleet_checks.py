@@ -24,11 +24,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVE
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue import kinds
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import host_audit
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import found_on
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.gate import at_or_above
 
 FAIL_ON = os.environ.get("FLEETMFA_FAIL_ON", "high")
 if FAIL_ON not in SEVERITIES:
     raise pytest.UsageError(f"FLEETMFA_FAIL_ON: must be one of {', '.join(SEVERITIES)}")
-SEVERE = SEVERITIES[: SEVERITIES.index(FAIL_ON) + 1]
+SEVERE = at_or_above(FAIL_ON)
 CHECKS = [name for name, kind in kinds().items() if kind.by == "host"]
 # The role's variables, where the inventory has them, as playbook audit gives them.
 OPTIONS = {name: f"{{{{ mfa_{name} | default(omit) }}}}" for name in ("group", "exempt_users", "exempt_groups")}

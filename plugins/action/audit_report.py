@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_choice, check_ranges
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked, misplaced, refusal
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._action_arguments import read_arguments
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.changes import changes
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.document import (
     Document,
@@ -33,6 +34,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.reports import
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.signature import check_key
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.waivers import read_waivers
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import collection_version, controller_name
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 
 ARGUMENTS = {
     "registered": {"type": "str", "required": True},
@@ -72,14 +74,8 @@ class ActionModule(ActionBase):
         return {**result, "changed": False}
 
     def _arguments(self) -> dict[str, Any]:
-        places = list(misplaced(self._task.args))
-        if places:
-            raise FleetMfaError(refusal(places))
-        try:
-            _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        except AnsibleError as error:  # it quotes what it does not accept
-            raise FleetMfaError(masked(str(error), self._task.args)) from None
-        given = dict(arguments)
+        refuse_secrets(self._task.args)
+        given = read_arguments(self, ARGUMENTS)
         check_choice("fail_on (mfa_audit_fail_on)", given["fail_on"], FAIL_ON)
         check_ranges(given)
         for name in given["formats"]:

@@ -10,17 +10,19 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import given_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import DEFAULT_ISSUER, RANGES, check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked, misplaced, refusal
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file, write_file
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import Step, run_steps
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._action_arguments import read_arguments
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._enrollment_sheet import SheetKey, enrollment_sheet
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import check_device
 
 ARGUMENTS = {
@@ -52,15 +54,9 @@ class ActionModule(ActionBase):
         return result
 
     def _arguments(self) -> dict[str, Any]:
-        arguments: dict[str, Any]
-        try:
-            _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        except AnsibleError as error:  # it quotes what it does not accept
-            raise FleetMfaError(masked(str(error), self._task.args)) from None
-        places = list(misplaced(self._task.args))
-        if places:
-            raise FleetMfaError(refusal(places))
-        return dict(arguments)
+        given = read_arguments(self, ARGUMENTS)
+        refuse_secrets(self._task.args)
+        return given
 
 
 def _sheets(arguments: dict[str, Any]) -> dict[str, bytes]:

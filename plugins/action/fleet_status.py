@@ -15,8 +15,8 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_choice
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import misplaced, refusal
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import write_file
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.hosts import HostStatus, host_status, unknown_users
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.text import status_text
 
@@ -64,9 +64,7 @@ class ActionModule(ActionBase):
 
 
 def _options(given: dict[str, Any]) -> dict[str, str]:
-    places = list(misplaced(given))
-    if places:
-        raise FleetMfaError(refusal(places))
+    refuse_secrets(given)
     if set(given) - set(OPTIONS) or "registered" not in given:  # core would name what it does not know
         raise FleetMfaError("the options are registered (required), show and json")
     options = {"show": "all", "json": "", **{name: str(value) for name, value in given.items()}}

@@ -5,23 +5,24 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_choice
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked, misplaced, refusal
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import write_file
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._action_arguments import read_arguments
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.folder import EtcFolder
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.judging import JudgedFolder, judge_folder
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.junit import junit_of_error, junit_xml
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.people import FleetGroups
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.text import summary
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.wanted import OTHERS, compared
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._junit import write_junit
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 
 ARGUMENTS = {
     "folder": {"type": "str", "required": True},
@@ -46,7 +47,8 @@ class ActionModule(ActionBase):
             given = self._arguments()
             judged = _judged(given)
             found = compared(judged.classes, given["others"])
-            _write(given["junit"], junit_xml(given["folder"], found))
+            if given["junit"]:
+                write_junit(given["junit"], junit_xml(given["folder"], found))
         except FleetMfaError as error:
             raise AnsibleActionFail(masked(str(error), self._task.args)) from None
         text = summary(found, given["folder"], judged.version, given["group"])
@@ -58,14 +60,8 @@ class ActionModule(ActionBase):
         return {**result, "classes": [one.as_dict() for one in found]}
 
     def _arguments(self) -> dict[str, Any]:
-        places = list(misplaced(self._task.args))
-        if places:
-            raise FleetMfaError(refusal(places))
-        try:
-            _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        except AnsibleError as error:  # it quotes what it does not accept
-            raise FleetMfaError(masked(str(error), self._task.args)) from None
-        given = dict(arguments)
+        refuse_secrets(self._task.args)
+        given = read_arguments(self, ARGUMENTS)
         check_choice("others (mfa_judge_others)", given["others"], OTHERS)
         for option in ("folder", "group"):
             if not given[option]:
@@ -78,11 +74,6 @@ def _judged(given: dict[str, Any]) -> JudgedFolder:
     try:
         return judge_folder(EtcFolder(given["folder"]), fleet, given["binary"])
     except FleetMfaError as error:
-        _write(given["junit"], junit_of_error(given["folder"], str(error)))
+        if given["junit"]:
+            write_junit(given["junit"], junit_of_error(given["folder"], str(error)))
         raise
-
-
-def _write(path: str | None, content: bytes) -> None:
-    """No secret is in it, and CI systems read it with accounts of their own."""
-    if path:
-        write_file(os.path.abspath(os.path.expanduser(path)), content, 0o644, os.geteuid(), os.getegid())

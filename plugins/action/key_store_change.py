@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import Any, Callable
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
@@ -24,6 +24,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label, generate_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked, shown
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._action_arguments import read_arguments
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import controller_name
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._handing_out import Channel, CodeOut, HandedOut, KeyOut
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import check_any_device
@@ -87,11 +88,7 @@ class ActionModule(ActionBase):
         return {**result, "changed": bool(changed)}
 
     def _arguments(self) -> dict[str, Any]:
-        try:
-            _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        except AnsibleError as error:  # it quotes what it does not accept
-            raise FleetMfaError(masked(str(error), self._task.args)) from None
-        given = dict(arguments)
+        given = read_arguments(self, ARGUMENTS)
         check_choice("change", given["change"], CHANGES)
         check_choice("access", given["access"], ACCESS)
         for option in ("enrollment_days", "help_desk_code_hours", "period"):

@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._action_arguments import read_arguments
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import controller_name
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._given_keys import (
     STATES,
@@ -57,13 +58,9 @@ class ActionModule(ActionBase):
         return {**result, **told}
 
     def _arguments(self) -> dict[str, Any]:
-        arguments: dict[str, Any]
-        try:
-            _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        except AnsibleError as error:  # it quotes what it does not accept
-            raise FleetMfaError(masked(str(error), self._task.args)) from None
+        given = read_arguments(self, ARGUMENTS)
         refuse_misplaced(self._task.args)
-        return dict(arguments)
+        return given
 
     def _text(self, path: str) -> str:
         """A file that ansible-vault has encrypted is decrypted in memory."""

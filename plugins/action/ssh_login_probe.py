@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import write_file
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._junit import write_junit
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.connection_options import (
     VARIABLES,
     connection_option,
@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
             require_paramiko()
             rows = self._rows(options, task_vars or {})
             if options.junit:
-                _write(options.junit, junit_xml(rows))
+                write_junit(options.junit, junit_xml(rows))
         except FleetMfaError as error:
             raise AnsibleActionFail(masked(str(error), self._task.args)) from None
         differ = differing(rows)
@@ -126,8 +126,3 @@ def _number(given: dict[str, Any], option: str) -> int:
     number = whole_number(given.get(option, RANGES[option].default), option)
     check_range(option, number)
     return number
-
-
-def _write(path: str, content: bytes) -> None:
-    """No secret is in it, and CI systems read it with accounts of their own."""
-    write_file(os.path.expanduser(path), content, 0o644, os.geteuid(), os.getegid())

@@ -106,8 +106,8 @@ from ansible.utils.display import Display
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.otpauth import is_otpauth, parse_otpauth
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import misplaced, refusal
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._parameters import check_parameters
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.token_key import TokenKey, key_of_store
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
@@ -159,9 +159,7 @@ class LookupModule(LookupBase):
 
 def _refuse_wrong(options: dict[str, Any]) -> None:
     """Before Ansible judges them, which would quote their values."""
-    places = list(misplaced(options))
-    if places:
-        raise FleetMfaError(refusal(places))
+    refuse_secrets(options)
     if set(options) - set(OPTIONS):
         raise FleetMfaError(f"the options are {', '.join(OPTIONS)}")
     if "period" in options or "digits" in options or "algorithm" in options:

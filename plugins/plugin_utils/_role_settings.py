@@ -19,7 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, SETTING_OF_OPTION, check_range
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import check_label
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import NOT_SHOWN, is_secret, misplaced, refusal
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import NOT_SHOWN, is_secret
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._claim_settings import (
     check_endpoint,
@@ -32,6 +32,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._entry_lists import (
     read_logins,
     structure,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import (
     check_any_device,
     second_device_problems,
@@ -87,7 +88,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
             elif name in TOKENS:
                 _check_token(value)
             elif name in OF_PLAYBOOKS:
-                _refuse_secrets(value)
+                refuse_secrets(value)
                 if name in DEVICES:
                     check_any_device(value)
                 if name == "mfa_recover_mode" and value not in RECOVER_MODES:
@@ -122,7 +123,7 @@ def _meant(name: str, option: dict[str, Any], value: Any) -> Any:
     if value is None:
         raise FleetMfaError("is empty; give it a value, or omit the variable to use its default")
     value = _reader(name, option)(value)
-    _refuse_secrets(value)
+    refuse_secrets(value)
     if "choices" in option and not set(value if isinstance(value, list) else [value]) <= set(option["choices"]):
         raise FleetMfaError(f"must be one of {', '.join(option['choices'])}")
     setting = SETTING_OF_OPTION.get(name[len(PREFIX) :], name[len(PREFIX) :])
@@ -131,12 +132,6 @@ def _meant(name: str, option: dict[str, Any], value: Any) -> Any:
     if name in _CHECKS:
         _CHECKS[name](value)
     return value
-
-
-def _refuse_secrets(value: Any) -> None:
-    places = list(misplaced(value))
-    if places:
-        raise FleetMfaError(refusal(places))
 
 
 def check_range_of(setting: str, value: int) -> None:

@@ -15,11 +15,15 @@ FAIL_ON = (NONE, *reversed(SEVERITIES))
 _MOST_LINES = 20
 
 
+def at_or_above(severity: str) -> tuple[str, ...]:
+    return tuple(SEVERITIES[: SEVERITIES.index(severity) + 1])
+
+
 def refused(document: Document, fail_on: str) -> list[dict[str, Any]]:
     """The open findings at or above this severity; the most severe first."""
     if fail_on == NONE:
         return []
-    enough = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    enough = at_or_above(fail_on)
     return [one for one in document["findings"] if one["severity"] in enough and not one["accepted"]]
 
 

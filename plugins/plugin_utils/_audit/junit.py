@@ -20,8 +20,10 @@ def junit_xml(document: Document) -> bytes:
     """A suite for each host and one for the fleet. A case fails if its finding is open, whatever its severity, and is skipped if
     all of it was accepted. A host that was not reached has one case, which is an error."""
     suites = JunitSuites(PACKAGE, document["run"]["finished"].rstrip("Z"))
+    looked = _looked(document)
     for host, found in _by_host(document):
-        suites.add(host, (_case(check, found.get(check, [])) for check in _checks_of(host, document, found)))
+        checks = _checks(found, looked.get(host, set()))
+        suites.add(host, (_case(check, found.get(check, [])) for check in checks))
     return suites.xml()
 
 
@@ -34,16 +36,18 @@ def _by_host(document: Document) -> Iterator[tuple[str, _Findings]]:
         yield host, found[host]
 
 
-def _checks_of(host: str, document: Document, found: _Findings) -> list[str]:
-    """All that could have been found, and what was. Logins are made to hosts that were not audited, too."""
-    by = []
-    if host == FLEET:
-        by.append("fleet")
-    if any(one["host"] == host for one in document["hosts"]):
-        by.append("host")
-    if any(one["host"] == host for one in document["logins"]):
-        by.append("login")
-    known = [name for name, kind in kinds().items() if kind.by in by and name != "host_not_reached"]
+def _looked(document: Document) -> Mapping[str, set[str]]:
+    """What has looked at each host, as field `by` of the catalogue. Logins are made to hosts that were not audited, too."""
+    looked: dict[str, set[str]] = defaultdict(set, {FLEET: {"fleet"}})
+    for by, entries in (("host", document["hosts"]), ("login", document["logins"])):
+        for one in entries:
+            looked[one["host"]].add(by)
+    return looked
+
+
+def _checks(found: _Findings, looked: set[str]) -> list[str]:
+    """All that could have been found, and what was."""
+    known = [name for name, kind in kinds().items() if kind.by in looked and name != "host_not_reached"]
     return [*known, *(name for name in found if name not in known)]
 
 

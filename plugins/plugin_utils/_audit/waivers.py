@@ -14,9 +14,9 @@ from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
 import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import misplaced, refusal
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue import kinds
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import FLEET, JudgedFinding, found
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 
 REQUIRED = ("finding", "host", "reason", "owner", "until")
 KNOWN = (*REQUIRED, "user")
@@ -85,9 +85,7 @@ def _line(error: Exception) -> str:
 def _waiver(number: int, entry: Any) -> Waiver:
     if not isinstance(entry, Mapping):
         raise FleetMfaError(f"must be a dictionary with {', '.join(REQUIRED)}, and user if you like")
-    places = list(misplaced(entry))
-    if places:
-        raise FleetMfaError(refusal(places))
+    refuse_secrets(entry)
     unknown = sorted(str(name) for name in entry if name not in KNOWN)
     if unknown:
         raise FleetMfaError(f"{unknown[0]}: there is no such item; a waiver has {', '.join(KNOWN)}")

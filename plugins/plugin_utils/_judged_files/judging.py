@@ -86,7 +86,8 @@ def judge_folder(folder: EtcFolder, fleet: FleetGroups, binary: str | None) -> J
         if complaint:
             raise FleetMfaError(f"{main}: sshd rejects it: {complaint}")
         people = representatives(config, fleet)
-        logins = [[login(reader, one.account, connection) for connection in reader.connections()] for one in people]
+        connections = reader.connections()
+        logins = [[login(reader, one.account, connection) for connection in connections] for one in people]
         for service in _services(logins):
             pam.require(service)
         judge = _Judge(config, pam, _PamOfFolder(pam, people))

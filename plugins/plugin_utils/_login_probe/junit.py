@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Sequence
 from xml.etree import ElementTree
 
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._junit import as_xml
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.row import ERROR, ProbeRow, ProbeStep
 
 SUITE = "ssh_login_probe"
@@ -31,9 +32,7 @@ def junit_xml(rows: Sequence[ProbeRow]) -> bytes:
             problem = ElementTree.SubElement(case, kind, {"message": message, "type": row.result})
             problem.text = row.reason
         ElementTree.SubElement(case, "system-out").text = "\n".join(map(_line, row.steps))
-    ElementTree.indent(suites)
-    xml: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
-    return xml + b"\n"
+    return as_xml(suites)
 
 
 def _line(step: ProbeStep) -> str:

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import misplaced, refusal
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import person_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.settings import checked_store, open_store
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Aliases, Store
@@ -33,9 +33,7 @@ def check_settings(action: ActionBase, settings: Mapping[str, Any]) -> None:
 
 def refuse_misplaced(arguments: dict[str, Any]) -> None:
     """Before anything is done; the module would refuse them, too, but the store is asked first."""
-    places = list(misplaced(arguments))
-    if places:
-        raise FleetMfaError(f"nothing was changed: {refusal(places)}")
+    refuse_secrets(arguments, "nothing was changed: ")
 
 
 def places_of(variables: Mapping[str, Any]) -> list[str]:
