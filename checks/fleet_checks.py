@@ -4,12 +4,14 @@
 
     pytest --hosts=ansible://all --ansible-inventory=inventory .../ansible_collections/fleetmfa/ssh/checks/fleet_checks.py
 
-Changes nothing on a host. A case fails if the host has the finding and its severity is FLEETMFA_FAIL_ON or above (critical, high, medium or
-low; default high). A host of which nothing is known fails every case, and so does a pattern that matches no host.
+Changes nothing on a host. A case fails if the host has the finding, its severity is FLEETMFA_FAIL_ON or above (critical, high,
+medium or low; default high), and no waiver of the file FLEETMFA_WAIVERS accepts it (default: no file). A host of which nothing is
+known fails every case, and so does a pattern that matches no host.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import sys
@@ -20,16 +22,23 @@ import pytest
 # pytest knows nothing of collections.
 sys.path.insert(0, str(Path(__file__).absolute().parents[4]))
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVERITIES
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.catalogue import kinds
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import host_audit
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import found_on
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import FLEET, found_on
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.gate import at_or_above
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.waivers import read_waivers, with_waivers
 
 FAIL_ON = os.environ.get("FLEETMFA_FAIL_ON", "high")
 if FAIL_ON not in SEVERITIES:
     raise pytest.UsageError(f"FLEETMFA_FAIL_ON: must be one of {', '.join(SEVERITIES)}")
 SEVERE = at_or_above(FAIL_ON)
+try:
+    WAIVERS = read_waivers(os.environ["FLEETMFA_WAIVERS"]) if os.environ.get("FLEETMFA_WAIVERS") else []
+except FleetMfaError as error:
+    raise pytest.UsageError(f"FLEETMFA_WAIVERS: {error}") from None
+TODAY = datetime.datetime.now(datetime.timezone.utc).date()
 CHECKS = [name for name, kind in kinds().items() if kind.by == "host"]
 # The role's variables, where the inventory has them, as playbook audit gives them.
 OPTIONS = {name: f"{{{{ mfa_{name} | default(omit) }}}}" for name in ("group", "exempt_users", "exempt_groups")}
@@ -38,7 +47,7 @@ OPTIONS = {name: f"{{{{ mfa_{name} | default(omit) }}}}" for name in ("group", "
 @pytest.fixture(scope="module")
 def found(host):
     """What one call of the module has found on the host."""
-    name = host.backend.get_pytest_id()
+    name = getattr(host.backend, "host", None) or host.backend.get_pytest_id()
     if not host.backend.HAS_RUN_ANSIBLE:
         pytest.fail(f"{name}: give the hosts as --hosts=ansible://PATTERN, with --ansible-inventory", pytrace=False)
     try:
@@ -51,11 +60,12 @@ def found(host):
     audited = host_audit(name, result)
     if audited.evidence is None:
         pytest.fail(f"{name} was not audited, so nothing is known of it: {audited.why}", pytrace=False)
-    return [found_on(name, one) for one in audited.evidence["findings"]]
+    judged = with_waivers([found_on(name, one) for one in audited.evidence["findings"]], WAIVERS, TODAY)
+    return [one for one in judged if one.host != FLEET]  # a waiver that this host does not need may be another's
 
 
 def fail_on(findings):
-    severe = [one for one in findings if one.severity in SEVERE]
+    severe = [one for one in findings if one.severity in SEVERE and not one.accepted]
     told = [
         "\n".join([f"{one.severity} {one.id} on {one.host}: {one.message}", *one.evidence, f"Remedy: {one.remedy}"])
         for one in severe
@@ -71,6 +81,10 @@ def test_finding(found, finding):
 
 def test_findings_that_this_version_does_not_know(found):
     fail_on(one for one in found if one.id not in CHECKS)
+
+
+def test_no_waiver_has_expired():
+    fail_on(one for one in with_waivers([], WAIVERS, TODAY) if one.id == "waiver_expired")
 
 
 def test_a_host_is_compared(request):

@@ -27,13 +27,13 @@ def collections(tmp_path_factory):
     return stand_in_collection(tmp_path_factory.mktemp("collections"))
 
 
-def run_checks(folder, collections, hosts, pattern="ansible://all", fail_on=None, **variables):
+def run_checks(folder, collections, hosts, pattern="ansible://all", **settings):
     """The cases that did not pass, by host, with what they say; and the exit code."""
-    inventory = {"all": {"hosts": hosts, "vars": {"ansible_become": False, **variables}}}
+    inventory = {"all": {"hosts": hosts, "vars": {"ansible_become": False}}}
     (folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment.update(ANSIBLE_COLLECTIONS_PATH=str(collections), ANSIBLE_NOCOLOR="1")
-    environment.update({"FLEETMFA_FAIL_ON": fail_on} if fail_on else {})
+    environment.update({f"FLEETMFA_{name.upper()}": value for name, value in settings.items()})
     path = collections / "ansible_collections/fleetmfa/ssh/checks/fleet_checks.py"
     options = [f"--hosts={pattern}", "--ansible-inventory=inventory.yml", "--junit-xml=junit.xml", "-pno:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, str(path)]
@@ -57,7 +57,7 @@ def test_a_case_for_each_host_and_finding(collections, tmp_path):
     code, told, cases = run_checks(tmp_path, collections, hosts)
     assert code == 1 and list(told) == ["test_finding[ansible://web1-sshd_any_method]"], told
     text = told["test_finding[ansible://web1-sshd_any_method]"]
-    assert "critical sshd_any_method on ansible://web1" in text and "alice: any" in text
+    assert "critical sshd_any_method on web1" in text and "alice: any" in text
     assert "Remedy: Set AuthenticationMethods for the enforced group" in text
     assert len(OF_HOSTS) > 50
     for host in ("web1", "web2"):
@@ -73,6 +73,32 @@ def test_a_lower_severity_and_an_id_that_is_not_known(collections, tmp_path):
     assert code == 1 and ["of_tomorrow" in text for text in told.values()] == [True]
 
 
+WAIVER = "- {finding: key_weak, host: 'web*', user: bob, reason: ticket 7, owner: eve, until: %s}"
+
+
+def test_a_waiver_accepts_what_it_names_until_its_last_day(collections, tmp_path):
+    """Not the same of another user or of another host; and one that has expired fails a case of its own."""
+    both = [finding("key_weak", "bob: 64 bits", "ann: 64 bits")]
+    only = [finding("key_weak", "bob: 64 bits")]
+    reports = {"web1": evidence(findings=both), "web2": evidence(findings=only), "db1": evidence(findings=only)}
+    hosts = hosts_with(reports, tmp_path)
+    (tmp_path / "waivers.yml").write_text(WAIVER % "2999-01-31")
+    code, told, _cases = run_checks(tmp_path, collections, hosts, waivers="waivers.yml", fail_on="low")
+    assert set(told) == {"test_finding[ansible://web1-key_weak]", "test_finding[ansible://db1-key_weak]"} and code == 1
+    text = told["test_finding[ansible://web1-key_weak]"]
+    assert "ann: 64 bits" in text and "bob" not in text
+    (tmp_path / "waivers.yml").write_text(WAIVER % "2026-01-31")
+    code, told, _cases = run_checks(tmp_path, collections, hosts, waivers="waivers.yml", fail_on="low")
+    assert {"test_no_waiver_has_expired", "test_finding[ansible://web2-key_weak]"} <= set(told) and code == 1
+    assert "entry 1: key_weak of bob on web*" in told["test_no_waiver_has_expired"]
+
+
+def test_a_wrong_file_of_waivers(collections, tmp_path):
+    (tmp_path / "waivers.yml").write_text(WAIVER % "tomorrow")
+    code, told, output = run_checks(tmp_path, collections, {"web1": AWAY}, waivers="waivers.yml")
+    assert code != 0 and "waivers.yml, entry 1: until: must be a date" in str(output) + str(told)
+
+
 def test_a_host_of_which_nothing_is_known(collections, tmp_path):
     """Each case fails: one that passed would say that the host has not got the finding."""
     hosts = {**hosts_with({"web1": {"no": "evidence"}}, tmp_path), "db9": AWAY}
@@ -84,14 +110,14 @@ def test_a_host_of_which_nothing_is_known(collections, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "fail_on", "told"),
+    ("pattern", "told"),
     [
-        ("ansible://nobody", None, "matches no host of the inventory, so nothing was compared"),
-        ("local://", None, "give the hosts as --hosts=ansible://PATTERN"),
+        ("ansible://nobody", "matches no host of the inventory, so nothing was compared"),
+        ("local://", "give the hosts as --hosts=ansible://PATTERN"),
     ],
 )
-def test_nothing_compared(collections, tmp_path, pattern, fail_on, told):
-    code, found, _cases = run_checks(tmp_path, collections, {"web1": AWAY}, pattern, fail_on)
+def test_nothing_compared(collections, tmp_path, pattern, told):
+    code, found, _cases = run_checks(tmp_path, collections, {"web1": AWAY}, pattern)
     assert code == 1 and any(told in text for text in found.values()), found
 
 

@@ -144,6 +144,15 @@ def test_no_secret_is_printed_or_written(audit):
     assert SECRET not in output
 
 
+def test_a_host_cannot_stop_the_audit_by_what_it_says_at_a_login(audit):
+    step = {"method": "keyboard-interactive", "outcome": "failure", "methods": [], "prompts": [f"Your key: {SECRET}"]}
+    row = {"host": "web1", "user": "alice", "expected": "asked", "result": "error", "reason": SECRET, "seconds": 1}
+    code, output = audit.run({"web1": good()}, logins=[{**row, "steps": [step]}])
+    assert code and "high login_not_judged on web1" in output, output
+    for path in audit.dest.iterdir():
+        assert SECRET not in path.read_text(), path
+
+
 WRONG = [
     ({"fail_on": "severe"}, "fail_on (mfa_audit_fail_on): must be one of none, low, medium, high, critical"),
     ({"formats": ["html", "pdf"]}, "formats (mfa_audit_formats): must be one of html, csv, junit, sarif"),
