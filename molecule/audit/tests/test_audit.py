@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""One audit of hosts with a fault each, hosts that cannot be audited, and one without a fault."""
+"""One audit of hosts with a fault each, hosts that cannot be audited, and hosts without a fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conftest import INVENTORY, SCENARIO, SERVERS, root_of
 
 from lab.logins import login
 
-SOUND = "debian11"
+SOUND, ALSO_SOUND = "debian11-1", "debian11-2"
 # What is done to a host, and a finding that names it.
 FAULTS = {
     "debian12-1": ("rm /etc/ssh/sshd_config.d/00-fleetmfa.conf && systemctl reload ssh", "sshd_any_method"),
@@ -24,6 +24,7 @@ FAULTS = {
         "sshd_second_daemon",
     ),
     "debian12-3": ("usermod -aG sudo bob", "user_admin_not_enforced"),
+    "debian12-4": ("useradd -o -u $(id -u alice) alias", "uid_shared"),
     "debian13-1": ("chmod 0644 /var/lib/fleetmfa/keys/alice", "key_unreadable"),
     "debian13-2": ("gpasswd -d alice mfa-enforced", "validated_not_member"),
 }
@@ -41,7 +42,7 @@ def before():
     for name, (fault, _finding) in FAULTS.items():
         root_of(name).run_expect([0], fault)
     root_of(NO_BECOME).run_expect([0], "rm /etc/sudoers.d/ansible")
-    return {name: root_of(name).check_output(EVERYTHING) for name in (SOUND, *FAULTS)}
+    return {name: root_of(name).check_output(EVERYTHING) for name in (SOUND, ALSO_SOUND, *FAULTS)}
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +81,12 @@ def found(document, host):
 @pytest.mark.parametrize("host", FAULTS)
 def test_a_fault_is_found_on_its_host_only(document, host):
     finding = FAULTS[host][1]
-    assert [one for one in (SOUND, *FAULTS) if finding in found(document, one)] == [host], found(document, host)
+    assert [one for one in (SOUND, ALSO_SOUND, *FAULTS) if finding in found(document, one)] == [host], found(document, host)
 
 
-def test_the_host_without_a_fault(document):
-    severe = [one for one in document["findings"] if one["host"] == SOUND and one["severity"] in ("critical", "high")]
+@pytest.mark.parametrize("host", [SOUND, ALSO_SOUND])
+def test_a_host_without_a_fault(document, host):
+    severe = [one for one in document["findings"] if one["host"] == host and one["severity"] in ("critical", "high")]
     assert [(one["id"], one["evidence"]) for one in severe] == []
 
 

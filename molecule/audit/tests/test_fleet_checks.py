@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from conftest import INVENTORY, SCENARIO, root_of
 
 CHECKS = SCENARIO.parents[1] / ".ansible/collections/ansible_collections/fleetmfa/ssh/checks/fleet_checks.py"
-SOUND, FAULTY = "debian11", "debian13-1"
+SOUND, FAULTY = "debian11-1", "debian13-1"
 
 
 def test_a_fault_fails_a_case_of_its_host(tmp_path):
