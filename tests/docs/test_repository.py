@@ -49,6 +49,28 @@ def test_readme_is_short_and_its_links_lead_somewhere():
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
+def test_every_document_is_in_the_list_of_documents():
+    names = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert len(names) > 20
+    assert not {name for name in names if f"({name})" not in (ROOT / "docs/README.md").read_text()}
+
+
+def headings(path):
+    """The names that a code host gives to the headings of a document."""
+    found = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_links_of_documents_lead_somewhere(document):
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        place, _, heading = link.partition("#")
+        if "://" not in link:
+            target = document.parent / place if place else document
+            assert target.exists(), link
+            assert not heading or heading in headings(target), link
+
+
 @pytest.mark.parametrize(
     ("what", "pattern"),
     [("modules", "plugins/modules/*.py"), ("roles", "roles/*"), ("playbooks", "playbooks/*.yml")],
