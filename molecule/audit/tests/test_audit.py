@@ -81,7 +81,9 @@ def found(document, host):
 @pytest.mark.parametrize("host", FAULTS)
 def test_a_fault_is_found_on_its_host_only(document, host):
     finding = FAULTS[host][1]
-    assert [one for one in (SOUND, ALSO_SOUND, *FAULTS) if finding in found(document, one)] == [host], found(document, host)
+    assert [one for one in (SOUND, ALSO_SOUND, *FAULTS) if finding in found(document, one)] == [host], found(
+        document, host
+    )
 
 
 @pytest.mark.parametrize("host", [SOUND, ALSO_SOUND])
