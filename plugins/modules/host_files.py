@@ -59,6 +59,18 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      restart:
+        description: Whether a change of this file restarts O(units).
+        type: bool
+        default: false
+  units:
+    description:
+      - Units of systemd that are enabled and started after the files are written. With O(state=absent) they are stopped and
+        disabled before the files are removed, if systemd runs.
+      - If one cannot be started, the module fails and the files stay; the next call tries again.
+    type: list
+    elements: str
+    default: []
   state:
     description: Whether the files should be there; V(absent) removes them, and blocks byte for byte.
     type: str
@@ -95,6 +107,16 @@ EXAMPLES = r"""
         mode: "0755"
       - path: /usr/local/share/man/man1/mfa-enroll.1
         content: "{{ lookup('ansible.builtin.file', 'mfa-enroll.1') }}"
+
+- name: Install a timer and start it
+  fleetmfa.ssh.host_files:
+    files:
+      - path: /etc/systemd/system/report.service
+        content: "{{ lookup('ansible.builtin.file', 'report.service') }}"
+      - path: /etc/systemd/system/report.timer
+        content: "{{ lookup('ansible.builtin.file', 'report.timer') }}"
+        restart: true
+    units: [report.timer]
 """
 
 RETURN = r"""
@@ -104,9 +126,17 @@ paths:
   type: list
   elements: str
   sample: [/usr/local/bin/mfa-enroll]
+units:
+  description: The units of O(units) that were started, restarted or stopped, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [report.timer]
 """
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from typing import Any
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_set import (
     HOST_FILE,
@@ -114,29 +144,65 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_set impo
     plan_host_files,
     shown_diff,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.units import (
+    forget_units,
+    start_units,
+    stop_units,
+    units_to_start,
+    units_to_stop,
+)
 
 
 def main() -> None:
     module = Module(
         {
             "files": {"type": "list", "elements": "dict", "required": True, "options": HOST_FILE},
+            "units": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,
     )
+    present = module.params["state"] == "present"
     try:
         require_root()
-        changes = plan_host_files(module.params["files"], module.params["state"] == "present")
-        if not module.check_mode:
-            apply_host_files(changes)
+        changes = plan_host_files(module.params["files"], present)
+        change_units = _start if present else _stop
+        units = change_units(changes, module.params, module.check_mode)
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)
     changed = [change for change in changes if change.changed]
-    result = {"changed": bool(changed), "paths": [change.path for change in changed]}
+    result = {"changed": bool(changed or units), "paths": [change.path for change in changed], "units": units}
     if module._diff:
         result["diff"] = shown_diff(changed)
     module.exit_json(**result)
+
+
+def _start(changes: list[FileChange], params: dict[str, Any], check_mode: bool) -> list[str]:
+    """Writes the files, then starts the units. Returns the units that were started."""
+    restart = any(change.changed for change, wish in zip(changes, params["files"]) if wish["restart"])
+    not_running = units_to_start(params["units"])
+    units: list[str] = params["units"] if restart else not_running
+    if not check_mode:
+        apply_host_files(changes)
+        try:
+            start_units(units, restart)
+        except FleetMfaError as error:
+            raise PartlyDoneError(
+                f"the files are written, but a unit was not started: {error}; fix the cause, and run again"
+            ) from None
+    return units
+
+
+def _stop(changes: list[FileChange], params: dict[str, Any], check_mode: bool) -> list[str]:
+    """Stops the units, then removes the files. Returns the units that were stopped."""
+    units = units_to_stop(params["units"])
+    if not check_mode:
+        stop_units(units)
+        apply_host_files(changes)
+        forget_units(units)
+    return units
 
 
 if __name__ == "__main__":

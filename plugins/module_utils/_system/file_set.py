@@ -31,6 +31,7 @@ HOST_FILE = {
     "block": {"type": "bool", "default": False},
     "only_beside": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "restart": {"type": "bool", "default": False},
 }
 
 
@@ -44,6 +45,7 @@ class FileWish(TypedDict):
     block: bool
     only_beside: str | None
     state: str  # present or absent
+    restart: bool  # of the units
 
 
 class HostFileChange(FileChange):

@@ -249,3 +249,16 @@ def test_folders_that_were_made_go_with_their_last_file(host_files, tmp_path):
     host_files(files, state="absent")
     assert list((tmp_path / "theirs").iterdir()) == []
     assert not host_files(files, state="absent")["changed"]
+
+
+@pytest.mark.skipif(os.path.isdir("/run/systemd/system"), reason="systemd runs here")
+def test_units_on_a_host_without_systemd(host_files, tmp_path):
+    """Nothing is written if they cannot be started; there is nothing to stop. With systemd: scenario enrollment."""
+    files = [{"path": "one.timer", "content": "x", "restart": True}]
+    for wish in (files, [{**files[0], "restart": False}]):
+        failed = host_files(wish, units=["one.timer"])
+        assert failed["failed"] and "units: systemd does not run on this host" in failed["msg"]
+        assert not failed["changed"] and not (tmp_path / "one.timer").exists()
+    host_files(files)
+    removed = host_files(files, units=["one.timer"], state="absent")
+    assert removed["changed"] and removed["units"] == [] and not (tmp_path / "one.timer").exists()
