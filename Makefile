@@ -58,6 +58,10 @@ lab-down: ## Remove the hosts of `make lab`
 screens: deps ## Render docs/screens from a real enrollment
 	@python3 dev/make_screens
 
+.PHONY: docs
+docs: deps ## The docs site in .cache/docs/html; a warning is an error
+	@dev/docs
+
 # --- tests ----------------------------------------------------------------------------------------------------------
 
 .PHONY: measure
