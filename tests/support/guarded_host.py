@@ -27,6 +27,7 @@ class GuardedHost:
     """One user, "alice", behind the guard as installed in PAM by the role."""
 
     user = "alice"
+    first_factor: tuple[str, ...] = ()  # what sshd puts into the PAM environment about it
 
     def __init__(self, folder: Path, shell: str):
         self.folder = folder
@@ -65,14 +66,22 @@ class GuardedHost:
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
 
-    def write_service(self, guarded: bool = True) -> None:
-        lines = [
-            f"auth requisite pam_exec.so quiet {self.guard} attempt {self.folder}",
-            f"auth requisite pam_google_authenticator.so secret={self.folder}/keys/${{USER}} user=root noskewadj",
-            f"auth requisite pam_exec.so quiet {self.guard} claim {self.folder}",
+    def write_service(self, guarded: bool = True, lock_after: int = 10, lock_seconds: int = 1800) -> None:
+        module = f"pam_google_authenticator.so secret={self.folder}/keys/${{USER}} user=root noskewadj"
+        run = f"auth requisite pam_exec.so quiet {self.guard}"
+        self.lines = [
+            f"{run} attempt {self.folder}",
+            f"auth [success=1 default=bad] {module}",
+            f"{run} failed {lock_after} {lock_seconds} {self.folder}",
+            f"{run} claim {self.folder}",
             "auth sufficient pam_permit.so",
         ]
-        (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines if guarded else lines[1::2]) + "\n")
+        if not guarded:
+            self.lines = [f"auth requisite {module}", self.lines[-1]]
+        self.write_lines(self.lines)
+
+    def write_lines(self, lines: list[str]) -> None:
+        (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines) + "\n")
 
     def write_key(self, **values) -> None:
         """As when a key is replaced by another one: the guard forgets the old one's attempts."""
@@ -90,7 +99,7 @@ class GuardedHost:
         draft.rename(self.key_path)
 
     def login(self, environment: tuple[str, ...] = (), name: str | None = None) -> PamLogin:
-        return PamLogin(self.folder / "pam.d", name or self.user, environment)
+        return PamLogin(self.folder / "pam.d", name or self.user, (*self.first_factor, *environment))
 
     def asked(self, count: int, names: tuple[str, ...] = ()) -> list[PamLogin]:
         """This many logins, started together, that wait at their prompts; with these names in turn."""
@@ -108,12 +117,11 @@ class GuardedHost:
     def token(self, offset: int = 0) -> str:
         return token_at(self.secret, self.step + offset)
 
-    def run(self, action: str, **environment: str) -> subprocess.CompletedProcess:
+    def run(self, action: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         """The guard as started by pam_exec; this process represents the one that authenticates."""
         variables = {"PAM_USER": self.user, "PAM_TYPE": "auth", **environment}
-        return subprocess.run(
-            [str(self.guard), action, str(self.folder)], env=variables, capture_output=True, text=True, check=False
-        )
+        command = [str(self.guard), action, *arguments, str(self.folder)]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
 
 def installed_program(name: str) -> str:

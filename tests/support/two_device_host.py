@@ -12,7 +12,6 @@ import jinja2
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import token_at
 from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import ROLE, GuardedHost
-from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE
 
 
 class TwoDeviceHost(GuardedHost):
@@ -29,13 +28,14 @@ class TwoDeviceHost(GuardedHost):
         program.write_text(program.read_text().replace("/var/lib/fleetmfa", str(self.folder)))
         return program
 
-    def write_service(self, guarded: bool = True) -> None:
+    def write_service(self, guarded: bool = True, lock_after: int = 10, lock_seconds: int = 1800) -> None:
         assert guarded
-        text = token_lines(str(self.folder), str(self.folder))
+        lock = {"lock_after": lock_after, "lock_seconds": lock_seconds}
+        text = token_lines(str(self.folder), str(self.folder), **lock)
         lines = [line for line in text.splitlines() if line.startswith("auth") and " include " not in line]
         # Not a real account, so no member of a real group.
         lines[-1] = "auth sufficient pam_permit.so"
-        (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines) + "\n")
+        self.write_lines(lines)
 
     def write_second_key(self, secret: bytes | None = None, used=(), meta: str = "", rate_limit="100 30") -> None:
         used_up = " ".join(['" DISALLOW_REUSE', *map(str, used)])
@@ -54,7 +54,8 @@ def token_lines(program_dir: str, state_dir: str, own_service: bool = True, **se
     environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False)  # noqa: S701
     environment.filters["comment"] = lambda text: f"# {text}"
     template = environment.from_string((ROLE / "templates/etc/pam.d/token.j2").read_text())
-    wanted = {"guard": True, "second_device": True, "factors": "publickey+totp", "group": "mfa-enforced", **settings}
+    wanted = {"guard": True, "second_device": True, "factors": "publickey+totp", "group": "mfa-enforced"}
+    wanted = {**wanted, "lock_after": 10, "lock_seconds": 1800, **settings}
     return template.render(
         ansible_managed="Ansible managed",
         mfa__pam_mark="# a mark",

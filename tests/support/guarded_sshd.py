@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""A real sshd with the role's token lines and guard, whose keys are those of a test's host, and the real ssh client."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import installed_program
+from ansible_collections.fleetmfa.ssh.tests.support.token_host import TokenHost
+from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import token_lines
+
+_WITHIN = 300
+
+
+class GuardedSshd(TokenHost):
+    def __init__(self, folder: Path, state_dir: Path, **settings):
+        super().__init__(folder)
+        guard = folder / "totp-guard"
+        guard.write_text(installed_program("totp-guard").replace("/var/lib/fleetmfa", str(state_dir)))
+        guard.chmod(0o755)
+        lines = token_lines(str(folder), str(state_dir), own_service=False, **settings).splitlines()
+        self.write_service(*(line for line in lines if line.startswith("auth")))
+        self.write_key(user="bob")
+
+    def log_in(self, answer: str, user: str = "alice") -> tuple[bool, str]:
+        """Whether one answer lets the user in, and the prompt that was answered."""
+        done = self._ssh(f"echo {answer}", user)
+        output = done.communicate()[0]
+        return output == f"{user}\n", self._prompts.read_text().replace(f"({user}@127.0.0.1) ", "")
+
+    def open_and_abandon(self, user: str = "alice") -> None:
+        """The client is killed while it waits for an answer, and sshd has noticed."""
+        gone = self.log.count("do_cleanup\n")
+        done = self._ssh("sleep 600", user)
+        _wait_for(lambda: self._prompts.read_text())
+        os.killpg(done.pid, signal.SIGKILL)
+        done.communicate()
+        _wait_for(lambda: self.log.count("do_cleanup\n") > gone)
+
+    @property
+    def config(self) -> str:
+        return self._sshd.host.config.read_text()
+
+    @property
+    def _prompts(self) -> Path:
+        return self.folder / "prompts"
+
+    def _ssh(self, answer: str, user: str) -> subprocess.Popen:
+        ask = self.folder / "askpass"
+        ask.write_text(f'#!/bin/sh\nprintf %s "$1" >>{self._prompts}\n{answer}\n')
+        ask.chmod(0o700)
+        self._prompts.write_text("")
+        command = ["ssh", "-F", "none", "-p", str(self.port), "-i", str(self.key), "-o", "IdentitiesOnly=yes"]
+        command += ["-o", f"UserKnownHostsFile={self.known_hosts}", "-o", "NumberOfPasswordPrompts=1"]
+        environment = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
+        return subprocess.Popen(
+            [*command, f"{user}@127.0.0.1", "id -un"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _wait_for(happened) -> None:
+    deadline = time.monotonic() + _WITHIN
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError("it does not happen")
+        time.sleep(0.05)
