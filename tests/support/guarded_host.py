@@ -15,8 +15,11 @@ import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import token_at
 from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE, PamLogin
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import ROLE, auth_lines, token_lines
 
-ROLE = Path(__file__).parents[2] / "roles/mfa"
+# What the role's last line does for a member of the group, and pam_setcred makes as little of it.
+ENOUGH = f"auth sufficient pam_succeed_if.so quiet service = {SERVICE}"
+HOSTS_OWN = "auth requisite pam_deny.so"
 PERIOD = 30
 SPARE_SECONDS = 5
 # A directory that knows each account by any spelling.
@@ -24,9 +27,10 @@ ANY_SPELLING = """printf '%s:x:20001:20001::/:/bin/sh\\n' "$(printf %s "$3" | tr
 
 
 class GuardedHost:
-    """One user, "alice", behind the guard as installed in PAM by the role."""
+    """One user, "alice", behind the guard and the PAM lines of the role."""
 
     user = "alice"
+    second_device = False
     first_factor: tuple[str, ...] = ()  # what sshd puts into the PAM environment about it
 
     def __init__(self, folder: Path, shell: str):
@@ -52,6 +56,7 @@ class GuardedHost:
         text = text.replace("=/etc/fleetmfa/", f"={self.folder}/").replace(
             "=/usr/local/libexec/fleetmfa/", f"={self.folder}/"
         )
+        text = text.replace("/var/lib/fleetmfa", str(self.folder))
         program.write_text(text.replace("PATH=/", f"PATH={self.directory.parent}:/", 1))
         program.chmod(0o755)
         return program
@@ -66,19 +71,13 @@ class GuardedHost:
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
 
-    def write_service(self, guarded: bool = True, lock_after: int = 10, lock_seconds: int = 1800) -> None:
-        module = f"pam_google_authenticator.so secret={self.folder}/keys/${{USER}} user=root noskewadj"
-        run = f"auth requisite pam_exec.so quiet {self.guard}"
-        self.lines = [
-            f"{run} attempt {self.folder}",
-            f"auth [success=1 default=bad] {module}",
-            f"{run} failed {lock_after} {lock_seconds} {self.folder}",
-            f"{run} claim {self.folder}",
-            "auth sufficient pam_permit.so",
-        ]
-        if not guarded:
-            self.lines = [f"auth requisite {module}", self.lines[-1]]
-        self.write_lines(self.lines)
+    def write_service(self, guarded: bool = True, **settings: object) -> None:
+        """The role's lines with these settings. Who gets past them without their success is denied by the host's own line."""
+        wanted = {"guard": guarded, "second_device": self.second_device, **settings}
+        lines = auth_lines(token_lines(str(self.folder), str(self.folder), **wanted))
+        # Not a real account, so no member of a real group.
+        self.lines = [ENOUGH if line.startswith("auth  sufficient") else line for line in lines]
+        self.write_lines([*self.lines, HOSTS_OWN])
 
     def write_lines(self, lines: list[str]) -> None:
         (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines) + "\n")

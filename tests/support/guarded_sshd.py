@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import installed_program
 from ansible_collections.fleetmfa.ssh.tests.support.token_host import TokenHost
-from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import token_lines
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import auth_lines, token_lines
 
 _WITHIN = 300
 
@@ -23,8 +24,8 @@ class GuardedSshd(TokenHost):
         guard = folder / "totp-guard"
         guard.write_text(installed_program("totp-guard").replace("/var/lib/fleetmfa", str(state_dir)))
         guard.chmod(0o755)
-        lines = token_lines(str(folder), str(state_dir), own_service=False, **settings).splitlines()
-        self.write_service(*(line for line in lines if line.startswith("auth")))
+        self.write_service(*auth_lines(token_lines(str(folder), str(state_dir), own_service=False, **settings)))
+        self._records = state_dir / "guard"
         self.write_key(user="bob")
 
     def log_in(self, answer: str, user: str = "alice") -> tuple[bool, str]:
@@ -33,14 +34,39 @@ class GuardedSshd(TokenHost):
         output = done.communicate()[0]
         return output == f"{user}\n", self._prompts.read_text().replace(f"({user}@127.0.0.1) ", "")
 
-    def open_and_abandon(self, user: str = "alice") -> None:
+    def open_and_abandon(self) -> None:
         """The client is killed while it waits for an answer, and sshd has noticed."""
-        gone = self.log.count("do_cleanup\n")
-        done = self._ssh("sleep 600", user)
+        self._kill(self._open())
+        self.wait_until_nobody_is_asked()
+
+    def open_until_sshd_gives_up(self) -> None:
+        """As at the end of LoginGraceTime: the alarm of the process that waits for a login."""
+        client = self._open()
+        (pid,) = self._asking()
+        waiting = int(Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(waiting, signal.SIGALRM)
+        self.wait_until_nobody_is_asked()
+        assert self._sshd.count_in_log("Timeout before authentication", 1)
+        self._kill(client)
+
+    def wait_until_nobody_is_asked(self) -> None:
+        _wait_for(lambda: not self._asking())
+
+    def _asking(self) -> list[str]:
+        """The processes that wait for an answer of alice."""
+        found = re.findall(r"^open (\d+) ", (self._records / self.user).read_text(), re.MULTILINE)
+        return [pid for pid in found if Path("/proc", pid).exists()]
+
+    def _open(self) -> subprocess.Popen:
+        """A client of alice that has been asked."""
+        client = self._ssh("sleep 600", self.user)
         _wait_for(lambda: self._prompts.read_text())
-        os.killpg(done.pid, signal.SIGKILL)
-        done.communicate()
-        _wait_for(lambda: self.log.count("do_cleanup\n") > gone)
+        return client
+
+    @staticmethod
+    def _kill(client: subprocess.Popen) -> None:
+        os.killpg(client.pid, signal.SIGKILL)
+        client.communicate()
 
     @property
     def config(self) -> str:

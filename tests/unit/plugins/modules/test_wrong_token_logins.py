@@ -52,6 +52,7 @@ def state(host):
 
 def test_locked_told_and_unlocked(host, sshd):
     assert sshd.log_in(WRONG) == (False, PROMPT)
+    sshd.open_until_sshd_gives_up()
     sshd.open_and_abandon()
     assert sshd.log_in(WRONG) == (False, PROMPT)
     assert state(host) == (2, False, [])
