@@ -212,6 +212,6 @@ def test_a_token_lets_in_once_though_its_device_is_promoted_meanwhile(two):
 
 def test_without_the_setting_the_lines_are_those_for_one_device():
     lines = [line for line in token_lines("/p", "/s", second_device=False).splitlines() if line.startswith("auth")]
-    assert [line.split()[-1] for line in lines[:4]] == ["attempt", "noskewadj", "1800", "claim"] and len(lines) == 9
+    assert [line.split()[-1] for line in lines[:4]] == ["attempt", "noskewadj", "1800", "claim"] and len(lines) == 10
     shared = token_lines("/p", "/s", own_service=False, second_device=False)
     assert "auth_err=7 " in shared and "second" not in shared

@@ -89,8 +89,8 @@ def test_who_is_not_enforced_needs_the_password_as_before(tmp_path, host, factor
     """The gate jumps over lines that are no longer there."""
     form = {"factors": factors, "second_device": False, "own_service": False, "guard": guard}
     for lost, config in with_lines_lost(tmp_path, host, form):
-        found = prove(config, "sshd", OTHER, assume=assumed(config))
-        assert all("password" in way for way in found.ways_in), f"{lost}: {found.ways_in}"
+        found = prove(config, "sshd", OTHER, assume=assumed(config), required=[first_factor])
+        assert not found.can_succeed_without_token, f"{lost}\n{found.explain()}"
         assert found.ways_in == [["password"]] or lost
 
 
