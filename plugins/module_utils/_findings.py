@@ -227,6 +227,11 @@ CATALOGUE = {
         "Find out why etcd did not answer (the log of totp-guard says why) and make it answer: until then a token counts once "
         "on each host.",
     ),
+    "user_locked": (
+        "high",
+        "Ask the user whether the wrong tokens were the user's own: whoever gave them has the SSH key. If not, replace the SSH key "
+        "first; then run playbook unlock.",
+    ),
     "key_folder_open": (
         "critical",
         "Make root the owner of the folder and its parents, and remove write permission for others.",

@@ -138,6 +138,25 @@ users:
     rate_limited_until:
       description: When the rate limit ends; V(null) if not rate-limited.
       type: str
+    wrong_tokens:
+      description: How many wrong tokens in a row the guard has counted since the user's last login, all after an accepted SSH key.
+      type: int
+      sample: 0
+      version_added: 0.2.0
+    locked:
+      description: Whether the guard denies the next login without a prompt, because of too many wrong tokens.
+      type: bool
+      version_added: 0.2.0
+    locked_until:
+      description: When that ends; V(null) if the user is not locked, or until an operator unlocks the user (M(fleetmfa.ssh.totp_unlock)).
+      type: str
+      version_added: 0.2.0
+    suspended:
+      description:
+        - Whether only a recovery code lets the user in, because of a hundred wrong tokens in a row.
+        - At two hundred RV(users[].locked) is true until an operator unlocks the user.
+      type: bool
+      version_added: 0.2.0
     validation_refused_until:
       description: When tokens for the pending key are checked again after too many wrong tries; V(null) if they are checked now.
       type: str

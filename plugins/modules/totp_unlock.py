@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: totp_unlock
-short_description: Let users try again at once who have made too many attempts
+short_description: Let users try again at once who have made too many attempts, or given too many wrong tokens
 version_added: 0.2.0
 author:
   - The fleetmfa founders (@fleetmfa)
 description:
   - Forgets the attempts of users that count for a limit on this host - logins (the PAM module's and the guard's), and wrong
-    tokens at a validation or in C(mfa-enroll). The users can log in again at once, with a token as before.
+    tokens at a login, at a validation or in C(mfa-enroll). The users can log in again at once, with a token as before, even if
+    wrong tokens had locked them until an operator unlocks them.
   - The limits themselves, used tokens, spent recovery codes and claims stay as they are. Prompts that are open at this moment
     are refused.
   - A user without a key here has nothing to forget; a name without an account is skipped.
@@ -68,8 +69,15 @@ users:
       description: How many attempts were on record; some of them may have been too old to count.
       type: int
       sample: 3
+    wrong_tokens:
+      description: How many wrong tokens in a row the guard had counted.
+      type: int
+      sample: 10
+    locked:
+      description: Whether that had locked the user, or suspended the key.
+      type: bool
     changed:
-      description: Whether any were forgotten.
+      description: Whether anything was forgotten.
       type: bool
 """
 
@@ -77,6 +85,7 @@ import functools
 from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_lock import WrongTokens
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir, check_user_name
@@ -107,7 +116,8 @@ def unlock(users: list[str], state_dir: StateDir, check_mode: bool) -> dict[str,
     accounts = sorted({account for account in map(account_name, users) if account})
     second = SecondKeys(state_dir)
     found = {user: state_dir.attempts(user) + second.key_attempts(user) for user in accounts}
-    limited = [user for user in accounts if found[user]]
+    wrong = {user: state_dir.wrong_tokens(user) for user in accounts}
+    limited = [user for user in accounts if found[user] or wrong[user] != WrongTokens()]
     if limited and not check_mode:
         with state_dir.lock():
             run_steps(
@@ -117,9 +127,23 @@ def unlock(users: list[str], state_dir: StateDir, check_mode: bool) -> dict[str,
             )
     return {
         "changed": bool(limited),
-        "users": [{"user": user, "attempts": found[user], "changed": user in limited} for user in accounts],
-        "diff": {"prepared": "".join(f"{user}: {found[user]} attempts forgotten\n" for user in limited)},
+        "users": [
+            {
+                "user": user,
+                "attempts": found[user],
+                "wrong_tokens": wrong[user].in_a_row,
+                "locked": wrong[user].locked or wrong[user].suspended,
+                "changed": user in limited,
+            }
+            for user in accounts
+        ],
+        "diff": {"prepared": "".join(_forgotten(user, found[user], wrong[user]) for user in limited)},
     }
+
+
+def _forgotten(user: str, attempts: int, wrong: WrongTokens) -> str:
+    in_a_row = f", {wrong.in_a_row} wrong tokens in a row" if wrong.in_a_row else ""
+    return f"{user}: {attempts} attempts forgotten{in_a_row}\n"
 
 
 if __name__ == "__main__":

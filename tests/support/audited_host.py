@@ -21,6 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import config
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import ACCOUNT_BLOCK, block
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import DEBIAN, GROUP, POLICY, SshdHost
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import auth_lines, token_lines
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 UNTOUCHED = "auth required pam_unix.so\naccount required pam_unix.so\n"
@@ -65,12 +66,12 @@ class AuditedHost:
         self.key("alice")
 
     def token_lines(self, guard: Path | None) -> str:
-        gate = f"auth [success=ignore ignore=ignore auth_err={4 if guard else 2} default=die] pam_succeed_if.so quiet user ingroup {GROUP}"
-        token = f"auth requisite pam_google_authenticator.so secret={self.state_dir.path}/keys/${{USER}} user=root noskewadj"
-        end = f"auth sufficient pam_succeed_if.so quiet user ingroup {GROUP}"
-        around = [f"auth requisite pam_exec.so quiet {guard} {what}" for what in ("attempt", "claim")] if guard else []
-        lines = [gate, *around[:1], token, *around[1:], end]
-        return block("\n".join(lines).encode(), "a test").decode()
+        folder = str(self.guard.parent)
+        wanted = {"guard": guard is not None, "second_device": False, "group": GROUP}
+        lines = "".join(
+            f"{line}\n" for line in auth_lines(token_lines(folder, self.state_dir.path, own_service=False, **wanted))
+        )
+        return block(lines.encode(), "a test").decode()
 
     def account_check(self) -> str:
         lines = account_lines(["sshd"], f"{self.state_dir.path}/enforced", str(self.guard))

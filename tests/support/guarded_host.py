@@ -15,8 +15,11 @@ import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import token_at
 from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE, PamLogin
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import ROLE, auth_lines, token_lines
 
-ROLE = Path(__file__).parents[2] / "roles/mfa"
+# What the role's last line does for a member of the group, and pam_setcred makes as little of it.
+ENOUGH = f"auth sufficient pam_succeed_if.so quiet service = {SERVICE}"
+HOSTS_OWN = "auth requisite pam_deny.so"
 PERIOD = 30
 SPARE_SECONDS = 5
 # A directory that knows each account by any spelling.
@@ -24,9 +27,11 @@ ANY_SPELLING = """printf '%s:x:20001:20001::/:/bin/sh\\n' "$(printf %s "$3" | tr
 
 
 class GuardedHost:
-    """One user, "alice", behind the guard as installed in PAM by the role."""
+    """One user, "alice", behind the guard and the PAM lines of the role."""
 
     user = "alice"
+    second_device = False
+    first_factor: tuple[str, ...] = ()  # what sshd puts into the PAM environment about it
 
     def __init__(self, folder: Path, shell: str):
         self.folder = folder
@@ -51,6 +56,7 @@ class GuardedHost:
         text = text.replace("=/etc/fleetmfa/", f"={self.folder}/").replace(
             "=/usr/local/libexec/fleetmfa/", f"={self.folder}/"
         )
+        text = text.replace("/var/lib/fleetmfa", str(self.folder))
         program.write_text(text.replace("PATH=/", f"PATH={self.directory.parent}:/", 1))
         program.chmod(0o755)
         return program
@@ -65,14 +71,16 @@ class GuardedHost:
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
 
-    def write_service(self, guarded: bool = True) -> None:
-        lines = [
-            f"auth requisite pam_exec.so quiet {self.guard} attempt {self.folder}",
-            f"auth requisite pam_google_authenticator.so secret={self.folder}/keys/${{USER}} user=root noskewadj",
-            f"auth requisite pam_exec.so quiet {self.guard} claim {self.folder}",
-            "auth sufficient pam_permit.so",
-        ]
-        (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines if guarded else lines[1::2]) + "\n")
+    def write_service(self, guarded: bool = True, **settings: object) -> None:
+        """The role's lines with these settings. Who gets past them without their success is denied by the host's own line."""
+        wanted = {"guard": guarded, "second_device": self.second_device, **settings}
+        lines = auth_lines(token_lines(str(self.folder), str(self.folder), **wanted))
+        # Not a real account, so no member of a real group.
+        self.lines = [ENOUGH if line.startswith("auth  sufficient") else line for line in lines]
+        self.write_lines([*self.lines, HOSTS_OWN])
+
+    def write_lines(self, lines: list[str]) -> None:
+        (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines) + "\n")
 
     def write_key(self, **values) -> None:
         """As when a key is replaced by another one: the guard forgets the old one's attempts."""
@@ -90,7 +98,7 @@ class GuardedHost:
         draft.rename(self.key_path)
 
     def login(self, environment: tuple[str, ...] = (), name: str | None = None) -> PamLogin:
-        return PamLogin(self.folder / "pam.d", name or self.user, environment)
+        return PamLogin(self.folder / "pam.d", name or self.user, (*self.first_factor, *environment))
 
     def asked(self, count: int, names: tuple[str, ...] = ()) -> list[PamLogin]:
         """This many logins, started together, that wait at their prompts; with these names in turn."""
@@ -108,12 +116,11 @@ class GuardedHost:
     def token(self, offset: int = 0) -> str:
         return token_at(self.secret, self.step + offset)
 
-    def run(self, action: str, **environment: str) -> subprocess.CompletedProcess:
+    def run(self, action: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         """The guard as started by pam_exec; this process represents the one that authenticates."""
         variables = {"PAM_USER": self.user, "PAM_TYPE": "auth", **environment}
-        return subprocess.run(
-            [str(self.guard), action, str(self.folder)], env=variables, capture_output=True, text=True, check=False
-        )
+        command = [str(self.guard), action, *arguments, str(self.folder)]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
 
 def installed_program(name: str) -> str:

@@ -63,8 +63,10 @@ def call(
     user: str = "nobody",
     answer: Callable[[], str] | None = None,
     environment: Sequence[str] = (),
+    after: Sequence[str] = (),
 ) -> int:
-    """The code that this function of libpam returned, or pam_start_confdir() if that failed."""
+    """The code that this function of libpam returned, or pam_start_confdir() if that failed, or one of the functions called before it
+    on the same handle."""
     library = _library()
     handle = ctypes.c_void_p()
     conversation = Conversation(CONVERSATION(_converse(answer)), None)
@@ -74,7 +76,8 @@ def call(
     if code == SUCCESS:
         for setting in environment:
             library.pam_putenv(handle, setting.encode())
-        code = getattr(library, name)(handle, FLAGS[name])
+        for function in (*after, name):
+            code = getattr(library, function)(handle, FLAGS[function]) if code == SUCCESS else code
         library.pam_end(handle, code)
     return code
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""A guarded host on which alice has a second device, with the PAM lines that the role's template makes."""
+"""A guarded host on which alice has a second device."""
 
 from __future__ import annotations
 
@@ -8,34 +8,19 @@ import base64
 import os
 from pathlib import Path
 
-import jinja2
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import token_at
-from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import ROLE, GuardedHost
-from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE
+from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import GuardedHost
 
 
 class TwoDeviceHost(GuardedHost):
+    second_device = True
+
     def __init__(self, folder: Path, shell: str):
         (folder / "second").mkdir(mode=0o700)
         super().__init__(folder, shell)
         self.second_path = folder / "second" / self.user
         self.second_secret = os.urandom(20)
         self.write_second_key()
-
-    def _program(self, name: str) -> Path:
-        """The template tells the guard no state directory."""
-        program = super()._program(name)
-        program.write_text(program.read_text().replace("/var/lib/fleetmfa", str(self.folder)))
-        return program
-
-    def write_service(self, guarded: bool = True) -> None:
-        assert guarded
-        text = token_lines(str(self.folder), str(self.folder))
-        lines = [line for line in text.splitlines() if line.startswith("auth") and " include " not in line]
-        # Not a real account, so no member of a real group.
-        lines[-1] = "auth sufficient pam_permit.so"
-        (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines) + "\n")
 
     def write_second_key(self, secret: bytes | None = None, used=(), meta: str = "", rate_limit="100 30") -> None:
         used_up = " ".join(['" DISALLOW_REUSE', *map(str, used)])
@@ -47,20 +32,3 @@ class TwoDeviceHost(GuardedHost):
 
     def second_token(self, offset: int = 0) -> str:
         return token_at(self.second_secret, self.step + offset)
-
-
-def token_lines(program_dir: str, state_dir: str, own_service: bool = True, **settings) -> str:
-    """The content that the role gives a PAM service, for `publickey+totp` with the guard and a second device."""
-    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, autoescape=False)  # noqa: S701
-    environment.filters["comment"] = lambda text: f"# {text}"
-    template = environment.from_string((ROLE / "templates/etc/pam.d/token.j2").read_text())
-    wanted = {"guard": True, "second_device": True, "factors": "publickey+totp", "group": "mfa-enforced", **settings}
-    return template.render(
-        ansible_managed="Ansible managed",
-        mfa__pam_mark="# a mark",
-        mfa__own_pam_service=own_service,
-        mfa__set=wanted,
-        mfa__program_dir=program_dir,
-        mfa__state_dir=state_dir,
-        mfa__base_services=["sshd"],
-    )

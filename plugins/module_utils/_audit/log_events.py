@@ -33,10 +33,11 @@ _OF_SSHD = (
     ),
     (LOCKED, re.compile(r"pam_tally2?\(\S+\): user (?P<user>\S+) \(\d+\) tally \d+, deny ")),
 )
-_OF_GUARD = re.compile(r"refused (?P<user>.+?)(?: \(as .*?\))?(?: from (?P<address>\S+))?: (?P<reason>.*)")
+_OF_GUARD = re.compile(r"(?:refused|locked) (?P<user>.+?)(?: \(as .*?\))?(?: from (?P<address>\S+))?: (?P<reason>.*)")
 _REASONS = (
     (REUSED, re.compile(r"this token has already let in ")),
     (RATE_LIMITED, re.compile(r"more than \d+ attempts in ")),
+    (LOCKED, re.compile(r"(?:locked after )?\d+ wrong tokens in a row")),
 )
 # Of the token module. sshd says itself that it has refused a wrong token, and from where.
 _OF_MODULE = (

@@ -113,6 +113,10 @@ MEANINGS = {
         "In the last eight days a user was let in on a claim on this host alone, because etcd did not answer "
         "(mfa_claims_unreachable: local)."
     ),
+    "user_locked": (
+        "The guard has counted too many wrong tokens in a row after an accepted SSH key, and locked the user or suspended "
+        "the key."
+    ),
     "key_folder_open": "Users other than root can write to the folder of the key files, or replace it.",
     "host_without_mfa": "Nothing on this host asks anybody for a token, neither this collection nor lines of the host's own.",
     "user_admin_not_enforced": "An account that may act as root can log in and is not asked for a token.",

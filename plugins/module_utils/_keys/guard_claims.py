@@ -5,7 +5,8 @@
 The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay unchanged, then one
 `lent NAME` if a login under another spelling of the user's name may have left a copy of the key, one `fell_back TIME`
 if a login was let in without a claim in the fleet (docs/claims.md), one `last_login TIME` after a login with a token or
-a recovery code, then one `claimed STEP...`. A step of a second device's key is written sSTEP (docs/second_device.md).
+a recovery code, those about wrong tokens (guard_lock.py), then one `claimed STEP...`. A step of a second device's key is written
+sSTEP (docs/second_device.md).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _LENT = b"lent "
 _FELL_BACK = b"fell_back "
 _ATTEMPTS = (b"open ", b"over ")
 _LAST_LOGIN = b"last_login "
+_COUNTED = (*_ATTEMPTS, b"wrong ", b"locked ")
 
 
 def claim_step(folder: str, user: str, step: int) -> bool:
@@ -94,10 +96,10 @@ def attempts(folder: str, user: str) -> int:
 
 
 def forget_attempts(folder: str, user: str) -> None:
-    """None counts for the rate limit any more, and prompts that are open are refused. Claims stay."""
+    """None counts for a limit any more, wrong tokens neither, and prompts that are open are refused. Claims stay."""
     with locked(folder, user):
         lines = _lines(folder, user)
-        left = [line for line in lines if not line.startswith(_ATTEMPTS)]
+        left = [line for line in lines if not line.startswith(_COUNTED)]
         if left != lines:
             _write(folder, user, left)
 
@@ -120,6 +122,11 @@ def _lines(folder: str, user: str) -> list[bytes]:
 
 def _write(folder: str, user: str, lines: list[bytes]) -> None:
     write_file(str(Path(folder) / user), b"\n".join(lines) + b"\n", 0o600)
+
+
+def words_of_lines(folder: str, user: str) -> dict[bytes, list[bytes]]:
+    """The other words of the last line that begins with each word."""
+    return {line.split()[0]: line.split()[1:] for line in _lines(folder, user) if line.split()}
 
 
 def lent_name(folder: str, user: str) -> str | None:

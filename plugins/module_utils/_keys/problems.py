@@ -56,7 +56,26 @@ def spelling_findings(state_dir: StateDir, group: EnforcedGroup) -> dict[str, li
     return {account: [Finding("account_misspelled", tuple(evidence))] for account, evidence in found.items()}
 
 
-def fallback_findings(state_dir: StateDir, user: str, now: float) -> list[Finding]:
+def guard_findings(state_dir: StateDir, user: str, now: float) -> list[Finding]:
+    """What the guard's record says of a user."""
+    return [*_fallback_findings(state_dir, user, now), *_lock_findings(state_dir, user, now)]
+
+
+def _lock_findings(state_dir: StateDir, user: str, now: float) -> list[Finding]:
+    """Wrong tokens after an accepted SSH key (docs/wrong_tokens.md)."""
+    wrong = state_dir.wrong_tokens(user)
+    if wrong.seconds_left is not None:
+        until = f"locked until {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(now + wrong.seconds_left))}"
+    elif wrong.locked:
+        until = "locked until an operator unlocks the user"
+    elif wrong.suspended:
+        until = "only a recovery code lets in"
+    else:
+        return []
+    return [Finding("user_locked", (f"{user}: {wrong.in_a_row} wrong tokens in a row, {until}",))]
+
+
+def _fallback_findings(state_dir: StateDir, user: str, now: float) -> list[Finding]:
     """A login that was let in without a claim in the fleet, since the claim store had not answered (docs/claims.md)."""
     last = state_dir.last_fallback(user)
     if last is None or now - last > FALLBACK_TOLD:

@@ -15,7 +15,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Ke
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import is_of_unknown_origin
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import fallback_findings, read_key
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import guard_findings, read_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import FIRST_DEVICE, SecondKeys, device_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import check_user_name
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.two_tokens import wait_seconds
@@ -60,6 +60,10 @@ class UserReport(TypedDict):
     clock_drift_seconds: int | None
     rate_limited: bool
     rate_limited_until: str | None
+    wrong_tokens: int
+    locked: bool
+    locked_until: str | None
+    suspended: bool
     validation_refused_until: str | None
     enrollment_deadline: str | None
     rotation_pending: bool
@@ -88,6 +92,7 @@ def report(
     unknown = keys.pending is not None and is_of_unknown_origin(keys.pending)
     wait = wait_seconds(keys.pending, now) if keys.pending else 0
     limited_until = keys.validated.rate_limited_until(now) if keys.validated else None
+    wrong = host.state_dir.wrong_tokens(user)
     facts = UserFacts(
         pending=keys.pending is not None,
         validated=keys.validated is not None,
@@ -98,7 +103,7 @@ def report(
     )
     in_disagreement = disagreements(facts, host.group.name)
     problems = [*misspelled.get(user, []), *of_pending, *of_validated, *in_disagreement]
-    problems = merged([*problems, *fallback_findings(host.state_dir, user, now)])
+    problems = merged([*problems, *guard_findings(host.state_dir, user, now)])
     enrollment = enrollment_of(user, keys)
     revoked = keys.validated is not None and is_locked(keys.validated)
     second = _second_device(user, host)
@@ -116,6 +121,10 @@ def report(
         "clock_drift_seconds": current.meta.get("drift_seconds") if current else None,
         "rate_limited": limited_until is not None,
         "rate_limited_until": utc(limited_until),
+        "wrong_tokens": wrong.in_a_row,
+        "locked": wrong.locked,
+        "locked_until": utc(None if wrong.seconds_left is None else int(now) + wrong.seconds_left),
+        "suspended": wrong.suspended,
         "validation_refused_until": utc(int(now) + wait if wait else None),
         "enrollment_deadline": enrollment.deadline.isoformat() if enrollment else None,
         "rotation_pending": None not in keys,

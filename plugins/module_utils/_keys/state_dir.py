@@ -18,6 +18,7 @@ from typing import Callable, Iterator
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import guard_claims
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_records import EnforcedRecords
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_lock import WrongTokens, wrong_tokens
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.private_folder import (
     check_ancestors,
@@ -219,6 +220,10 @@ class StateDir:
     def last_fallback(self, user: str) -> int | None:
         """When the user was last let in although the claim store had not answered, in seconds since the epoch."""
         return guard_claims.last_fallback(self._folder("guard"), user)
+
+    def wrong_tokens(self, user: str) -> WrongTokens:
+        """How many wrong tokens the guard has counted, and whether it has locked the user."""
+        return wrong_tokens(guard_claims.words_of_lines(self._folder("guard"), user))
 
     def last_login(self, user: str) -> int | None:
         """When the guard last let the user in, in seconds since the epoch; None if that was never, or without the guard."""

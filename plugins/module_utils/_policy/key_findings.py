@@ -11,7 +11,7 @@ from typing import Collection, Container, Iterator, NamedTuple
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.agreement import UserFacts, disagreements
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import fallback_findings, read_key
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import guard_findings, read_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
@@ -42,7 +42,7 @@ def key_findings(state_dir: StateDir, enforcement: Enforcement) -> Iterator[Find
     else:
         for user in state_dir.users():
             yield from read_key(state_dir, "pending", user)[1]
-            yield from fallback_findings(state_dir, user, time.time())
+            yield from guard_findings(state_dir, user, time.time())
         members = {*enforcement.group.members, *enforcement.accounts}
         users = {*state_dir.users(), *members}
         for user in sorted(users.difference(misspelled(users))):

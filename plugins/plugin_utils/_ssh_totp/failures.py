@@ -18,7 +18,8 @@ DROPS = (
 )
 REFUSED_BEFORE_TOKEN = (
     "refused the login before it asked for a token: more logins than its rate limit allows (mfa_rate_limit_attempts; wait "
-    "for mfa_rate_limit_seconds), or the account is locked, or the host has no usable key for it (playbook status tells)"
+    "for mfa_rate_limit_seconds), or wrong tokens have locked the user there (mfa_lock_after), or the account is locked, or "
+    "the host has no usable key for it (playbook status tells)"
 )
 
 

@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import step_with_time_left
-from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import TwoDeviceHost, token_lines
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import token_lines
+from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import TwoDeviceHost
 
 ROUNDS = int(os.environ.get("GUARD_ROUNDS", "3"))
 WRONG = "000000"
@@ -211,6 +212,6 @@ def test_a_token_lets_in_once_though_its_device_is_promoted_meanwhile(two):
 
 def test_without_the_setting_the_lines_are_those_for_one_device():
     lines = [line for line in token_lines("/p", "/s", second_device=False).splitlines() if line.startswith("auth")]
-    assert [line.split()[-1] for line in lines[:3]] == ["attempt", "noskewadj", "claim"] and len(lines) == 5
+    assert [line.split()[-1] for line in lines[:4]] == ["attempt", "noskewadj", "1800", "claim"] and len(lines) == 10
     shared = token_lines("/p", "/s", own_service=False, second_device=False)
-    assert "auth_err=4 " in shared and "second" not in shared
+    assert "auth_err=7 " in shared and "second" not in shared

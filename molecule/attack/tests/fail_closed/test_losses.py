@@ -28,7 +28,12 @@ CHECK = {
     "record": "rm -r /var/lib/fleetmfa/enforced",
     "guard's records": "rm -r /var/lib/fleetmfa/guard",
 }
-SINGLE = {(name,): script for name, script in {**LOSSES, **CHECK}.items()}
+# Of our lines, whichever service they are in; `sshd-mfa` is there with OpenSSH 9.8 and later.
+TOKEN_LINES = {
+    f"lines with {text}": f"sed -i '/{text}/d' /etc/pam.d/sshd*"
+    for text in ("totp-guard attempt", "pam_google_authenticator", "totp-guard failed", "totp-guard claim", "pam_deny")
+}
+SINGLE = {(name,): script for name, script in {**LOSSES, **CHECK, **TOKEN_LINES}.items()}
 PAIRS = {pair: "; ".join(LOSSES[name] for name in pair) for pair in itertools.combinations(LOSSES, 2)}
 SAVED = "/etc/ssh /etc/pam.d /etc/group /etc/gshadow /etc/fleetmfa /var/lib/fleetmfa /usr/local/libexec/fleetmfa"
 RESTORE = "rm -rf /etc/ssh /etc/pam.d /etc/fleetmfa /var/lib/fleetmfa /usr/local/libexec/fleetmfa; tar -C / -xpf /root/saved.tar"
@@ -91,6 +96,13 @@ def test_the_attack_is_real(server, losing):
     for lost, way in {"drop-in": "key", "membership": "key", "PAM lines": "key and password"}.items():
         losing(f"{LOSSES[lost]}; {CHECK['account lines']}")
         assert way in ways_in(server), lost
+
+
+def test_a_right_token_is_not_enough_without_a_token_line(server, keys, losing):
+    """The account lines are gone as well, so it is PAM's auth phase that denies."""
+    for lost, script in TOKEN_LINES.items():
+        losing(f"{script}; {CHECK['account lines']}")
+        assert not login(server, USER, [keys[USER].token()]).allowed, lost
 
 
 def test_the_rightful_user_gets_in_afterwards(server, keys):

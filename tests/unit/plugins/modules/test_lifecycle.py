@@ -265,12 +265,13 @@ def test_the_loser_of_two_validated_keys_is_to_be_told(fleet, web1, web2):
 def test_unlock(fleet, web1, host):
     web1.change("alice", _limited)
     guard = Path(web1.state_dir.path, "guard/alice")
-    guard.write_text("open 1 5\nover 2 6\nlent Alice\nclaimed 59\n")
+    guard.write_text("open 1 5\nover 2 6\nlent Alice\nlocked x 5 0\nwrong 12 2\nclaimed 59\n")
     options = {"users": ["alice", "nobody-here"], "state_dir": web1.state_dir.path}
     told = host._run_module("totp_unlock", check_mode=True, **options)
     assert told["changed"] and web1.state_dir.attempts("alice") == 6
     done = host._run_module("totp_unlock", **options)
-    assert done["users"] == told["users"] == [{"user": "alice", "attempts": 6, "changed": True}]
+    alice = {"user": "alice", "attempts": 6, "wrong_tokens": 12, "locked": True, "changed": True}
+    assert done["users"] == told["users"] == [alice]
     assert guard.read_text() == "lent Alice\nclaimed 59\n"
     key = web1.state_dir.validated("alice")
     assert key.rate_limit == (3, 30) and not key.attempts and "tries" not in key.meta

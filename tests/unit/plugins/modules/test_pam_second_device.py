@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import token_lines
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import token_lines
 
 PROGRAMS = "/usr/local/libexec/fleetmfa"
 GUARD = f"{PROGRAMS}/totp-guard"
@@ -17,11 +17,23 @@ COMMON_AUTH = (
     "auth [success=1 default=ignore] pam_unix.so nullok\nauth requisite pam_deny.so\nauth required pam_permit.so\n"
 )
 SHARED = token_lines(PROGRAMS, "/var/lib/fleetmfa", own_service=False)
-DECIDES, ASKS, FIRST, SECOND, ALONE, CLAIMS = (
-    line
-    for line in SHARED.splitlines(keepends=True)
-    if line.startswith("auth ") and ("google" in line or "one-device" in line or "ask" in line or "claim" in line)
-)
+(
+    _GATE,
+    _ATTEMPTS,
+    DECIDES,
+    ASKS,
+    FIRST,
+    SECOND,
+    _COUNTS,
+    ALONE,
+    _COUNTS_ALONE,
+    CLAIMS,
+    DENY,
+    _DENY,
+    _ENDS,
+    _PAD,
+    _PAD,
+) = (line for line in SHARED.splitlines(keepends=True) if line.startswith("auth "))
 
 
 @pytest.fixture
@@ -62,24 +74,30 @@ def test_on_this_machine_with_the_modules_that_it_has(run_module, tmp_path):
     [
         (ASKS, "", "could"),
         (ASKS, ASKS.replace("expose_authtok ", ""), "with a second device could never log in"),
-        (DECIDES, DECIDES.replace("success=3", "success=4"), "could get in without a token"),
-        (DECIDES, DECIDES.replace("success=3", "success=ignore"), "with one device could get in without"),
-        (DECIDES, DECIDES.replace("success=3", "success=3 ignore=3"), "pam_setcred would fail"),
-        (FIRST, FIRST.replace("success=2", "success=3"), "could get in without a token"),
-        (FIRST, FIRST.replace("default=ignore", "default=2"), "could get in without a token"),
-        (SECOND, SECOND.replace("default=die", "default=1"), "could get in without a token"),
+        (DECIDES, DECIDES.replace("success=4", "success=5"), "could get in without a token"),
+        (DECIDES, DECIDES.replace("success=4", "success=6"), "could get in without a token"),
+        (DECIDES, DECIDES.replace("success=4", "success=ignore"), "with one device could get in without"),
+        (FIRST, FIRST.replace("success=4", "success=7"), "could get in without a token"),
+        (FIRST, FIRST.replace("default=ignore", "default=4"), "could get in without a token"),
+        (SECOND, SECOND.replace("default=bad", "default=3"), "could get in without a token"),
         (
             SECOND,
-            SECOND.replace("default=die", "default=ignore"),
+            SECOND.replace("default=bad", "default=ignore"),
             "with a second device could get in without being asked",
         ),
         (
             SECOND,
-            SECOND.replace("default=die", "ignore=1 default=die").replace(" use_first_pass", " nullok use_first_pass"),
+            SECOND.replace("default=bad", "ignore=3 default=bad").replace(" use_first_pass", " nullok use_first_pass"),
             "could get in without a token",
         ),
+        (ALONE, ALONE.replace("default=bad", "default=ignore"), "could get in without a token"),
+        (ALONE, ALONE.replace("success=1", "success=2"), "with one device could never log in"),
+        (ALONE, ALONE.replace("success=1", "success=4"), "could get in without a token"),
         (ALONE, ALONE.replace("noskewadj", "noskewadj use_first_pass"), "with one device could"),
-        (CLAIMS, "", "could get in without a token"),
+        (CLAIMS, "", "could never log in"),
+        (CLAIMS + DENY + DENY, "", "could get in without a token"),
+        (CLAIMS + DENY + DENY, CLAIMS.replace("default=die", "default=ignore"), "could get in without a token"),
+        (DENY + DENY, DENY.replace("cred_err=ignore ", "") * 2, "pam_setcred would fail"),
     ],
 )
 def test_what_is_wrong_with_them_is_refused(run_module, confdir, old, new, message):

@@ -31,7 +31,8 @@ def test_no_key(host):
         "status": "not_provisioned", "revoked": False, "enrollment_deadline": None,
         "last_mfa_login": None, "recovery_codes_left": 0, "clock_drift_seconds": None, "rate_limited": False,
         "rate_limited_until": None, "validation_refused_until": None, "rotation_pending": False, "problems": [],
-        "differs": [], "pending_origin": None, "second_device": None, "devices": [],
+        "differs": [], "pending_origin": None, "second_device": None, "devices": [], "wrong_tokens": 0, "locked": False,
+        "locked_until": None, "suspended": False,
     }  # fmt: skip
 
 

@@ -78,6 +78,16 @@ NOW = 1_700_000_000
             "refused alice from 203.0.113.7: no token was given in this login",
             ("refused", "alice", "203.0.113.7"),
         ),
+        (
+            "totp-guard",
+            "refused alice from h: locked after 10 wrong tokens in a row",
+            ("locked", "alice", "h"),
+        ),
+        (
+            "totp-guard",
+            "locked alice (as ALICE) from 203.0.113.7: 10 wrong tokens in a row, for 1800 seconds",
+            ("locked", "alice", "203.0.113.7"),
+        ),
         ("totp-guard", "accepted on a claim on this host alone alice: x", None),
         ("sshd(pam_google_authenticator)", REUSE.format(f"{KEYS}/alice"), ("reused", "alice", "")),
         ("sshd-mfa(pam_google_auth)", REUSE.format("/home/alice/.google_authenticator"), ("reused", "alice", "")),
@@ -96,7 +106,12 @@ def test_what_a_line_means(ident, message, event):
 def test_text_of_the_guard():
     """Its messages are found as the program writes them."""
     program = (Path(__file__).parents[5] / "roles/mfa/files/usr/local/libexec/fleetmfa/totp-guard").read_text()
-    for text in ("this token has already let in another login", "more than $limit attempts in $period seconds"):
+    for text in (
+        "this token has already let in another login",
+        "more than $limit attempts in $period seconds",
+        "locked after $wrong wrong tokens in a row",
+        'log locked "$wrong wrong tokens in a row, ',
+    ):
         assert text in program
 
 
