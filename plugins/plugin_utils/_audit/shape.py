@@ -39,6 +39,17 @@ EVIDENCE: dict[str, Any] = {
         "state_dir": _TEXT,
         "enrollment": ({"start": _TEXT, "days": (int, None), "overdue": _TEXT}, None),
     },
+    "exemptions": [
+        {
+            "kind": str,
+            "name": str,
+            "reason": _TEXT,
+            "approved_by": _TEXT,
+            "until": _TIME,
+            "ended": bool,
+            "kept": [str],
+        }
+    ],
     "sshd": ({"classes": [_SSHD_CLASS]}, {"error": str}),
     "doors": [{"name": str, "kind": str, "where": [str], "program": _TEXT, "state": str, "reason": _TEXT}],
     "users": [
