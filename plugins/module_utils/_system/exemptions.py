@@ -53,11 +53,11 @@ def exemption(kind: Kind, given: Any) -> Exemption:
     if isinstance(given, (str, int)) and not isinstance(given, bool):
         return Exemption(kind, str(given))
     if not isinstance(given, Mapping):
-        raise FleetMfaError(f"is neither a name nor an entry; an entry may have {', '.join(ITEMS)}")
+        raise FleetMfaError(f"is not a name, nor an entry, which may have {', '.join(ITEMS)}")
     if set(given) - set(ITEMS):
-        raise FleetMfaError(f"has an unknown item; an entry may have {', '.join(ITEMS)}")
+        raise FleetMfaError(f"is not a name but an entry with an unknown item; it may have {', '.join(ITEMS)}")
     if "name" not in given:
-        raise FleetMfaError(f"has no name; an entry needs a name, and may have {', '.join(ITEMS[1:])}")
+        raise FleetMfaError(f"is not a name but an entry without a name; it may have {', '.join(ITEMS[1:])} beside one")
     texts = {name: _text(name, given[name]) for name in ITEMS[:3] if name in given}
     return Exemption(kind, until=_day(given["until"]) if "until" in given else None, **texts)
 
