@@ -29,11 +29,8 @@ options:
     description:
       - Users who are never asked for a token, regardless of their key, such as automation and break-glass accounts.
       - Every user listed here can log in without a second factor.
-      - An element is a name, or an entry with C(name) and, each optional, C(reason), C(approved_by) and C(until), the last day (such as
-        V(2026-03-31)). After that day, in local time of the host, the entry exempts nobody. Role P(fleetmfa.ssh.mfa#role) lets the host itself
-        make users with a validated key members then.
-      - Without it, the users in the host's enrollment policy, nobody if the host has no policy. An empty list means nobody.
-      - A member of O(group) leaves it only if a list of this call exempts the user.
+      - An element is a name, or an entry with C(name) and, each optional, C(reason), C(approved_by) and C(until), the last day,
+        such as V(2026-03-31). After that day, in local time of the host, the entry exempts nobody.
     type: list
     elements: raw
   exempt_groups:

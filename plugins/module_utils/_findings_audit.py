@@ -29,7 +29,8 @@ OF_AUDIT = {
     ),
     "exemption_not_ended": (
         "high",
-        "Remedy what the evidence names, and the host ends the exemption within an hour; or have it approved anew and write the new day into until.",
+        "Remedy what the evidence names, and the host ends the exemption within an hour; or have it approved anew and write the new "
+        "day into until.",
     ),
     "user_not_enforced": ("medium", "Let the users enroll (mfa-enroll), or validate their keys for them (playbook validate)."),
     "enrollment_overdue": (

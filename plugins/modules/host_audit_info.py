@@ -205,7 +205,8 @@ evidence:
           description: Whether that day is over.
           type: bool
         kept:
-          description: Accounts that stay exempt nevertheless, since being asked for a token would lock them out (finding C(exemption_not_ended)).
+          description:
+            - Accounts that stay exempt nevertheless, since being asked for a token would lock them out (finding C(exemption_not_ended)).
           type: list
           elements: str
     users:

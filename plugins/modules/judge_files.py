@@ -36,7 +36,7 @@ options:
   exempt_users:
     description:
       - Users who are never asked for a token. What the files say about them does not count for enforced users.
-      - An element is a name, or an entry as for M(fleetmfa.ssh.totp_key); one that has ended, by the date of the controller, does not count.
+      - An element is a name, or an entry as for M(fleetmfa.ssh.totp_key). One that has ended, by the controller's date, does not count.
     type: list
     elements: raw
     default: []

@@ -334,7 +334,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy im
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     OVERDUE_MODES,
     UNKNOWN_FIRST_FACTOR,
-    options_by,
     with_host_policy,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -349,7 +348,12 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import OPTIONS, kept_exempt
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import (
+    OPTIONS,
+    exempt_today,
+    exemption,
+    kept_exempt,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ENROLLMENT_OPTIONS = {
@@ -402,8 +406,15 @@ def audit_wish(params: PolicyInfoOptions, cannot_answer: list[str]) -> AuditWish
 
 def _exempt_then(params: PolicyInfoOptions, planned: dict[str, Any]) -> dict[str, list[str]]:
     """The lists of the plan, as names that count today."""
-    options = options_by({**params, **{name: planned[name] for name in OPTIONS.values()}}, None)
-    return {name: options[name] for name in OPTIONS.values()}  # type: ignore[literal-required]
+    entries = []
+    for kind, option in OPTIONS.items():
+        try:
+            # A name may stand there twice: who gets a validated key in this run is added to the exempt ones.
+            entries += [exemption(kind, one) for one in planned[option]]
+        except FleetMfaError as error:
+            raise FleetMfaError(f"enrollment: {option}: an entry {error}") from None
+    exempt = exempt_today(entries, kept_exempt(params["state_dir"]), datetime.date.today())
+    return {"exempt_users": exempt.users, "exempt_groups": exempt.groups}
 
 
 def told_findings(params: PolicyInfoOptions, found: list[FindingReport]) -> list[FindingReport]:

@@ -32,7 +32,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
 )
 
 
-def must_stay_exempt(users: Collection[str], host: MfaHost, connecting: Collection[str], unknown: str) -> dict[str, str]:
+def must_stay_exempt(
+    users: Collection[str], host: MfaHost, connecting: Collection[str], unknown: str
+) -> dict[str, str]:
     """Those of the users, who have validated keys, and why. `connecting`: accounts that Ansible connects with and whose
     connections answer no prompt; `unknown`: option unknown_first_factor."""
     told = {user: _why(user, host, connecting) for user in users}

@@ -96,7 +96,7 @@ def test_the_deadline_and_the_end_of_an_exemption_come_by_themselves(server, roo
         assert zone.stdout.strip() in ("23:57", "23:58", "23:59"), zone
         six_days_ago = int(time.time()) - 6 * 86400
         root.run(f'sed -i \'s/"since": [0-9]*/"since": {six_days_ago}/\' /var/lib/fleetmfa/pending/punctual')
-        root.run("sed -i \"s/2099-12-31/$(date +%F)/\" /etc/fleetmfa/exemptions.json")
+        root.run('sed -i "s/2099-12-31/$(date +%F)/" /etc/fleetmfa/exemptions.json')
         assert root.run("systemctl start fleetmfa-deadline.service").rc == 0
         assert "punctual" not in overdue(root) and login(server, "punctual").allowed
         attempt = login(server, "ann")  # validated, and exempt through this day

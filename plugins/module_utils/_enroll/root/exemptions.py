@@ -46,7 +46,7 @@ def end_exemptions(policy: Policy, today: datetime.date) -> list[str]:
         content = json.dumps(staying, indent=1, sort_keys=True).encode() if staying else None
         FileChange(kept_path(policy.state_dir), content, 0o600).apply()
     for user, why in staying.items():
-        if before.get(user) != why:
+        if user not in before:
             audit(user, f"STAYS EXEMPT though the exemption has ended: {why}")
     joined = [user for user in joining if user not in staying]
     for user in joined:

@@ -138,7 +138,9 @@ def _read_exemptions(path: str) -> list[Exemption]:
             found.append(exemption(kind, entry))
         return found
     except (ValueError, TypeError, AttributeError, KeyError, FleetMfaError) as error:
-        raise FleetMfaError(f"{path} cannot be read as a list of exemptions: {error}; run role fleetmfa.ssh.mfa") from error
+        raise FleetMfaError(
+            f"{path} cannot be read as a list of exemptions: {error}; run role fleetmfa.ssh.mfa"
+        ) from error
 
 
 def with_host_policy(given: GivenHostOptions, path: str = POLICY_PATH) -> HostOptions:

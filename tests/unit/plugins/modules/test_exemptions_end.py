@@ -18,7 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root import a
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import POLICY_PATH, read_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import find_module
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prompts import TOKEN
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prompts import OTHER, TOKEN
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
 from ansible_collections.fleetmfa.ssh.tests.support.factor_logins import SSH_KEY, FactorLogins
 from ansible_collections.fleetmfa.ssh.tests.support.running_sshd import RunningSshd
@@ -60,8 +60,12 @@ class ExemptHost:
             Path("/etc", name).mkdir(mode=0o755)
         Path("/etc/environment").touch()
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "id")], check=True)
+        host_key = "/etc/ssh/ssh_host_ed25519_key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host_key], check=True)
         self.give_ssh_key("bob")
-        self.write_pam(f"auth requisite pam_google_authenticator.so secret={host.path}/keys/${{USER}} user=root noskewadj\n")
+        self.write_pam(
+            f"auth requisite pam_google_authenticator.so secret={host.path}/keys/${{USER}} user=root noskewadj\n"
+        )
         self.write_config(CONFIG.format(port=22))
 
     def give_ssh_key(self, user):
@@ -101,7 +105,10 @@ class ExemptHost:
 @pytest.fixture
 def exempt_host(host, render, tmp_path, monkeypatch):
     made = ExemptHost(host, render, tmp_path)
-    monkeypatch.setattr(audit.syslog, "syslog", lambda _priority, line: made.log.append(line))
+    # Modules log, too, in other words.
+    monkeypatch.setattr(
+        audit.syslog, "syslog", lambda _p, line: made.log.append(line) if line.startswith("user ") else None
+    )
     made.site("bob")
     assert host.members() == set()
     return made
@@ -110,8 +117,8 @@ def exempt_host(host, render, tmp_path, monkeypatch):
 @pytest.fixture
 def logins(exempt_host, host, tmp_path):
     sshd = RunningSshd(tmp_path, CONFIG)
-    token = lambda: {TOKEN: host.token(SECRET, time.time())}  # noqa: E731
-    yield FactorLogins("bob", sshd.port, str(tmp_path / "id"), token)
+    typed = lambda: {TOKEN: host.token(SECRET, time.time()), OTHER: "000000"}  # noqa: E731
+    yield FactorLogins("bob", sshd.port, str(tmp_path / "id"), typed)
     sshd.stop()
 
 
@@ -200,7 +207,9 @@ class TestStaysExempt:
         assert exempt_host.midnight() and host.members() == set() and "lets nobody in" in exempt_host.kept()["bob"]
 
     def test_another_name_of_the_user_that_nobody_asks(self, exempt_host, host):
-        uid = next(line.split(":")[2] for line in Path("/etc/passwd").read_text().splitlines() if line.startswith("bob:"))
+        uid = next(
+            line.split(":")[2] for line in Path("/etc/passwd").read_text().splitlines() if line.startswith("bob:")
+        )
         with Path("/etc/passwd").open("a") as passwd:
             passwd.write(f"robert:x:{uid}:{uid}::/nonexistent:/bin/bash\n")
         exempt_host.exempt(self.ENTRY)
@@ -241,7 +250,9 @@ def test_who_has_no_validated_key_is_not_asked_and_has_the_whole_period_to_enrol
     path = host.path / "pending/carol"
     month_ago = int(time.time()) - 30 * 86400
     path.write_text(re.sub(r'"since": [0-9]+', f'"since": {month_ago}', path.read_text()))
-    exempt_host.exempt({"name": "carol", "until": str(YESTERDAY)}, mfa_enrollment_overdue="deny", mfa_exempt_users=["bob"])
+    exempt_host.exempt(
+        {"name": "carol", "until": str(YESTERDAY)}, mfa_enrollment_overdue="deny", mfa_exempt_users=["bob"]
+    )
     assert exempt_host.midnight() and host.members() == set() and exempt_host.kept() == {}
     state, policy = host.state_dir, read_policy()
     last = TODAY + datetime.timedelta(days=6)
@@ -251,7 +262,9 @@ def test_who_has_no_validated_key_is_not_asked_and_has_the_whole_period_to_enrol
     assert overdue.is_overdue(read_policy(), state, "carol", TODAY)
 
 
-@pytest.mark.parametrize("content", ["{", '["bob"]', '[{"name": "bob"}]', '[{"kind": "user", "name": "bob", "until": "soon"}]'])
+@pytest.mark.parametrize(
+    "content", ["{", '["bob"]', '[{"name": "bob"}]', '[{"kind": "user", "name": "bob", "until": "soon"}]']
+)
 def test_a_broken_file_is_named_and_changes_nothing(exempt_host, host, content, capsys):
     exempt_host.exempt()
     Path("/etc/fleetmfa/exemptions.json").write_text(content)

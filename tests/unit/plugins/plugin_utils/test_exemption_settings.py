@@ -52,11 +52,17 @@ def test_as_text(name, text):
     [
         (["a", {}], "entry 2 is not a name but an entry without a name; it may have reason, approved_by, until"),
         ([{"reason": "why"}], "entry 1 is not a name but an entry without a name"),
-        ([{"name": "a", "til": "2026-05-31"}], "entry 1 is not a name but an entry with an unknown item; it may have name, reason"),
+        (
+            [{"name": "a", "til": "2026-05-31"}],
+            "entry 1 is not a name but an entry with an unknown item; it may have name, reason",
+        ),
         ([{"name": "a b\nc"}], "entry 1 has no usable name"),
         ([{"name": "../a"}], "entry 1 is not a name"),
         ([{"name": ["a"]}], "entry 1 has no usable name"),
-        ([{"name": "a", "until": "31.5.2026"}], "entry 1 has a wrong until: write the last day as a date such as 2026-03-31"),
+        (
+            [{"name": "a", "until": "31.5.2026"}],
+            "entry 1 has a wrong until: write the last day as a date such as 2026-03-31",
+        ),
         ([{"name": "a", "until": "20260531"}], "wrong until"),
         ([{"name": "a", "until": "2026-02-30"}], "wrong until"),
         ([{"name": "a", "until": ""}], "wrong until"),
@@ -67,7 +73,10 @@ def test_as_text(name, text):
         ([{"name": "a", "approved_by": "one\ntwo"}], "entry 1 has no usable approved_by"),
         (["a", {"name": "a"}], "entry 2 has a name that stands in the list before; keep one of the two"),
         ([{"name": "a"}, "b", "a"], "entry 3 has a name that stands in the list before"),
-        ([{"name": "a", "until": "2026-05-31"}, {"name": "a", "until": "2027-05-31"}], "entry 2 has a name that stands"),
+        (
+            [{"name": "a", "until": "2026-05-31"}, {"name": "a", "until": "2027-05-31"}],
+            "entry 2 has a name that stands",
+        ),
         ([["a"]], "entry 1 is not a name"),
         ([True], "entry 1 is not a name"),
     ],

@@ -9,7 +9,10 @@ import datetime
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import exemption_rows
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.exemption_findings import end_findings, reason_findings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.exemption_findings import (
+    end_findings,
+    reason_findings,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import Exemption, exempt_today
 
 LAST = datetime.date(2026, 5, 31)
@@ -61,7 +64,12 @@ def test_a_member_of_a_group_stays_exempt_alone(accounts):
 
 
 def test_without_reason_or_approver():
-    entries = [BOB, BOB._replace(reason=None), BOB._replace(approved_by=None, kind="group"), Exemption("user", "ansible")]
+    entries = [
+        BOB,
+        BOB._replace(reason=None),
+        BOB._replace(approved_by=None, kind="group"),
+        Exemption("user", "ansible"),
+    ]
     assert found(reason_findings(entries)) == [
         ("exemption_without_reason", "user bob: no reason"),
         ("exemption_without_reason", "group bob: no approver"),
