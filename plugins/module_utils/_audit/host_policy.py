@@ -50,7 +50,7 @@ def deadlines_of_host(warn: Callable[[str], object]) -> EnrollmentOf:
     today = datetime.date.today()
 
     def enrollment_of(user: str, keys: Keys) -> UserEnrollment | None:
-        period = period_to_enroll(policy, user, *keys) if policy else None
+        period = period_to_enroll(policy, user, *keys) if policy and policy.offered else None
         return UserEnrollment(period.deadline, period.is_over(today)) if period else None
 
     return enrollment_of
@@ -125,7 +125,7 @@ def mfa_report(options: HostOptions, has_lines: bool, has_members: bool) -> MfaR
     except FleetMfaError:
         policy = None
     enrollment: EnrollmentReport | None = None
-    if policy is not None:
+    if policy is not None and policy.offered:
         start = policy.enrollment_start
         enrollment = {
             "start": midnight(start) if start else None,

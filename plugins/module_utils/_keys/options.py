@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, Iterable, NamedTuple, TypedDict
+from typing import Any, Iterable, Mapping, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import DEFAULT_PATH, StateDir
@@ -47,12 +47,12 @@ class HostOptions(TypedDict):
     exempt_groups: list[str]
 
 
-def given_exemptions(given: GivenHostOptions | HostOptions) -> list[Exemption]:
+def given_exemptions(given: Mapping[str, Any]) -> list[Exemption]:
     """Those of the lists that were given; a FleetMfaError names the option and the entry."""
     found = []
     for kind, option in OPTIONS.items():
         try:
-            found += exemptions(kind, given[option] or ())  # type: ignore[literal-required]
+            found += exemptions(kind, given[option] or ())
         except FleetMfaError as error:
             raise FleetMfaError(f"{option}: {error}") from None
     return found

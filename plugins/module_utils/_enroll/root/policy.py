@@ -40,7 +40,7 @@ OVERDUE_MODES = ("allow", "enroll_only", "deny")
 
 
 class Policy(NamedTuple):
-    """The role's variables of the same names (with mfa_ added); `users` None means every human account.
+    """The role's variables of the same names (with mfa_ added); `users` None means every human account. `offered`: mfa_enrollment.
 
     The exempt lists are those of the day on which the policy was read; `exemptions` has everything that ever ends, or has ended.
     """
@@ -65,6 +65,7 @@ class Policy(NamedTuple):
     group_extensions: Mapping[str, int]
     unknown_first_factor: str
     exemptions: Sequence[Exemption] = ()
+    offered: bool = True
 
     @property
     def users_left_alone(self) -> list[str]:
@@ -209,6 +210,7 @@ def _policy(parser: configparser.ConfigParser) -> Policy:
         unknown_first_factor=_one_of(
             host.get("unknown_first_factor", "error"), "unknown_first_factor", UNKNOWN_FIRST_FACTOR
         ),
+        offered=_one_of(enrollment.get("offered", "yes"), "offered", ("yes", "no")) == "yes",
     )
 
 

@@ -47,7 +47,8 @@ Match Group mfa-enforced
 """
 REST = "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
 TODAY = datetime.date.today()
-YESTERDAY, TOMORROW = (TODAY + datetime.timedelta(days=days) for days in (-1, 1))
+# Not the days beside today: midnight may come while the tests run.
+ENDED, CURRENT = (TODAY + datetime.timedelta(days=days) for days in (-2, 2))
 
 
 class ExemptHost:
@@ -123,12 +124,12 @@ def logins(exempt_host, host, tmp_path):
 
 
 def test_attack_past_the_last_day_the_ssh_key_alone_is_not_enough(exempt_host, host, logins, capsys):
-    entry = {"name": "bob", "until": str(TODAY), "reason": "hand injury", "approved_by": "ciso"}
+    entry = {"name": "bob", "until": str(CURRENT), "reason": "hand injury", "approved_by": "ciso"}
     exempt_host.exempt(entry)
-    assert exempt_host.midnight() and host.members() == set(), "the last day is not over"
+    assert exempt_host.midnight() and host.members() == set()
     assert logins.get_in(frozenset({SSH_KEY}))
 
-    entry["until"] = str(YESTERDAY)  # a day later
+    entry["until"] = str(ENDED)  # the days pass
     exempt_host.exempt(entry)
     assert exempt_host.midnight()
     assert host.members() == {"bob"}, exempt_host.kept()
@@ -144,23 +145,23 @@ def test_attack_past_the_last_day_the_ssh_key_alone_is_not_enough(exempt_host, h
     before = host.snapshot()
     assert exempt_host.midnight() and host.snapshot() == before and len(exempt_host.log) == 1
     # The clock set back: the host itself lets nobody out again.
-    exempt_host.exempt({**entry, "until": str(TOMORROW)})
+    exempt_host.exempt({**entry, "until": str(CURRENT)})
     assert exempt_host.midnight() and host.members() == {"bob"}
     assert not logins.get_in(frozenset({SSH_KEY}))
     # A run does, as the entry says; which is also how an exemption is prolonged.
-    assert exempt_host.site({**entry, "until": str(TOMORROW)})["changed"] and host.members() == set()
+    assert exempt_host.site({**entry, "until": str(CURRENT)})["changed"] and host.members() == set()
 
 
 def test_members_of_a_group_whose_exemption_ends(exempt_host, host):
     host.accounts.add_group("temps", ["bob", "carol"])
-    exempt_host.exempt({"kind": "group", "name": "temps", "until": str(YESTERDAY)})
+    exempt_host.exempt({"kind": "group", "name": "temps", "until": str(ENDED)})
     assert exempt_host.midnight() and host.members() == {"bob"}
 
 
 def test_another_entry_keeps_the_exemption(exempt_host, host):
     host.accounts.add_group("temps", ["bob"])
-    ended = {"kind": "group", "name": "temps", "until": str(YESTERDAY)}
-    for other in ({"name": "bob"}, {"name": "bob", "until": str(TOMORROW)}):
+    ended = {"kind": "group", "name": "temps", "until": str(ENDED)}
+    for other in ({"name": "bob"}, {"name": "bob", "until": str(CURRENT)}):
         exempt_host.exempt(ended, other)
         assert exempt_host.midnight() and host.members() == set() and exempt_host.kept() == {}
     exempt_host.exempt(ended, mfa_exempt_users=["bob"])
@@ -170,7 +171,7 @@ def test_another_entry_keeps_the_exemption(exempt_host, host):
 class TestStaysExempt:
     """Who would be locked out, or lock everybody out: said in the log once, and to every run and audit."""
 
-    ENTRY = {"name": "bob", "until": str(YESTERDAY)}
+    ENTRY = {"name": "bob", "until": str(ENDED)}
 
     def stays(self, exempt_host, host, why, **variables):
         exempt_host.exempt(self.ENTRY, **variables)
@@ -218,7 +219,7 @@ class TestStaysExempt:
     def test_root_whom_sshd_lets_answer_no_prompt(self, exempt_host, host):
         exempt_host.give_ssh_key("root")
         host.totp_key({**BOB, "user": "root"}, exempt_users=["root", "bob"], exempt_groups=[], group="mfa-enforced")
-        exempt_host.exempt({"name": "root", "until": str(YESTERDAY)}, mfa_exempt_users=["bob"])
+        exempt_host.exempt({"name": "root", "until": str(ENDED)}, mfa_exempt_users=["bob"])
         assert exempt_host.midnight() and host.members() == set()
         assert "PermitRootLogin yes" in exempt_host.kept()["root"]
         exempt_host.write_config(CONFIG.format(port=22).replace("prohibit-password", "yes"))
@@ -251,11 +252,11 @@ def test_who_has_no_validated_key_is_not_asked_and_has_the_whole_period_to_enrol
     month_ago = int(time.time()) - 30 * 86400
     path.write_text(re.sub(r'"since": [0-9]+', f'"since": {month_ago}', path.read_text()))
     exempt_host.exempt(
-        {"name": "carol", "until": str(YESTERDAY)}, mfa_enrollment_overdue="deny", mfa_exempt_users=["bob"]
+        {"name": "carol", "until": str(ENDED)}, mfa_enrollment_overdue="deny", mfa_exempt_users=["bob"]
     )
     assert exempt_host.midnight() and host.members() == set() and exempt_host.kept() == {}
     state, policy = host.state_dir, read_policy()
-    last = TODAY + datetime.timedelta(days=6)
+    last = ENDED + datetime.timedelta(days=7)
     assert not overdue.is_overdue(policy, state, "carol", last)
     assert overdue.is_overdue(policy, state, "carol", last + datetime.timedelta(days=1))
     exempt_host.exempt(mfa_enrollment_overdue="deny", mfa_exempt_users=["bob"])  # as if carol had never been exempt
