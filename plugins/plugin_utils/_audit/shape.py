@@ -11,6 +11,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVERITIES
 
 USER_STATES = ("none", "pending", "validated", "enforced", "exempt")
+EXEMPTION_KINDS = ("user", "group")
 DOOR_STATES = ("covered", "not_covered", "not_judged", "not_reachable")
 EVENTS = ("accepted", "refused", "reused", "rate_limited", "locked")
 
@@ -91,6 +92,7 @@ def check_evidence(evidence: Any) -> None:
         raise FleetMfaError("evidence: logs: events: count: is negative")
     for place, name, choices in (
         ("users", "state", USER_STATES),
+        ("exemptions", "kind", EXEMPTION_KINDS),
         ("doors", "state", DOOR_STATES),
         ("findings", "severity", SEVERITIES),
     ):
