@@ -16,6 +16,8 @@ TABLE = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="ut
 _AT_ONCE = 15
 # What is no text makes another error than what stands beside it, and the first one may be all that is told.
 _SHAPES = ("list", "dict", "key", "number")
+# Lists whose entries have a name where others have a user.
+_WITH_NAMES = ("exempt_users", "exempt_groups")
 
 Make = Callable[[str, str], Any]
 
@@ -106,7 +108,7 @@ def _entry(options: dict, name: str, brackets: str) -> dict:
         return options.setdefault(name, {})
     entries = options.setdefault(name, [])
     if not entries:
-        entries.append({"user": "leak1"})
+        entries.append({"name" if name.removeprefix("mfa_") in _WITH_NAMES else "user": "leak1"})
     return entries[-1]
 
 

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import given_exemptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import exempt_today
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._action_arguments import read_arguments
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.folder import EtcFolder
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.judging import JudgedFolder, judge_folder
@@ -27,8 +30,8 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets impo
 ARGUMENTS = {
     "folder": {"type": "str", "required": True},
     "group": {"type": "str", "default": DEFAULT_GROUP},
-    "exempt_users": {"type": "list", "elements": "str", "default": []},
-    "exempt_groups": {"type": "list", "elements": "str", "default": []},
+    "exempt_users": {"type": "list", "elements": "raw", "default": []},
+    "exempt_groups": {"type": "list", "elements": "raw", "default": []},
     "others": {"type": "str", "default": OTHERS[0]},
     "binary": {"type": "str"},
     "junit": {"type": "str"},
@@ -70,7 +73,8 @@ class ActionModule(ActionBase):
 
 
 def _judged(given: dict[str, Any]) -> JudgedFolder:
-    fleet = FleetGroups(given["group"], frozenset(given["exempt_users"]), frozenset(given["exempt_groups"]))
+    exempt = exempt_today(given_exemptions(given), (), datetime.date.today())
+    fleet = FleetGroups(given["group"], frozenset(exempt.users), frozenset(exempt.groups))
     try:
         return judge_folder(EtcFolder(given["folder"]), fleet, given["binary"])
     except FleetMfaError as error:

@@ -29,17 +29,17 @@ options:
     description:
       - Users who are never asked for a token, regardless of their key, such as automation and break-glass accounts.
       - Every user listed here can log in without a second factor.
-      - Without it, the users in the host's enrollment policy, nobody if the host has no policy. An empty list means nobody.
-      - A member of O(group) leaves it only if a list of this call exempts the user.
+      - An element is a name, or an entry with C(name) and, each optional, C(reason), C(approved_by) and C(until), the last day,
+        such as V(2026-03-31). After that day, in local time of the host, the entry exempts nobody.
     type: list
-    elements: str
+    elements: raw
   exempt_groups:
     description:
       - Groups whose members are never asked for a token. This includes primary groups and groups from a directory
         service.
-      - A group that does not exist on the host exempts nobody.
+      - A group that does not exist on the host exempts nobody. An element is a name, or an entry as for O(exempt_users).
       - Without it, the groups in the host's enrollment policy, none if the host has no policy. An empty list means none.
       - A member of O(group) leaves it only if a list of this call exempts the user.
     type: list
-    elements: str
+    elements: raw
 """

@@ -15,6 +15,23 @@ OF_AUDIT = {
         "medium",
         "Exempt only break-glass and automation accounts (mfa_exempt_users), each with a reason, and watch their logins.",
     ),
+    "exemption_without_reason": (
+        "low",
+        "Write both into the entry of the exempt list: {name, reason, approved_by, until}; see docs/exemptions.md.",
+    ),
+    "exemption_ends_soon": (
+        "low",
+        "Help the user to validate a key before that day, or have the exemption approved anew and write the new day into until.",
+    ),
+    "exemption_expired": (
+        "low",
+        "Remove the entry, or have the exemption approved anew and write the new day into until.",
+    ),
+    "exemption_not_ended": (
+        "high",
+        "Remedy what the evidence names, and the host ends the exemption within an hour; or have it approved anew and write the new "
+        "day into until.",
+    ),
     "user_not_enforced": ("medium", "Let the users enroll (mfa-enroll), or validate their keys for them (playbook validate)."),
     "enrollment_overdue": (
         "medium",

@@ -46,13 +46,14 @@ options:
   exempt_users:
     description:
       - Users who are never asked for a token. By default taken from the enrollment policy of the host; nobody if the host has none.
+      - An element is a name, or an entry with reason, approver and last day as for M(fleetmfa.ssh.totp_key).
     type: list
-    elements: str
+    elements: raw
   exempt_groups:
     description:
       - Groups whose members are never asked for a token. The default is as for O(exempt_users).
     type: list
-    elements: str
+    elements: raw
   log_days:
     description:
       - For how many days back the log is read, 1 to 90. No more than 200,000 lines are read, the latest.
@@ -180,6 +181,34 @@ evidence:
           reason: dropbear takes an SSH key without asking PAM
           state: not_covered
           where: ["0.0.0.0:2222"]
+    exemptions:
+      description: The entries of the exempt lists, ended ones too.
+      type: list
+      elements: dict
+      contains:
+        kind:
+          description: V(user) or V(group).
+          type: str
+        name:
+          description: The name of the account, or of the group.
+          type: str
+        reason:
+          description: Why; V(null) if the list does not say it.
+          type: str
+        approved_by:
+          description: Who has approved it; V(null) if the list does not say it.
+          type: str
+        until:
+          description: The last day, local time of the host; V(null) if the exemption does not end.
+          type: str
+        ended:
+          description: Whether that day is over.
+          type: bool
+        kept:
+          description:
+            - Accounts that stay exempt nevertheless, since being asked for a token would lock them out (finding C(exemption_not_ended)).
+          type: list
+          elements: str
     users:
       description: Everybody who is a person, may act as root, has a key or is enforced.
       type: list

@@ -36,13 +36,14 @@ options:
   exempt_users:
     description:
       - Users who are never asked for a token. What the files say about them does not count for enforced users.
+      - An element is a name, or an entry as for M(fleetmfa.ssh.totp_key). One that has ended, by the controller's date, does not count.
     type: list
-    elements: str
+    elements: raw
     default: []
   exempt_groups:
-    description: Groups whose members are never asked for a token.
+    description: Groups whose members are never asked for a token, as O(exempt_users).
     type: list
-    elements: str
+    elements: raw
     default: []
   others:
     description:

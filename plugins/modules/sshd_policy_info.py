@@ -66,13 +66,14 @@ options:
     description:
       - Users who are never asked for a token. A user with a validated key who is neither exempt nor enforced is a finding, and so is a
         user who is both. By default taken from the enrollment policy of the host; nobody if the host has none.
+      - An element is a name, or as for M(fleetmfa.ssh.totp_key), which may end.
     type: list
-    elements: str
+    elements: raw
   exempt_groups:
     description:
       - Groups whose members are never asked for a token. The default is as for O(exempt_users).
     type: list
-    elements: str
+    elements: raw
   assume_enforced:
     description:
       - Users to check as if they were already members of O(group), for instance to see whether root could log in if it were enforced.
@@ -104,13 +105,13 @@ options:
         description:
           - Users who never become overdue, in addition to root and users with a validated key.
         type: list
-        elements: str
+        elements: raw
         default: []
       exempt_groups:
         description:
           - Groups whose members never become overdue.
         type: list
-        elements: str
+        elements: raw
         default: []
       factors:
         description:
@@ -323,31 +324,43 @@ sshd_calls:
   sample: 5
 """
 
+import datetime
 from typing import Any
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import enrollment_of_host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import (
+    enrollment_of_host,
+    exemptions_of_host,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     OVERDUE_MODES,
     UNKNOWN_FIRST_FACTOR,
     with_host_policy,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import FindingReport, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, GivenHostOptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.own_services import own_services
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import GOOGLE_AUTHENTICATOR, find_module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit, AuditWish
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.exemption_findings import end_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import (
+    OPTIONS,
+    exempt_today,
+    exemption,
+    kept_exempt,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ENROLLMENT_OPTIONS = {
     "overdue": {"type": "str", "choices": list(OVERDUE_MODES), "default": "allow"},
     "users": {"type": "list", "elements": "str"},
-    "exempt_users": {"type": "list", "elements": "str", "default": []},
-    "exempt_groups": {"type": "list", "elements": "str", "default": []},
+    "exempt_users": {"type": "list", "elements": "raw", "default": []},
+    "exempt_groups": {"type": "list", "elements": "raw", "default": []},
     "factors": {"type": "str", "choices": list(FACTORS)},
     "unknown_first_factor": {"type": "str", "choices": list(UNKNOWN_FIRST_FACTOR), "default": "error"},
 }
@@ -380,7 +393,7 @@ class PolicyInfoOptions(GivenHostOptions):
 def audit_wish(params: PolicyInfoOptions, cannot_answer: list[str]) -> AuditWish:
     host, planned = with_host_policy(params), params["enrollment"]
     # Where it is given the policy is not read: it may be broken, and about to be written anew.
-    enrollment = enrollment_of_host() if planned is None else Enrollment(**planned)
+    enrollment = enrollment_of_host() if planned is None else Enrollment(**{**planned, **_exempt_then(params, planned)})
     return {
         **host,
         "config": params["config"],
@@ -391,17 +404,37 @@ def audit_wish(params: PolicyInfoOptions, cannot_answer: list[str]) -> AuditWish
     }
 
 
+def _exempt_then(params: PolicyInfoOptions, planned: dict[str, Any]) -> dict[str, list[str]]:
+    """The lists of the plan, as names that count today."""
+    entries = []
+    for kind, option in OPTIONS.items():
+        try:
+            # A name may stand there twice: who gets a validated key in this run is added to the exempt ones.
+            entries += [exemption(kind, one) for one in planned[option]]
+        except FleetMfaError as error:
+            raise FleetMfaError(f"enrollment: {option}: an entry {error}") from None
+    exempt = exempt_today(entries, kept_exempt(params["state_dir"]), datetime.date.today())
+    return {"exempt_users": exempt.users, "exempt_groups": exempt.groups}
+
+
+def told_findings(params: PolicyInfoOptions, found: list[FindingReport]) -> list[FindingReport]:
+    """What a run has to say, though nothing is refused for it."""
+    kept, today = kept_exempt(params["state_dir"]), datetime.date.today()
+    ends = merged(end_findings(exemptions_of_host(params), kept, today))
+    return [finding for finding in found if finding["id"] in TOLD] + [finding.as_dict() for finding in ends]
+
+
 def main() -> None:
     module = ConnectedModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         require_root()
         cannot_answer = module.connection.cannot_answer
         report = Audit(audit_wish(module.params, cannot_answer)).report()
+        told = told_findings(module.params, report["findings"])
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
-    for finding in report["findings"] if module.params["enrollment"] else []:
-        if finding["id"] in TOLD:
-            module.warn(f"{finding['id']}: {'; '.join(finding['evidence'])}. {finding['remedy']}")
+    for finding in told if module.params["enrollment"] else []:
+        module.warn(f"{finding['id']}: {'; '.join(finding['evidence'])}. {finding['remedy']}")
     pam = {"own_pam_services": own_services(), "token_module": find_module(GOOGLE_AUTHENTICATOR)}
     module.exit_json(changed=False, cannot_answer=cannot_answer, **pam, **report)
 

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Reads the variables that are lists of entries with secrets: keys, keys to import, logins of an audit. Private to the collection.
+"""Reads the variables that are lists of entries: keys, keys to import, logins of an audit, exemptions. Private to the collection.
 
 No message contains a value.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable, Mapping
 
 import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import STATES
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import exemptions
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.entries import read_entries
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import check_device
 
@@ -63,6 +64,27 @@ def read_keys(value: Any) -> list[dict[Any, Any]]:
         except FleetMfaError as error:
             raise FleetMfaError(f"entry {number}: {error}") from None
     return value
+
+
+def read_exemptions(elements: list[Any], name: Callable[[int, Any], str]) -> list[Any]:
+    """Names as they are, entries in the form in which hosts read them; `name` checks a name at one place of the list."""
+    given = [
+        element if isinstance(element, Mapping) else name(number, element) for number, element in enumerate(elements, 1)
+    ]
+    read: list[Any] = []
+    for number, (element, one) in enumerate(zip(given, exemptions("user", given)), 1):
+        if isinstance(element, Mapping):
+            until = one.until.isoformat() if one.until else None
+            entry = {
+                "name": name(number, one.name),
+                "reason": one.reason,
+                "approved_by": one.approved_by,
+                "until": until,
+            }
+            read.append({item: value for item, value in entry.items() if value is not None})
+        else:
+            read.append(element)
+    return read
 
 
 def read_logins(value: Any) -> list[dict[Any, Any]]:

@@ -27,6 +27,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._claim_settings impor
     claim_problems,
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._entry_lists import (
+    read_exemptions,
     read_import_keys,
     read_keys,
     read_logins,
@@ -179,7 +180,16 @@ def _path(value: Any) -> str:
 
 
 def _list(value: Any) -> list[str]:
-    """A list of names. A single name, or names separated by commas, may be given as a string."""
+    return [_element(number, element) for number, element in enumerate(_elements(value), 1)]
+
+
+def _exemptions(value: Any) -> list[Any]:
+    """A list of names, and of entries {name, reason, approved_by, until}."""
+    return read_exemptions(_elements(value), _element)
+
+
+def _elements(value: Any) -> list[Any]:
+    """Of a list of names. A single name, or names separated by commas, may be given as a string."""
     if isinstance(value, str):
         names = structure(value, list)
         if names is None and re.search(r"[^\s,]\s+[^\s,]", value):
@@ -187,7 +197,7 @@ def _list(value: Any) -> list[str]:
         value = [name.strip() for name in value.split(",") if name.strip()] if names is None else names
     if not isinstance(value, (list, tuple)):
         raise FleetMfaError("must be a list of names, [one, another]")
-    return [_element(number, element) for number, element in enumerate(value, 1)]
+    return list(value)
 
 
 def _element(number: int, element: Any) -> str:
@@ -233,6 +243,7 @@ def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
         IMPORTED: read_import_keys,
         "mfa_audit_logins": read_logins,
         "mfa_claims_endpoints": _endpoints,
+        **dict.fromkeys(("mfa_exempt_users", "mfa_exempt_groups"), _exemptions),
     }
     return own.get(name) or _READERS[option["type"]]
 

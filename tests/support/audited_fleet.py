@@ -81,6 +81,11 @@ def sshd_class(examples: list[str], enforced: bool = True, verdict: str = "asked
     }
 
 
+def exemption(name: str, until: str | None = None, **fields: Any) -> dict[str, Any]:
+    given = {"kind": "user", "reason": "automation", "approved_by": "ciso", "ended": False, "kept": []}
+    return {**given, "name": name, "until": until, **fields}
+
+
 def evidence(**fields: Any) -> dict[str, Any]:
     """Of a host with alice, who is enforced, and nothing to find."""
     return {
@@ -95,6 +100,7 @@ def evidence(**fields: Any) -> dict[str, Any]:
             "state_dir": "/var/lib/fleetmfa",
             "enrollment": {"start": "2026-11-01", "days": 14, "overdue": "allow"},
         },
+        "exemptions": [exemption("deploy")],
         "sshd": {"classes": [sshd_class(["alice"])], "baseline": {"usepam": "yes"}, "version": [9, 2]},
         "doors": [door("sshd", kind="sshd"), door("login", "not_reachable", "no listener")],
         "users": [user("alice", admin=["sudo"])],

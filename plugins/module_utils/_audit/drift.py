@@ -15,16 +15,23 @@ from typing import Iterable, Iterator, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.managed_pam import ManagedPam
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.packages import Packages
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import POLICY_PATH, read_policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
+    EXEMPTIONS_FILE,
+    POLICY_PATH,
+    read_policy,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import FindingReport
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.systemd import is_running
 
 CLAIMS_SETTINGS = "/etc/fleetmfa/claims.conf"
-_ENROLLMENT_PROGRAMS = ("/usr/local/bin/mfa-enroll", "/usr/local/libexec/fleetmfa/mfa-enroll-service")
+_EXEMPTIONS = os.path.join(os.path.dirname(POLICY_PATH), EXEMPTIONS_FILE)
+_SERVICE = "/usr/local/libexec/fleetmfa/mfa-enroll-service"
+_ENROLLMENT_PROGRAMS = ("/usr/local/bin/mfa-enroll", _SERVICE)
 _CLAIM_PROGRAM = "/usr/local/libexec/fleetmfa/totp-claim"
-_UNITS = ("fleetmfa-enroll.socket", "fleetmfa-deadline.timer")
+_TIMER = "fleetmfa-deadline.timer"
+_UNITS = ("fleetmfa-enroll.socket", _TIMER)
 _UNIT_FOLDER = "/etc/systemd/system"
 # Findings that say how the drop-in is read.
 _OF_DROPIN = ("sshd_dropin_not_read", "sshd_include_below_match", "sshd_policy_shadowed", "sshd_not_reloaded")
@@ -83,7 +90,7 @@ class Drift:
     def _of_programs(self) -> Iterator[tuple[str, str]]:
         wanted = set(self._pam.programs)
         if os.path.lexists(POLICY_PATH):
-            wanted.update(_ENROLLMENT_PROGRAMS)
+            wanted.update(_ENROLLMENT_PROGRAMS if _wanted_units() == _UNITS else [_SERVICE])
         if os.path.lexists(CLAIMS_SETTINGS):
             wanted.add(_CLAIM_PROGRAM)
         for path in sorted(wanted):
@@ -101,10 +108,22 @@ class Drift:
                 read_policy()
             except FleetMfaError as error:
                 yield POLICY_PATH, str(error)
-        if os.path.lexists(CLAIMS_SETTINGS):
-            yield from _of_access(CLAIMS_SETTINGS)
-            if os.lstat(CLAIMS_SETTINGS).st_mode & 0o077:
-                yield CLAIMS_SETTINGS, "others than root can read it"
+        for path in (CLAIMS_SETTINGS, _EXEMPTIONS):
+            if os.path.lexists(path):
+                yield from _of_access(path)
+                if os.lstat(path).st_mode & 0o077:
+                    yield path, "others than root can read it"
+
+
+def _wanted_units() -> tuple[str, ...]:
+    """Those of enrollment, or only what ends exemptions; a policy that cannot be read is told elsewhere."""
+    try:
+        policy = read_policy()
+    except FleetMfaError:
+        return _UNITS
+    if policy.offered:
+        return _UNITS
+    return (_TIMER,) if any(one.until for one in policy.exemptions) else ()
 
 
 def _of_access(path: str) -> Iterator[tuple[str, str]]:
@@ -123,13 +142,13 @@ def _of_access(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_units() -> Iterator[tuple[str, str]]:
-    """Enrollment is installed together with its policy."""
+    """They are installed together with their policy."""
     if not os.path.lexists(POLICY_PATH):
         return
-    for unit in _UNITS:
+    for unit in _wanted_units():
         path = f"{_UNIT_FOLDER}/{unit}"
         if not os.path.lexists(path):
-            yield path, "is missing, but enrollment is installed"
+            yield path, "is missing, but the policy that needs it is there"
             continue
         yield from _of_access(path)
         if is_running() and not _is_active(unit):

@@ -7,6 +7,7 @@ A part that cannot be read does not keep the others from being read: it is said 
 
 from __future__ import annotations
 
+import datetime
 import os
 import time
 from typing import Callable, Iterable, Sequence, TypedDict, TypeVar
@@ -24,8 +25,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_findings 
     policy_findings,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import (
+    ExemptionRow,
     MfaReport,
     deadlines_of_host,
+    exemption_rows,
+    exemptions_of_host,
     mfa_report,
     options_of_host,
 )
@@ -51,10 +55,15 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, merged
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.read_once import ReadOnceStateDir
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.exemption_findings import (
+    end_findings,
+    reason_findings,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import ASKED
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import remembered_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import account_exists
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.as_user import one_child
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import kept_exempt
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 
 SCHEMA = 1
@@ -88,6 +97,7 @@ class Evidence(TypedDict):
     system: SystemFacts
     versions: Versions
     mfa: MfaReport
+    exemptions: list[ExemptionRow]
     sshd: SshdReport | SshdError
     doors: list[DoorReport]
     users: list[UserRow]
@@ -128,6 +138,7 @@ class HostAudit:
         of_clock = clock()
         self._findings += clock_findings(of_clock)
         self._without_mfa(mfa["managed"], users, sshd)
+        exemptions = self._exemptions(options["state_dir"])
         self._problems += [f"packages: {packages.problem}"] if packages.problem else []
         self._findings += not_judged_findings([], self._problems)
         seconds = time.monotonic() - monotonic
@@ -138,6 +149,7 @@ class HostAudit:
             "system": system_facts(),
             "versions": of_versions,
             "mfa": mfa,
+            "exemptions": exemptions,
             "sshd": sshd.report,
             "doors": [door.report for door in doors],
             "users": users,
@@ -199,6 +211,11 @@ class HostAudit:
         rows = self._part("drift", lambda: Drift(self._wish["dropin"], pam, packages, has_members).rows(told), none)
         self._findings += drift_findings(rows)
         return rows
+
+    def _exemptions(self, state_dir: str) -> list[ExemptionRow]:
+        entries, kept, today = exemptions_of_host(self._wish), kept_exempt(state_dir), datetime.date.today()
+        self._findings += [*reason_findings(entries), *end_findings(entries, kept, today)]
+        return exemption_rows(entries, kept, today)
 
     def _without_mfa(self, managed: bool, users: Sequence[UserRow], sshd: SshdPart) -> None:
         asks = ASKED in sshd.verdicts.values() or any(row["state"] == "enforced" for row in users)

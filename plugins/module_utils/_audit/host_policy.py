@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import datetime
 import os
-from typing import Callable, TypedDict
+from typing import Callable, Iterable, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import period_to_enroll
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     POLICY_PATH,
+    exemptions_by,
+    options_by,
     read_policy,
     with_host_policy,
 )
@@ -19,7 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Ke
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EnrollmentOf, UserEnrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import Exemption
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 
 
@@ -48,7 +50,7 @@ def deadlines_of_host(warn: Callable[[str], object]) -> EnrollmentOf:
     today = datetime.date.today()
 
     def enrollment_of(user: str, keys: Keys) -> UserEnrollment | None:
-        period = period_to_enroll(policy, user, *keys) if policy else None
+        period = period_to_enroll(policy, user, *keys) if policy and policy.offered else None
         return UserEnrollment(period.deadline, period.is_over(today)) if period else None
 
     return enrollment_of
@@ -77,12 +79,43 @@ def options_of_host(given: GivenHostOptions, warn: Callable[[str], object]) -> H
         return with_host_policy(given)
     except FleetMfaError as error:
         warn(f"the enrollment policy of this host was not read, so exemptions are not known: {error}")
-        return {
-            "state_dir": given["state_dir"],
-            "group": given["group"] or DEFAULT_GROUP,
-            "exempt_users": given["exempt_users"] or [],
-            "exempt_groups": given["exempt_groups"] or [],
+        return options_by(given, None)
+
+
+class ExemptionRow(TypedDict):
+    """`kind`: user or group; `until`: the last day, `ended`: whether that is over; `kept`: who stays exempt nevertheless."""
+
+    kind: str
+    name: str
+    reason: str | None
+    approved_by: str | None
+    until: str | None
+    ended: bool
+    kept: list[str]
+
+
+def exemptions_of_host(given: GivenHostOptions) -> list[Exemption]:
+    """All entries, whether they have ended or not; a broken policy, which is told elsewhere, has none."""
+    try:
+        policy = read_policy() if os.path.exists(POLICY_PATH) else None
+    except FleetMfaError:
+        policy = None
+    return exemptions_by(given, policy.exemptions if policy else ())
+
+
+def exemption_rows(entries: Iterable[Exemption], kept: Iterable[str], today: datetime.date) -> list[ExemptionRow]:
+    return [
+        {
+            "kind": one.kind,
+            "name": one.name,
+            "reason": one.reason,
+            "approved_by": one.approved_by,
+            "until": one.until.isoformat() if one.until else None,
+            "ended": one.has_ended(today),
+            "kept": [user for user in kept if one.has_ended(today) and user in one.whom],
         }
+        for one in entries
+    ]
 
 
 def mfa_report(options: HostOptions, has_lines: bool, has_members: bool) -> MfaReport:
@@ -92,7 +125,7 @@ def mfa_report(options: HostOptions, has_lines: bool, has_members: bool) -> MfaR
     except FleetMfaError:
         policy = None
     enrollment: EnrollmentReport | None = None
-    if policy is not None:
+    if policy is not None and policy.offered:
         start = policy.enrollment_start
         enrollment = {
             "start": midnight(start) if start else None,

@@ -121,6 +121,14 @@ MEANINGS = {
     "host_without_mfa": "Nothing on this host asks anybody for a token, neither this collection nor lines of the host's own.",
     "user_admin_not_enforced": "An account that may act as root can log in and is not asked for a token.",
     "user_admin_exempt": "An account that may act as root is exempt, so it is never asked for a token.",
+    "exemption_without_reason": "An exemption names no reason, or nobody who approved it.",
+    "exemption_ends_soon": (
+        "An exemption ends within the next 14 days: then the account is asked for a token if its key is validated."
+    ),
+    "exemption_expired": "The last day of an exemption has passed, so the entry exempts nobody any more.",
+    "exemption_not_ended": (
+        "An account stays exempt although the last day has passed, since being asked for a token would lock it, or everybody, out."
+    ),
     "user_not_enforced": "A person's account can log in without a token: it has no key, or one that is not validated.",
     "enrollment_overdue": "The enrollment period of a user has ended, and the key is not validated.",
     "door_not_covered": "A service that the network reaches gives enforced users a session without the token.",

@@ -4,39 +4,58 @@
 
 from __future__ import annotations
 
-from typing import Iterable, NamedTuple, TypedDict
+import datetime
+from typing import Any, Iterable, Mapping, NamedTuple, TypedDict
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import DEFAULT_PATH, StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     EnforcedGroup,
     Exemptions,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import (
+    OPTIONS,
+    Exemption,
+    exempt_today,
+    exemptions,
 )
 
 # If one of the last three is not given, with_host_policy (`_enroll/root/policy.py`) supplies it.
 HOST_ARGUMENTS = {
     "state_dir": {"type": "path", "default": DEFAULT_PATH},
     "group": {"type": "str"},
-    "exempt_users": {"type": "list", "elements": "str"},
-    "exempt_groups": {"type": "list", "elements": "str"},
+    "exempt_users": {"type": "list", "elements": "raw"},
+    "exempt_groups": {"type": "list", "elements": "raw"},
 }
 
 
 class GivenHostOptions(TypedDict):
-    """The options above, as Ansible passes them; None if not given."""
+    """The options above, as Ansible passes them; None if not given. The lists have names and entries (Exemption)."""
 
     state_dir: str
     group: str | None
-    exempt_users: list[str] | None
-    exempt_groups: list[str] | None
+    exempt_users: list[Any] | None
+    exempt_groups: list[Any] | None
 
 
 class HostOptions(TypedDict):
-    """The same with all values determined (with_host_policy)."""
+    """The same with all values determined (with_host_policy); the lists have the names that count today."""
 
     state_dir: str
     group: str
     exempt_users: list[str]
     exempt_groups: list[str]
+
+
+def given_exemptions(given: Mapping[str, Any]) -> list[Exemption]:
+    """Those of the lists that were given; a FleetMfaError names the option and the entry."""
+    found = []
+    for kind, option in OPTIONS.items():
+        try:
+            found += exemptions(kind, given[option] or ())
+        except FleetMfaError as error:
+            raise FleetMfaError(f"{option}: {error}") from None
+    return found
 
 
 class MfaHost(NamedTuple):
@@ -66,10 +85,10 @@ class MfaHost(NamedTuple):
     @classmethod
     def from_options(cls, options: HostOptions, given: GivenHostOptions | None = None) -> MfaHost:
         """`given` is what a module itself was given, where that may be less than the options."""
-        of_call = given or options
+        of_call = exempt_today(given_exemptions(given or options), (), datetime.date.today())
         return cls(
             StateDir(options["state_dir"]),
             EnforcedGroup(options["group"]),
             Exemptions(options["exempt_users"], options["exempt_groups"]),
-            released=Exemptions(of_call["exempt_users"] or (), of_call["exempt_groups"] or ()),
+            released=Exemptions(*of_call),
         )

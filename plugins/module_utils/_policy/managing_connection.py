@@ -68,13 +68,18 @@ def refuse_to_ask(users: Iterable[str], connection: ManagingConnection, group: s
             f"{group}: its next login would be asked for a token that nothing can answer. Nothing was changed; "
             f"{_WAYS_OUT}"
         )
-    roots = " and ".join(sorted(user for user in asked if is_root(user) and not _may_answer(user)))
+    roots = " and ".join(roots_shut_out(asked))
     if roots:
         raise FleetMfaError(
             f"{roots} has a validated key and would become a member of {group}, but sshd lets an account with user id 0 "
             f"answer a token prompt only with PermitRootLogin yes: {roots} would be locked out. Nothing was changed; add "
             f"{roots} to mfa_exempt_users (option exempt_users), or set PermitRootLogin yes"
         )
+
+
+def roots_shut_out(users: Iterable[str]) -> list[str]:
+    """Those of the users whom sshd takes for root and does not let answer a token prompt."""
+    return sorted(user for user in users if is_root(user) and not _may_answer(user))
 
 
 def refuse_enforced_connection(connection: ManagingConnection, host: MfaHost) -> None:

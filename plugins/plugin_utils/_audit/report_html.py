@@ -23,6 +23,7 @@ _CHART = ("enforced", "validated", "pending", "none", "exempt")
 _MOST_EVIDENCE = 25
 _MOST_EVENTS = 10
 _MOST_LOGINS = 200
+_OF_EXEMPTION = ("reason", "approved_by", "until", "kept")
 
 
 class Bar(NamedTuple):
@@ -55,6 +56,7 @@ def report_html(document: Document) -> bytes:
         events=EVENTS,
         states=USER_STATES,
         matrix=matrix(document),
+        exemptions=_exemptions(document),
         frameworks=_frameworks(document),
         logins=sorted(document["logins"], key=lambda one: one["result"] == one["expected"])[:_MOST_LOGINS],
         hosts=_hosts(document),
@@ -118,6 +120,16 @@ def _frameworks(document: Document) -> dict[str, list[dict[str, Any]]]:
     for one in document["controls"]:
         grouped[one["framework"]].append(one)
     return dict(grouped)
+
+
+def _exemptions(document: Document) -> list[dict[str, Any]]:
+    """Each entry once, with the hosts that have it."""
+    told: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for host in document["hosts"]:
+        for one in host["evidence"]["exemptions"]:
+            key = (not one["ended"], one["kind"], one["name"], *(str(one[name]) for name in _OF_EXEMPTION))
+            told.setdefault(key, {**one, "hosts": []})["hosts"].append(host["host"])
+    return [told[key] for key in sorted(told)]
 
 
 def _hosts(document: Document) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVERITIES
 
 USER_STATES = ("none", "pending", "validated", "enforced", "exempt")
+EXEMPTION_KINDS = ("user", "group")
 DOOR_STATES = ("covered", "not_covered", "not_judged", "not_reachable")
 EVENTS = ("accepted", "refused", "reused", "rate_limited", "locked")
 
@@ -39,6 +40,17 @@ EVIDENCE: dict[str, Any] = {
         "state_dir": _TEXT,
         "enrollment": ({"start": _TEXT, "days": (int, None), "overdue": _TEXT}, None),
     },
+    "exemptions": [
+        {
+            "kind": str,
+            "name": str,
+            "reason": _TEXT,
+            "approved_by": _TEXT,
+            "until": _TIME,
+            "ended": bool,
+            "kept": [str],
+        }
+    ],
     "sshd": ({"classes": [_SSHD_CLASS]}, {"error": str}),
     "doors": [{"name": str, "kind": str, "where": [str], "program": _TEXT, "state": str, "reason": _TEXT}],
     "users": [
@@ -80,6 +92,7 @@ def check_evidence(evidence: Any) -> None:
         raise FleetMfaError("evidence: logs: events: count: is negative")
     for place, name, choices in (
         ("users", "state", USER_STATES),
+        ("exemptions", "kind", EXEMPTION_KINDS),
         ("doors", "state", DOOR_STATES),
         ("findings", "severity", SEVERITIES),
     ):

@@ -80,7 +80,7 @@ def test_a_policy_that_cannot_be_read_changes_nobodys_state(server, root):
         root.run(f"cp -p /root/policy {POLICY}; systemctl reset-failed fleetmfa-deadline.service")
 
 
-def test_the_deadline_comes_by_itself(server, root):
+def test_the_deadline_and_the_end_of_an_exemption_come_by_themselves(server, root):
     """The clock of a container cannot be set, its time zone can: one in which midnight is two minutes away."""
     wanted = 24 * 3600 - 120
     offset = (wanted - int(time.time())) % 86400
@@ -96,12 +96,24 @@ def test_the_deadline_comes_by_itself(server, root):
         assert zone.stdout.strip() in ("23:57", "23:58", "23:59"), zone
         six_days_ago = int(time.time()) - 6 * 86400
         root.run(f'sed -i \'s/"since": [0-9]*/"since": {six_days_ago}/\' /var/lib/fleetmfa/pending/punctual')
+        root.run('sed -i "s/2099-12-31/$(date +%F)/" /etc/fleetmfa/exemptions.json')
         assert root.run("systemctl start fleetmfa-deadline.service").rc == 0
         assert "punctual" not in overdue(root) and login(server, "punctual").allowed
+        attempt = login(server, "ann")  # validated, and exempt through this day
+        assert attempt.allowed and not attempt.asked
         deadline = time.time() + 600
         while "punctual" not in overdue(root) and time.time() < deadline:
             time.sleep(2)
         assert root.run("date +%H:%M").stdout.strip() < "00:30"
         assert not login(server, "punctual").allowed
+        while "ann" not in root.group("mfa-enforced").members and time.time() < deadline:
+            time.sleep(2)
+        assert login(server, "ann").asked
     finally:
         root.run("cp -P /root/localtime /etc/localtime")
+
+
+def test_the_reasons_of_exemptions_are_for_root_only(root):
+    file = root.file("/etc/fleetmfa/exemptions.json")
+    assert file.mode == 0o600 and "hand injury" in file.content_string
+    assert "hand injury" not in root.file(POLICY).content_string

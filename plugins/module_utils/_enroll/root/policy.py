@@ -9,24 +9,41 @@ from __future__ import annotations
 
 import configparser
 import datetime
+import json
 import os
-from typing import Mapping, NamedTuple
+from typing import Mapping, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.period import Period, period_of_user
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import (
+    GivenHostOptions,
+    HostOptions,
+    given_exemptions,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP, Exemptions, is_named
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import (
+    OPTIONS,
+    Exemption,
+    exempt_today,
+    exemption,
+    kept_exempt,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 POLICY_PATH = "/etc/fleetmfa/policy.conf"
+# Beside it, for root only: the exemptions that have a reason, an approver or a last day.
+EXEMPTIONS_FILE = "exemptions.json"
 UNKNOWN_FIRST_FACTOR = ("error", "accept")
 OVERDUE_MODES = ("allow", "enroll_only", "deny")
 
 
 class Policy(NamedTuple):
-    """The role's variables of the same names (with mfa_ added); `users` None means every human account."""
+    """The role's variables of the same names (with mfa_ added); `users` None means every human account. `offered`: mfa_enrollment.
+
+    The exempt lists are those of the day on which the policy was read; `exemptions` has everything that ever ends, or has ended.
+    """
 
     state_dir: str
     group: str
@@ -47,6 +64,8 @@ class Policy(NamedTuple):
     user_extensions: Mapping[str, int]
     group_extensions: Mapping[str, int]
     unknown_first_factor: str
+    exemptions: Sequence[Exemption] = ()
+    offered: bool = True
 
     @property
     def users_left_alone(self) -> list[str]:
@@ -69,8 +88,13 @@ class Policy(NamedTuple):
         """The user's period; if several extensions apply, the longest is used."""
         extensions = [0, *(days for name, days in self.user_extensions.items() if is_named(user, [name]))]
         extensions += [days for group, days in self.group_extensions.items() if user in Exemptions(groups=[group])]
-        day = None if provisioned is None else datetime.date.fromtimestamp(provisioned)
+        day = None if provisioned is None else self._first_day(user, datetime.date.fromtimestamp(provisioned))
         return period_of_user(self.enrollment_start, day, self.enrollment_days, max(extensions))
+
+    def _first_day(self, user: str, provisioned: datetime.date) -> datetime.date:
+        """Who was exempt has the whole period from the end of that on: nobody is overdue at the same midnight."""
+        ends = [one.until for one in self.exemptions if one.until is not None and user in one.whom]
+        return max([provisioned, *(day + datetime.timedelta(days=1) for day in ends)])
 
 
 def read_policy(path: str = POLICY_PATH) -> Policy:
@@ -83,11 +107,41 @@ def read_policy(path: str = POLICY_PATH) -> Policy:
     parser.optionxform = str  # type: ignore[method-assign,assignment]
     try:
         parser.read_string(content.decode("utf-8"), source=path)
-        return _policy(parser)
+        policy = _policy(parser)
     except (configparser.Error, UnicodeDecodeError, KeyError) as error:
         raise FleetMfaError(f"{path} cannot be read as an enrollment policy: {error}") from error
     except ValueError as error:
         raise FleetMfaError(f"{path}: {error}") from error
+    return _with_exemptions(policy, os.path.join(os.path.dirname(path), EXEMPTIONS_FILE))
+
+
+def _with_exemptions(policy: Policy, path: str) -> Policy:
+    entries = [*_plain(policy), *_read_exemptions(path)]
+    exempt = exempt_today(entries, kept_exempt(policy.state_dir), datetime.date.today())
+    return policy._replace(exempt_users=exempt.users, exempt_groups=exempt.groups, exemptions=entries)
+
+
+def _plain(policy: Policy) -> list[Exemption]:
+    users = [Exemption("user", name) for name in policy.exempt_users]
+    return [*users, *(Exemption("group", name) for name in policy.exempt_groups)]
+
+
+def _read_exemptions(path: str) -> list[Exemption]:
+    content = read_file(path)
+    if content is None:
+        return []
+    try:
+        found: list[Exemption] = []
+        for entry in json.loads(content):
+            kind = entry.pop("kind")
+            if kind not in OPTIONS:
+                raise ValueError("an entry of an unknown kind")
+            found.append(exemption(kind, entry))
+        return found
+    except (ValueError, TypeError, AttributeError, KeyError, FleetMfaError) as error:
+        raise FleetMfaError(
+            f"{path} cannot be read as a list of exemptions: {error}; run role fleetmfa.ssh.mfa"
+        ) from error
 
 
 def with_host_policy(given: GivenHostOptions, path: str = POLICY_PATH) -> HostOptions:
@@ -95,15 +149,31 @@ def with_host_policy(given: GivenHostOptions, path: str = POLICY_PATH) -> HostOp
 
     Without that an ad hoc call would enforce an exempt user, or put users into a group that nobody is asked for.
     """
-    group, users, groups = given["group"], given["exempt_users"], given["exempt_groups"]
     # Not read where all is given: it may be broken, and about to be written anew.
-    policy = read_policy(path) if None in (group, users, groups) and os.path.exists(path) else None
+    missing = None in (given["group"], given["exempt_users"], given["exempt_groups"])
+    policy = read_policy(path) if missing and os.path.exists(path) else None
+    return options_by(given, policy)
+
+
+def options_by(given: GivenHostOptions, policy: Policy | None) -> HostOptions:
+    """The same with a policy that has been read, or with none."""
+    exempt = exempt_today(
+        exemptions_by(given, policy.exemptions if policy else ()),
+        kept_exempt(given["state_dir"]),
+        datetime.date.today(),
+    )
     return {
         "state_dir": given["state_dir"],
-        "group": group if group is not None else policy.group if policy else DEFAULT_GROUP,
-        "exempt_users": users if users is not None else policy.exempt_users if policy else [],
-        "exempt_groups": groups if groups is not None else policy.exempt_groups if policy else [],
+        "group": given["group"] if given["group"] is not None else policy.group if policy else DEFAULT_GROUP,
+        "exempt_users": exempt.users,
+        "exempt_groups": exempt.groups,
     }
+
+
+def exemptions_by(given: GivenHostOptions, of_policy: Sequence[Exemption]) -> list[Exemption]:
+    """All entries: those of the lists that were given, and those of the policy for a list that was not."""
+    not_given = {kind for kind, option in OPTIONS.items() if given[option] is None}  # type: ignore[literal-required]
+    return [*given_exemptions(given), *(one for one in of_policy if one.kind in not_given)]
 
 
 def with_host_first_factor(given: str | None, path: str = POLICY_PATH) -> str:
@@ -140,6 +210,7 @@ def _policy(parser: configparser.ConfigParser) -> Policy:
         unknown_first_factor=_one_of(
             host.get("unknown_first_factor", "error"), "unknown_first_factor", UNKNOWN_FIRST_FACTOR
         ),
+        offered=_one_of(enrollment.get("offered", "yes"), "offered", ("yes", "no")) == "yes",
     )
 
 

@@ -3,7 +3,7 @@
 """The root side of enrollment: the program /usr/local/libexec/fleetmfa/mfa-enroll-service. Private to the collection.
 
     mfa-enroll-service door       serves users' requests, one per connection, at systemd's socket (standard input)
-    mfa-enroll-service deadline   updates the group of users whose enrollment is overdue
+    mfa-enroll-service deadline   ends exemptions, and updates the group of users whose enrollment is overdue
 
 This is the door between users and their keys. A user can only send one line of JSON through it, and the kernel tells
 which user it is (SO_PEERCRED). Nothing else of the user reaches this process: no terminal, signal, environment, folder,
@@ -18,12 +18,14 @@ import pwd
 import socket
 import sys
 import time
+from typing import Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import LONGEST_REQUEST, Answer
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.desk import Desk
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.doorkeeper import Doorkeeper, user_id
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.exemptions import end_exemptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import settle_all
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import POLICY_PATH, read_policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import POLICY_PATH, Policy, read_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SharedUids
 
@@ -43,13 +45,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _deadline() -> int:
+    """What fails of it does not keep the rest from being done."""
+    done = [_settled(step) for step in (_end_exemptions, _settle_overdue)]
+    return 0 if all(done) else 1
+
+
+def _settled(step: Callable[[Policy, datetime.date], str]) -> bool:
     try:
-        if settle_all(read_policy(), datetime.date.today()):
-            sys.stdout.write("mfa-enroll-service: the group of overdue users has changed\n")
+        told = step(read_policy(), datetime.date.today())
     except FleetMfaError as error:
         sys.stderr.write(f"mfa-enroll-service: {error}\n")
-        return 1
-    return 0
+        return False
+    if told:
+        sys.stdout.write(f"mfa-enroll-service: {told}\n")
+    return True
+
+
+def _end_exemptions(policy: Policy, today: datetime.date) -> str:
+    users = end_exemptions(policy, today)
+    return f"no longer exempt, and asked for a token: {', '.join(users)}" if users else ""
+
+
+def _settle_overdue(policy: Policy, today: datetime.date) -> str:
+    return "the group of overdue users has changed" if settle_all(policy, today) else ""
 
 
 def serve(connection: socket.socket, policy_path: str = POLICY_PATH) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
@@ -85,6 +86,10 @@ def test_host_with_what_the_sound_one_has_not(host, render):
     host.key("ivan", folder="pending", secret=SECRET[::-1])
     Path("/etc/fleetmfa").mkdir()
     shutil.copy(render(mfa_enrollment_start="2020-01-01", mfa_exempt_users=["erin"]), "/etc/fleetmfa/policy.conf")
+    ended = {"kind": "user", "name": "ghost", "reason": "a test", "approved_by": "ciso", "until": "2020-01-31"}
+    soon = {**ended, "kind": "group", "name": "temps", "until": str(datetime.date.today() + datetime.timedelta(days=1))}
+    Path("/etc/fleetmfa/exemptions.json").write_text(json.dumps([ended, soon]))
+    Path(host.state_dir.path, "exemptions_kept").write_text('{"ghost": "no SSH key"}')
     pending = host.state_dir.pending("ivan").with_meta(since=1577880000)
     Path(host.state_dir.path, "pending/ivan").write_bytes(pending.render())
     host.clock = {"time": 0.0, "synchronized": False, "service": ""}
@@ -97,6 +102,10 @@ def test_host_with_what_the_sound_one_has_not(host, render):
     says = {
         "user_admin_not_enforced": "dave: sudo group, sudoers: /etc/sudoers:2; has no key",
         "user_admin_exempt": "erin: sudo group, sudoers: /etc/sudoers:2; is exempt",
+        "exemption_without_reason": "user erin: no reason and no approver",
+        "exemption_ends_soon": "group temps: ends after ",
+        "exemption_expired": "user ghost: ended after 2020-01-31, approved by ciso",
+        "exemption_not_ended": "ghost stays exempt: no SSH key",
         "user_not_enforced": "ivan: has a key that is not validated",
         "enrollment_overdue": "ivan: the period ended at 2020-01-0",
         "door_not_covered": "intranet: PAM service intranet: /etc/pam.d/intranet:1: pam_unix.so returned success",
@@ -121,6 +130,11 @@ def test_host_with_what_the_sound_one_has_not(host, render):
     text = json.dumps(found)
     assert SECRET not in text and not any(code in text for code in CODES)
     assert all(finding["message"].endswith(".") and finding["remedy"] for finding in found["findings"])
+    assert [(one["name"], one["reason"], one["until"], one["ended"], one["kept"]) for one in found["exemptions"]] == [
+        ("erin", None, None, False, []),
+        ("ghost", "a test", "2020-01-31", True, ["ghost"]),
+        ("temps", "a test", soon["until"], False, []),
+    ]
     ivan = next(row for row in found["users"] if row["user"] == "ivan")
     assert (ivan["state"], ivan["overdue"], ivan["devices"]) == ("pending", True, 0)
     assert ivan["deadline"].startswith("2020-01-0") and ivan["deadline"].endswith("Z")

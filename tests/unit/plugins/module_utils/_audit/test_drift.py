@@ -131,6 +131,21 @@ def test_enrollment(host, monkeypatch, render, tmp_path):
     }  # fmt: skip
 
 
+def test_exemptions_without_enrollment(host, monkeypatch, render, tmp_path):
+    monkeypatch.setattr(drift, "_SERVICE", str(host.programs / "mfa-enroll-service"))
+    monkeypatch.setattr(drift, "_UNIT_FOLDER", str(tmp_path))
+    monkeypatch.setattr(drift, "is_running", lambda: False)
+    Path("/etc/fleetmfa").mkdir()
+    shutil.copy(render(mfa_enrollment=False), "/etc/fleetmfa/policy.conf")
+    assert host.drift() == []
+    entries = Path("/etc/fleetmfa/exemptions.json")
+    entries.write_text('[{"kind": "user", "name": "bob", "until": "2026-05-31"}]')
+    assert host.drift() == [
+        (str(entries), "others than root can read it"),
+        (str(tmp_path / "fleetmfa-deadline.timer"), "is missing, but the policy that needs it is there"),
+    ]
+
+
 def test_unit_that_is_not_active(host, monkeypatch, render, tmp_path):
     monkeypatch.setattr(drift, "_ENROLLMENT_PROGRAMS", ())
     monkeypatch.setattr(drift, "_UNIT_FOLDER", str(tmp_path))

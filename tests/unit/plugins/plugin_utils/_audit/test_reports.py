@@ -29,6 +29,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.audited_fleet import (
     door,
     event,
     evidence,
+    exemption,
     finding,
     fleet,
     sshd_class,
@@ -341,3 +342,16 @@ def test_no_host_can_keep_the_others_out_of_the_report():
         assert render(made), name
     schema = json.loads((ROOT / "docs/audit.schema.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(json.loads(content(made)))
+
+
+def test_exemptions_are_shown_once_with_reason_approver_and_last_day():
+    ended = exemption("bob", "2026-05-31", reason=EVIL, approved_by=None, ended=True, kept=["bob"])
+    hosts = {name: {"evidence": evidence(exemptions=[exemption("deploy"), ended])} for name in ("web1", "web2")}
+    page = report_html(document(hosts)).decode()
+    table = page.split('id="exemptions"')[1].split("</table>")[0]
+    rows = [row.split("<td>")[0] for row in table.split("<tr>")[2:]]
+    assert [row.split("</th>")[0] for row in rows] == ['<th scope="row">user bob', '<th scope="row">user deploy']
+    assert "2026-05-31 (ended); still exempt: bob" in table and "nobody named" in table and "web[1:2]" in table
+    assert "automation" in table and "ciso" in table and EVIL not in page
+    nobody = report_html(document({"web1": {"evidence": evidence(exemptions=[])}})).decode()
+    assert "Nobody is exempt." in nobody
