@@ -9,18 +9,19 @@ import pwd
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pexpect
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, token_at
-from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import installed_program, step_with_time_left
+from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import PERIOD, installed_program
 from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import PamLogin
 from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import token_lines
 
 SECRET = "MFSWG2LPNZXW4ZLOORXGK3LPNZSXA4DB"
 PASSWORD = "the right one"  # noqa: S105
-PROMPT_PASSWORD, PROMPT_TOKEN = "[Pp]assword", "Verification code: "
+PROMPT_PASSWORD, PROMPT_TOKEN = r"[Pp]assword( for \w+)?: ", "Verification code: "
 LET_IN = "let-in as "
 TIMEOUT = 300
 SUDOERS = """\
@@ -40,11 +41,14 @@ class DoorHost:
             self._give_password(user)
         Path("/etc/sudoers").write_text(SUDOERS.format(folder=folder))
         Path("/etc/sudoers").chmod(0o440)
-        self._host.totp_key({"user": "alice", "secret": SECRET, "state": "validated"}, rate_limit_attempts=100)
+        # A slow machine takes minutes for a few logins.
+        self._host.totp_key(
+            {"user": "alice", "secret": SECRET, "state": "validated"}, rate_limit_attempts=100, window=61
+        )
         self.guard = folder / "totp-guard"
         self.guard.write_text(installed_program("totp-guard").replace("/var/lib/fleetmfa", str(host.path)))
         self.guard.chmod(0o755)
-        self._step = step_with_time_left()
+        self._step = int(time.time()) // PERIOD
 
     def _give_password(self, user: str) -> None:
         made = ["openssl", "passwd", "-6", "-salt", "salt", PASSWORD]
@@ -70,14 +74,21 @@ class DoorHost:
             self._host.run("totp_rollout", phase="confirm", rollout_id=options["rollout_id"])
         return result
 
-    def token(self, offset: int = 0) -> str:
-        return token_at(decode_secret(SECRET), self._step + offset)
+    def token(self) -> str:
+        """The same until `next_token`."""
+        return token_at(decode_secret(SECRET), self._step)
+
+    def next_token(self) -> str:
+        self._step += 1
+        return self.token()
 
     def run_as(self, user: str, *command: str) -> pexpect.spawn:
         """The command on a terminal of its own, with the user's own rights."""
         account = pwd.getpwnam(user)
         wrapper = [sys.executable, "-c", _BECOME, user, str(account.pw_uid), str(account.pw_gid), *command]
-        return pexpect.spawn(wrapper[0], wrapper[1:], encoding="utf-8", timeout=TIMEOUT, cwd="/", env={"PATH": os.defpath})
+        return pexpect.spawn(
+            wrapper[0], wrapper[1:], encoding="utf-8", timeout=TIMEOUT, cwd="/", env={"PATH": os.defpath}
+        )
 
     def su(self, caller: str, target: str, *options: str) -> pexpect.spawn:
         return self.run_as(caller, "/usr/bin/su", *options, target, "-c", f"echo {LET_IN}$(id -un)")

@@ -79,7 +79,7 @@ class TestSu:
         assert covered.asked(covered.su("bob", "alice"), PASSWORD, WRONG) == (["P", "T"], False)
         assert covered.asked(covered.su("bob", "alice"), PASSWORD, covered.token()) == (["P", "T"], True)
         assert covered.asked(covered.su("bob", "alice", "-l"), PASSWORD, covered.token()) == (["P", "T"], False)
-        assert covered.asked(covered.su("bob", "alice", "-l"), PASSWORD, covered.token(1)) == (["P", "T"], True)
+        assert covered.asked(covered.su("bob", "alice", "-l"), PASSWORD, covered.next_token()) == (["P", "T"], True)
 
     def test_without_the_password_there_is_no_prompt_for_a_token_and_no_attempt(self, covered):
         before = state(covered)
@@ -112,7 +112,7 @@ class TestSudo:
         assert covered.asked(covered.sudo("alice")) == ([], True)
         assert covered.asked(covered.sudo("alice", "-n")) == ([], True)
         assert covered.asked(covered.sudo("alice", "-k"), PASSWORD, covered.token()) == (["P", "T"], False)
-        assert covered.asked(covered.sudo("alice", "-i", "-k"), PASSWORD, covered.token(1)) == (["P", "T"], True)
+        assert covered.asked(covered.sudo("alice", "-i", "-k"), PASSWORD, covered.next_token()) == (["P", "T"], True)
 
     def test_others_notice_nothing(self, covered):
         assert covered.asked(covered.sudo("bob", "-k"), PASSWORD) == (["P"], True)
