@@ -95,8 +95,8 @@ options:
     description:
       - Whether this is not a service of sshd but another door, such as C(login), C(su) or C(sudo), which asks for the token after the
         password.
-      - O(content) is put after the line of the C(auth) part at which only who has given the password is asked, and the service is refused if
-        there is no such place. If it includes another service that has these lines, it gets none of its own.
+      - O(content) is put after the line of the C(auth) part at which only who has given the password is asked; without such a place the
+        service is refused. If it includes another service that has these lines, it gets none of its own.
       - Lines that run a program need C(seteuid) in services such as C(su), which run with their caller's user id.
     type: bool
     default: false

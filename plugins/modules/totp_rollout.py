@@ -110,8 +110,8 @@ options:
           - Whether this is not a service of sshd but another door, such as C(login), C(su) or C(sudo), which asks for the token after the
             password. O(pam[].content) is put after the line of its C(auth) part at which only who has given the password is asked; without
             such a place the service is refused. A service that includes another one of O(pam) gets no lines of its own.
-          - These services are changed last. With C(login) among them, root or an exempt account must be able to log in at the console with a
-            password and without a token.
+          - These services are changed last. With C(login) among them, root or an exempt account must be able to log in at the console with
+            a password and without a token.
         type: bool
         default: false
       asks_again:

@@ -11,6 +11,7 @@ one does, the service is refused.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Iterator, Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
@@ -29,9 +30,10 @@ def plan_door(demand: Demand) -> tuple[FileChange, Verdict]:
     if not before:
         raise FleetMfaError(_missing(demand, path))
     bare = split(before, path).without
-    if _is_in_included_file(demand, path, bare):
+    included = _included_with_lines(demand, path, bare)
+    if included:
         change = FileChange(path, bare)
-        return change, prove_token_lines(change, demand)
+        return change, prove_token_lines(change, replace(demand, others={**demand.others, **included}))
     refusal = FleetMfaError(f"PAM service {path} has no auth line of its own, so nothing can be added after one")
     for change in _candidates(demand, path, bare):
         try:
@@ -54,13 +56,13 @@ def _missing(demand: Demand, path: str) -> str:
     )
 
 
-def _is_in_included_file(demand: Demand, path: str, bare: bytes) -> bool:
-    """Whether the service runs our lines in any case, as those of another service that it includes (su-l includes su)."""
+def _included_with_lines(demand: Demand, path: str, bare: bytes) -> dict[str, str]:
+    """The files of other services that this one includes together with our lines (su-l includes su), and their texts."""
     config = PamConfig(demand.confdir, {**demand.others, path: _text(bare)})
     places = {line.place for line in config.auth_stack(demand.service).lines}
     files = {place.rpartition(":")[0] for place in places} - {path}
-    found = {file: config.find_file(file) for file in files}
-    return any(places & block_places(file, _bytes(one[1])) for file, one in found.items() if one)
+    found = filter(None, map(config.find_file, sorted(files)))
+    return {file: text for file, text in found if places & block_places(file, text.encode("utf-8", "surrogateescape"))}
 
 
 def _candidates(demand: Demand, path: str, bare: bytes) -> Iterator[FileChange]:
@@ -76,7 +78,3 @@ def texts_after(changes: Mapping[str, bytes | None]) -> dict[str, str | None]:
 
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "surrogateescape")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

@@ -50,8 +50,8 @@ def _is_door(wish: PamWish) -> bool:
 
 
 def _included_first(wishes: Iterable[PamWish]) -> list[PamWish]:
-    """A service runs lines of more files than any service that it includes."""
-    return sorted(wishes, key=lambda wish: len({wish["service"], *_files(wish)}))
+    """A service runs lines of more files than any service that it includes. By name otherwise, so that the order never changes."""
+    return sorted(wishes, key=lambda wish: (len({wish["service"], *_files(wish)}), wish["service"]))
 
 
 def _files(wish: PamWish) -> set[str]:
