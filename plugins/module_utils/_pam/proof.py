@@ -155,7 +155,8 @@ def _prove_after_password(config: PamConfig, demand: Demand, member: Subject) ->
     if verdict.token_asked != NEVER:
         raise _refusal(
             demand,
-            f"somebody who does not know the password of a member of {demand.group} could be asked for the token",
+            f"somebody who does not know the password of a member of {demand.group} could be asked for the token, since a wrong "
+            "password does not end the stack at once (as it would with requisite, or with include in place of substack)",
             verdict,
         )
 

@@ -23,7 +23,7 @@ PLACES = {
     "login": "auth optional pam_faildelay.so \\\n  delay=3000000\nauth requisite pam_nologin.so\n@include common-auth\n"
     "<>auth optional pam_group.so\nsession required pam_limits.so\n",
     "sudo": "#%PAM-1.0\n# auth required pam_wheel.so \\\n@include common-auth\n<>session required pam_limits.so\n",
-    "cockpit": "auth required pam_sepermit.so\nauth requisite pam_unix.so\n<>auth optional pam_ssh_add.so\n",
+    "cockpit": "auth required pam_sepermit.so\nauth include common-auth\n<>auth optional pam_ssh_add.so\n",
     "gdm-password": "auth requisite pam_nologin.so\nauth required pam_succeed_if.so user != root quiet_success\n"
     "@include common-auth\n<>auth optional pam_gnome_keyring.so\n@include common-account\n",
 }
@@ -80,6 +80,7 @@ def test_a_service_that_includes_another_one_gets_no_lines_twice(run_module, fol
         ("su", "auth sufficient pam_fprintd.so\n@include common-auth\n", "could get in without a token"),
         ("login", "auth sufficient pam_rootok.so\n@include common-auth\n", "could get in without a token"),
         ("login", "auth required pam_unix.so\n", "does not know the password"),
+        ("cockpit", "auth required pam_sepermit.so\nauth substack common-auth\n", "include in place of substack"),
         ("login", "auth required pam_permit.so\n", "with a token alone"),
         ("login", "@include common-auth\nauth required pam_google_authenticator.so\n", "two tokens"),
         ("login", "session required pam_limits.so\n", "has no auth line"),
@@ -92,6 +93,7 @@ def test_a_service_that_includes_another_one_gets_no_lines_twice(run_module, fol
         "fingerprint instead",
         "rootok where root runs it",
         "wrong password goes on (SUSE)",
+        "wrong password goes on (Debian's cockpit)",
         "no password",
         "a token already",
         "no auth line",
