@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import pytest
 
-PASSWORD = "correct horse"  # noqa: S105
 _TERMINAL = (Path(__file__).parent / "terminal.py").read_text()
 
 

@@ -5,10 +5,11 @@
 Argument: JSON with user, command and answers. Prints JSON with prompts, ran_as and everything the terminal showed.
 """
 
+import contextlib
 import json
 import os
-import pwd
 import pty
+import pwd
 import re
 import select
 import signal
@@ -67,13 +68,11 @@ def main():
     child, terminal = pty.fork()
     if child == 0:
         become(given["user"])
-        os.execv("/bin/sh", ["sh", "-c", given["command"]])
+        os.execv("/bin/sh", ["sh", "-c", given["command"]])  # noqa: S606
     prompts, shown = converse(terminal, given["answers"])
     os.close(terminal)
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGHUP)
-    except ProcessLookupError:
-        pass
     ran_as = RAN_AS.search(shown.replace(b"\r", b""))
     print(json.dumps({"prompts": prompts, "ran_as": ran_as[1].decode() if ran_as else "", "shown": repr(shown)}))
     sys.stdout.flush()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lab.logins import login
 
 PASSWORD = "correct horse"  # noqa: S105

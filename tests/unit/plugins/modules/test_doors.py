@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.own_services import DOOR_MARK as MARK
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy import managing_connection
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd as system_systemd
-from ansible_collections.fleetmfa.ssh.tests.support.door_host import PASSWORD, DoorHost
+from ansible_collections.fleetmfa.ssh.tests.support.door_host import PASSWORD, SECRET, DoorHost
 
 DOORS = ("login", "su", "su-l", "sudo", "sudo-i")
 WRONG = "000000"
@@ -145,6 +148,37 @@ class TestConsole:
     def test_root_and_others_log_in_as_before(self, covered):
         assert covered.console("root", PASSWORD) == (1, True)
         assert covered.console("bob", PASSWORD) == (1, True)
+
+
+class TestConsoleStaysOpen:
+    """Root, or an exempt account, needs a password there."""
+
+    @staticmethod
+    def lock_root():
+        shadow = Path("/etc/shadow")
+        shadow.write_text(re.sub("^root:[^:]*", "root:*", shadow.read_text(), flags=re.MULTILINE))
+
+    def test_roll_out(self, doors):
+        self.lock_root()
+        before = services()
+        refused = doors.rollout(doors.entry("login"), exempt_users=[])
+        assert (
+            refused["failed"]
+            and "nobody could log in at the console without one: root has no password" in refused["msg"]
+        )
+        assert services() == before
+        assert doors.rollout(doors.entry("su"), exempt_users=[])["changed"]
+        assert doors.rollout(doors.entry("login"), exempt_users=["bob"], rollout_id="00000000000000a2")["changed"]
+
+    def test_validation(self, doors, monkeypatch):
+        """A validated root would be asked at the console, too; sshd, which a private /etc lacks, would let root answer."""
+        monkeypatch.setattr(managing_connection, "_may_answer", lambda _root: True)
+        key = {"user": "root", "secret": SECRET, "state": "validated"}
+        doors.rollout({**doors.entry("login"), "content": f"{MARK.decode()}\n{doors.lines()}"})
+        refused = doors._host.totp_key(key, exempt_users=[])
+        assert refused.get("failed") and "root is a member of mfa-enforced" in refused["msg"], refused
+        assert doors._host.members() == {"alice"}
+        assert not doors._host.totp_key(key, exempt_users=["bob"]).get("failed")
 
 
 def state(doors: DoorHost) -> dict[str, bytes]:
