@@ -43,7 +43,7 @@ OF_AUDIT = {
     ),
     "door_local_not_covered": (
         "low",
-        "Accept it for consoles and for sessions that somebody has already, or add the token lines to the PAM service (pam_totp).",
+        "Accept it for consoles and for sessions that somebody has already, or name the PAM service in mfa_services and run site.",
     ),
     "door_not_judged": (
         "medium",

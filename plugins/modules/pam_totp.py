@@ -91,6 +91,22 @@ options:
         token module, or a misspelled option of it, denies every member of the group.
     type: bool
     default: true
+  after_password:
+    description:
+      - Whether this is not a service of sshd but another door, such as C(login), C(su) or C(sudo), which asks for the token after the
+        password.
+      - O(content) is put after the line of the C(auth) part at which only who has given the password is asked; without such a place the
+        service is refused. If it includes another service that has these lines, it gets none of its own.
+      - Lines that run a program need C(seteuid) in services such as C(su), which run with their caller's user id.
+    type: bool
+    default: false
+  asks_again:
+    description:
+      - With O(after_password=true), whether you have tried that the service's program shows a second prompt. Required unless that is known
+        here, as of C(login), C(su), C(su-l), C(sudo), C(sudo-i), C(gdm-password) and C(cockpit).
+      - With a wrong V(true), members of the group are denied there.
+    type: bool
+    default: false
   confdir:
     description:
       - Folder of the PAM services.
@@ -110,10 +126,10 @@ EXAMPLES = r"""
       auth  requisite   pam_google_authenticator.so secret=/var/lib/fleetmfa/keys/${USER} user=root noskewadj
       auth  sufficient  pam_succeed_if.so quiet user ingroup mfa-enforced
 
-- name: Ask for a token on the console, before the password
+- name: Ask for a token on the console, after the password
   fleetmfa.ssh.pam_totp:
     service: login
-    token_alone: false
+    after_password: true
     content: |
       auth  [success=ignore ignore=ignore auth_err=1 default=die]  pam_succeed_if.so quiet user ingroup mfa-enforced
       auth  requisite   pam_google_authenticator.so secret=/var/lib/fleetmfa/keys/${USER} user=root noskewadj

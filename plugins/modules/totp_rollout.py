@@ -105,6 +105,22 @@ options:
           - With V(false), a missing token module or a misspelled option of it denies every member of O(group).
         type: bool
         default: true
+      after_password:
+        description:
+          - Whether this is not a service of sshd but another door, such as C(login), C(su) or C(sudo), which asks for the token after the
+            password. O(pam[].content) is put after the line of its C(auth) part at which only who has given the password is asked; without
+            such a place the service is refused. A service that includes another one of O(pam) gets no lines of its own.
+          - These services are changed last. With C(login) among them, root or an exempt account must be able to log in at the console with
+            a password and without a token.
+        type: bool
+        default: false
+      asks_again:
+        description:
+          - With O(pam[].after_password=true), whether you have tried that the service's program shows a second prompt. Required unless that
+            is known here, as of C(login), C(su), C(su-l), C(sudo), C(sudo-i), C(gdm-password) and C(cockpit).
+          - With a wrong V(true), enforced users are denied there.
+        type: bool
+        default: false
       confdir:
         description: Folder of the PAM services.
         type: path

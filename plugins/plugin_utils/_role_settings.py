@@ -26,6 +26,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._claim_settings impor
     check_prefix,
     claim_problems,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._doors import door_problems
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._entry_lists import (
     read_exemptions,
     read_import_keys,
@@ -99,6 +100,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
         except FleetMfaError as error:
             problems.append(f"{shown_name(name)}: {error}")
     problems += claim_problems(settings)
+    problems += door_problems(settings)
     problems += second_device_problems(settings, settings.get("keys", ()))
     if problems:
         raise FleetMfaError("; ".join(problems))

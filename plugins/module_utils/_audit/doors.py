@@ -20,17 +20,23 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.known_doors im
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.listeners import Listener, SocketUnits, listeners
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.pam_doors import (
     COVERED,
+    NOT_COVERED,
     NOT_JUDGED,
     NOT_REACHABLE,
     DoorState,
     PamDoors,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.sshd_doors import try_sshd_doors
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.sudo_rules import (
+    SUDO_SERVICES,
+    rules_without_password,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.sudoers_files import SUDOERS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import find_program
 
 _SSHD = ("sshd", "sshd-session")
-_GRAVITY = ("not_covered", NOT_JUDGED, COVERED, NOT_REACHABLE)
+_GRAVITY = (NOT_COVERED, NOT_JUDGED, COVERED, NOT_REACHABLE)
 
 
 class DoorReport(TypedDict):
@@ -59,6 +65,7 @@ class DoorWish(NamedTuple):
     group: str
     state_dir: str
     services: Sequence[str] = ()
+    sudoers: str = SUDOERS
 
 
 class Doors:
@@ -98,7 +105,7 @@ class Doors:
             program = next(filter(None, map(_existing, known.programs)), "") if known else ""
             where = [place for one in others if service in _services_of(one) for place in one.where]
             is_local = known.is_local and not where if known else False
-            judgement = self._pam.judge(service)
+            judgement = self._judge(service)
             if known and not program and not where and service not in named:
                 judgement = DoorState(NOT_REACHABLE, f"this host has no {known.programs[0]}")
             elif known is None and service not in named and judgement.state not in (COVERED, NOT_REACHABLE):
@@ -111,6 +118,16 @@ class Doors:
             yield _door(
                 service, "pam_service", where or (["console"] if is_local else []), program, judgement, is_local
             )
+
+    def _judge(self, service: str) -> DoorState:
+        judgement = self._pam.judge(service)
+        if service not in SUDO_SERVICES or judgement.state != COVERED:
+            return judgement
+        places = rules_without_password(self._wish.group, self._wish.sudoers)
+        if not places:
+            return judgement
+        rules = f"rules of sudo ask a member of {self._wish.group} for nothing: {', '.join(places)}"
+        return DoorState(NOT_COVERED, f"{judgement.reason}, but {rules}")
 
     def _of_listeners(self, others: Sequence[Listener]) -> Iterator[JudgedDoor]:
         for one in others:

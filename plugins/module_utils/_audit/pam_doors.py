@@ -22,6 +22,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import (
     Line,
     PamConfig,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_cases import called_by_a_user
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.host_tokens import named_file
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import find_module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import Verdict, has_so_suffix, prove, token_line
@@ -30,8 +31,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import S
 COVERED, NOT_COVERED, NOT_JUDGED, NOT_REACHABLE = "covered", "not_covered", "not_judged", "not_reachable"
 _YES = ("success", "new_authtok_reqd")
 _NOT_YES = [result for result in RETURN_VALUES if result not in _YES]
-# Says yes if root asks, who needs no door.
-_FOR_ROOT = "pam_rootok.so"
 
 
 class DoorState(NamedTuple):
@@ -80,8 +79,8 @@ class PamDoors:
     def _judge(self, service: str) -> DoorState:
         lines = self._config.auth_stack(service).lines
         subject = Subject(member_of=frozenset({self._group}), has_key=self._has_key(lines))
-        by_root = {line.place: ["auth_err"] for line in lines if line.module_name == _FOR_ROOT}
-        proof = self._prove(service, subject, by_root)
+        by_user = called_by_a_user(self._config, service)
+        proof = self._prove(service, subject, by_user)
         if not proof.can_succeed:
             return DoorState(NOT_REACHABLE, f"PAM service {service} lets nobody in: {_in_a_line(proof)}")
         if not proof.can_succeed_without_token:
@@ -91,7 +90,7 @@ class PamDoors:
             reason = account.failure.replace("\n", "; ")
             return DoorState(NOT_REACHABLE, f"the account lines of PAM service {service} let nobody in: {reason}")
         unknown = [line for line in lines if line.module_name in proof.unknown_modules]
-        certain = self._prove(service, subject, {**by_root, **{line.place: _NOT_YES for line in unknown}})
+        certain = self._prove(service, subject, {**by_user, **{line.place: _NOT_YES for line in unknown}})
         if certain.can_succeed_without_token:
             return DoorState(NOT_COVERED, f"PAM service {service}: {_in_a_line(certain)}")
         names = ", ".join(proof.unknown_modules)

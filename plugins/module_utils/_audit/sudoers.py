@@ -27,6 +27,8 @@ _ITEM = re.compile(r'\s*((?:!\s*)*)((?:[%+:#-]|%:)?"(?:[^"\\]|\\.)*"|(?:\\.|[^\s
 _ALIAS_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _RUNAS = re.compile(r"\s*\((?P<users>[^:)]*)(?P<groups>:[^)]*)?\)")
 _OPTION = re.compile(r"\s*(?:ROLE|TYPE|APPARMOR_PROFILE|PRIVS|LIMITPRIVS|CWD|CHROOT|TIMEOUT|NOTBEFORE|NOTAFTER)=\S+")
+_NO_PASSWORD = re.compile(r"\bNOPASSWD\s*:")
+_NEVER_ASKS = re.compile(r"^Defaults.*(?:!\s*authenticate\b|\bexempt_group\b)")
 _MOST_NESTED = 50
 
 
@@ -47,7 +49,7 @@ class _Spec(NamedTuple):
 
 
 class Sudoers:
-    """What the files say. `administrators` is in the order of the lines."""
+    """What the files say, in the order of the lines; `without_password` are those whom a rule asks for nothing."""
 
     def __init__(self, path: str = SUDOERS, hostname: str | None = None):
         files = SudoersFiles(path)
@@ -57,8 +59,14 @@ class Sudoers:
         specs = [spec for spec in map(self._read, files.lines) if spec]
         asks_other = any(_OTHERS_PASSWORD.match(line.text) for line in files.lines)
         self.administrators: list[Administrator] = []
+        self.without_password = [
+            Administrator("user", EVERYBODY, line.place) for line in files.lines if _NEVER_ASKS.match(line.text)
+        ]
         for spec in specs:
-            found = list(self._of(spec))
+            commands = [grant[1] for grant in _grants(spec.rest) if self._is_for_this_host(spec, grant[0])]
+            if any(map(_NO_PASSWORD.search, commands)):
+                self.without_password += self._asked_for_nothing(spec)
+            found = list(self._people(spec.line, spec.users)) if any(map(self._grants_root, commands)) else []
             if asks_other and any(one.name == EVERYBODY for one in found):
                 self.problems.append(
                     f"{spec.line.place}: everybody may use sudo who knows the password of the other account "
@@ -90,11 +98,11 @@ class Sudoers:
                 self.problems.append(f"{line.place}: an alias that cannot be read")
             self._aliases[kind, name.strip()] = found
 
-    def _of(self, spec: _Spec) -> Iterator[Administrator]:
-        """Each `HOSTS = (RUNAS) COMMANDS` of a line, separated by colons, is one grant."""
-        granted = [grant for grant in _grants(spec.rest) if self._is_for_this_host(spec, grant[0])]
-        if any(self._grants_root(commands) for _hosts, commands in granted):
-            yield from self._people(spec.line, spec.users)
+    def _asked_for_nothing(self, spec: _Spec) -> Iterator[Administrator]:
+        """Whose name cannot be judged may be anybody."""
+        for user in self._resolved("User", spec.users):
+            if not user.startswith("!"):
+                yield _person(user, spec.line.place) or Administrator("user", EVERYBODY, spec.line.place)
 
     def _is_for_this_host(self, spec: _Spec, text: str) -> bool:
         hosts, _rest = _list(text)
@@ -174,6 +182,7 @@ def _list(text: str) -> tuple[list[str], str]:
 
 
 def _grants(text: str) -> Iterator[tuple[str, str]]:
+    """Each `HOSTS = (RUNAS) COMMANDS` of a line, separated by colons, is one grant: its hosts, and the rest."""
     hosts, equals, commands = text.partition("=")
     while equals:
         # The next grant begins after a colon that a list of hosts and an equals sign follow; options such as CWD= have none before.

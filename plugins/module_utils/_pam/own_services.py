@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR
 
-# A line of each block of the role (mfa__pam_mark there).
+# A line of each block of the role: in a service that sshd uses (mfa__pam_mark there), and in another door (mfa__door_mark).
 MARK = b"# For sshd, by role fleetmfa.ssh.mfa."
+DOOR_MARK = b"# After the password, by role fleetmfa.ssh.mfa."
 
 
 def own_services(folder: str = DEFAULT_CONFDIR) -> list[str]:
@@ -23,6 +24,6 @@ def own_services(folder: str = DEFAULT_CONFDIR) -> list[str]:
 
 def _is_marked(path: Path) -> bool:
     try:
-        return path.is_file() and MARK in path.read_bytes().splitlines()
+        return path.is_file() and not {MARK, DOOR_MARK}.isdisjoint(path.read_bytes().splitlines())
     except OSError:
         return False

@@ -5,12 +5,14 @@ Private."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+from typing import Mapping, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import service as pam_service
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import with_kept_account_check
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_plan import plan_door, texts_after
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_services import refuse_unsuitable
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, host_asks, prove_token_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import Verdict
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP
@@ -26,6 +28,8 @@ PAM_TOTP_SPEC = {
     "guard": {"type": "path"},
     "token_alone": {"type": "bool", "default": True},
     "require_installed": {"type": "bool", "default": True},
+    "after_password": {"type": "bool", "default": False},
+    "asks_again": {"type": "bool", "default": False},
     "confdir": {"type": "path", "default": "/etc/pam.d"},
 }
 
@@ -41,6 +45,8 @@ class PamEntry(TypedDict):
     guard: str | None
     token_alone: bool
     require_installed: bool
+    after_password: bool
+    asks_again: bool
     confdir: str
 
 
@@ -76,29 +82,50 @@ class PamPlan(NamedTuple):
         }
 
 
-def plan_pam_totp(wish: PamWish) -> PamPlan:
-    """The proven change. Raises FleetMfaError if it must not be made."""
+def plan_pam_totp(wish: PamWish, planned: Mapping[str, bytes | None] | None = None) -> PamPlan:
+    """The proven change. Raises FleetMfaError if it must not be made.
+
+    `planned` are files that are changed at the same time, by path, and what they will contain.
+    """
     confdir, service = wish["confdir"], wish["service"]
     if wish["state"] == "absent":
         return PamPlan(pam_service.plan_removal(confdir, service))
+    if wish["after_password"]:
+        return _plan_door(wish, planned or {})
     if wish["own_service"]:
         _refuse_unusable_base(wish)
     plan = pam_service.plan_own_service if wish["own_service"] else pam_service.plan_block
-    content = wish["content"] or ""
-    change = plan(confdir, service, content)
-    demand = Demand(
-        service=service,
-        confdir=confdir,
-        content=content,
+    change, demand = plan(confdir, service, wish["content"] or ""), _demand(wish)
+    verdict, notes = prove_token_lines(change, demand), host_asks(change, demand)
+    return PamPlan(with_kept_account_check(change), verdict, notes)
+
+
+def _plan_door(wish: PamWish, planned: Mapping[str, bytes | None]) -> PamPlan:
+    if wish["own_service"]:
+        raise FleetMfaError(
+            f"option 'own_service': only sshd sends users to a separate service; leave it out for {wish['service']} "
+            "(option after_password)"
+        )
+    refuse_unsuitable(wish["service"], wish["asks_again"])
+    demand = _demand(wish, planned)
+    change, verdict = plan_door(demand)
+    return PamPlan(with_kept_account_check(change), verdict, host_asks(change, demand))
+
+
+def _demand(wish: PamWish, planned: Mapping[str, bytes | None] | None = None) -> Demand:
+    return Demand(
+        service=wish["service"],
+        confdir=wish["confdir"],
+        content=wish["content"] or "",
         group=wish["group"],
         own_service=wish["own_service"],
         base_service=wish["base_service"],
         guard=wish["guard"],
-        token_alone=wish["token_alone"],
+        token_alone=wish["token_alone"] and not wish["after_password"],
         require_installed=wish["require_installed"],
+        after_password=wish["after_password"],
+        others=texts_after(planned or {}),
     )
-    verdict, notes = prove_token_lines(change, demand), host_asks(change, demand)
-    return PamPlan(with_kept_account_check(change), verdict, notes)
 
 
 def _refuse_unusable_base(wish: PamWish) -> None:

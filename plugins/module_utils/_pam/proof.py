@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Callable, Mapping, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import lost_rules, without_us
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_cases import called_by_a_user, without_password
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.probe import check_module_line, find_module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
     ALWAYS,
@@ -37,6 +38,9 @@ class Demand:
     `base_service`. `guard` is the program that must succeed before and after the token. `token_alone` permits that only
     the token is asked for here (sshd has checked a key before). `require_installed` checks that the installed modules
     accept their options.
+
+    With `after_password` only who has given the password may be asked for the token. `others` are files of PAM that are changed at the
+    same time, by path, as they will be.
     """
 
     service: str
@@ -48,6 +52,8 @@ class Demand:
     guard: str | None
     token_alone: bool
     require_installed: bool
+    after_password: bool = False
+    others: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def is_installed(self) -> Callable[[str], object]:
@@ -62,7 +68,8 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
         _check_installed_modules(demand)
     after = _config(demand, change.after)
     # The service without our lines: replacing old lines of ours takes nothing away from anybody.
-    before = _config(demand, change.before and split(change.before, change.path).without)
+    bare = replace(demand, others={path: _without_block(path, text) for path, text in demand.others.items()})
+    before = _config(bare, change.before and split(change.before, change.path).without)
     verdict = _prove_enforced(change, after, demand)
     if demand.own_service:
         _prove_base_kept(after, demand)
@@ -74,7 +81,7 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
 
 def _config(demand: Demand, text: bytes | None) -> PamConfig:
     content = None if text is None else text.decode("utf-8", "surrogateescape")
-    config = PamConfig(confdir=demand.confdir, overlay={demand.service: content})
+    config = PamConfig(confdir=demand.confdir, overlay={**demand.others, demand.service: content})
     # If the base still has our block, the same change removes it.
     return without_us(config, [demand.base_service]) if demand.own_service else config
 
@@ -89,12 +96,27 @@ def _prove(
     return prove(config, demand.service, subject, assume=assume, required=required, is_installed=demand.is_installed)
 
 
-def _own_places(change: FileChange) -> set[str]:
-    """The places of the lines in our block."""
-    found = split(change.after or b"", change.path)
+def _without_block(path: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    return split(text.encode("utf-8", "surrogateescape"), path).without.decode("utf-8", "surrogateescape")
+
+
+def _own_places(change: FileChange, demand: Demand) -> set[str]:
+    """The places of the lines in our block, and in those of other services that are changed at the same time."""
+    texts = {path: text.encode("utf-8", "surrogateescape") for path, text in demand.others.items() if text}
+    texts[change.path] = change.after or b""
+    return {place for path, text in texts.items() for place in block_places(path, text)}
+
+
+def block_places(path: str, text: bytes) -> set[str]:
+    """The places of the lines in our block in this text of a file; none if it has none."""
+    found = split(text, path)
+    if found.inside is None:
+        return set()
     first = found.head.count(b"\n") + 1
-    last = first + (found.inside or b"").count(b"\n") + 1
-    return {f"{change.path}:{number}" for number in range(first, last + 1)}
+    last = first + found.inside.count(b"\n") + 1
+    return {f"{path}:{number}" for number in range(first, last + 1)}
 
 
 def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Verdict:
@@ -103,14 +125,15 @@ def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Ve
         required = [runs_command(demand.guard, "attempt"), token_line(), runs_command(demand.guard, "claim")]
     member = Subject(member_of=frozenset({demand.group}), has_key=True)
     who = f"a member of {demand.group}"
-    verdict = _prove(config, demand, member, required)
+    assume = called_by_a_user(config, demand.service)
+    verdict = _prove(config, demand, member, required, assume)
     if verdict.problem:
         raise _refusal(demand, f"libpam cannot load the service: {verdict.problem}")
     if not verdict.can_succeed:
         raise _refusal(demand, f"{who} could never log in", verdict)
     # Once more with a key file that may be missing; and a separate service must not depend on who is sent to it.
     careless = Subject() if demand.own_service else Subject(member_of=member.member_of)
-    for case in (verdict, _prove(config, demand, careless, required)):
+    for case in (verdict, _prove(config, demand, careless, required, assume)):
         if case.can_succeed_without_token or case.token_asked_when_it_succeeds != "always":
             raise _refusal(demand, f"{who} could get in without a token", case)
         if case.can_succeed_if_token_module_missing:
@@ -119,7 +142,23 @@ def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Ve
     _refuse_second_token(change, config, demand, member)
     if not demand.token_alone and ["token"] in verdict.ways_in:
         raise _refusal(demand, f"{who} could get in with a token alone, but a password is required too")
+    if demand.after_password:
+        _prove_after_password(config, demand, careless)
     return verdict
+
+
+def _prove_after_password(config: PamConfig, demand: Demand, member: Subject) -> None:
+    """Who has not given the password sees no prompt for a token, and cannot use up the tries of somebody else."""
+    verdict = _prove(
+        config, demand, member, assume=without_password(config, demand.service, member, demand.is_installed)
+    )
+    if verdict.token_asked != NEVER:
+        raise _refusal(
+            demand,
+            f"somebody who does not know the password of a member of {demand.group} could be asked for the token, since a wrong "
+            "password does not end the stack at once (as it would with requisite, or with include in place of substack)",
+            verdict,
+        )
 
 
 def _prove_devices(config: PamConfig, demand: Demand, member: Subject) -> None:
@@ -144,7 +183,7 @@ def _prove_devices(config: PamConfig, demand: Demand, member: Subject) -> None:
 
 def _refuse_second_token(change: FileChange, config: PamConfig, demand: Demand, member: Subject) -> None:
     """If the stack continues after our lines, the host's own lines must not ask for a second token."""
-    foreign = sorted(set(_token_places(config, demand.service)) - _own_places(change))
+    foreign = sorted(set(_token_places(config, demand.service)) - _own_places(change, demand))
     if not foreign:
         return
     member = replace(member, has_key=None)  # our key says nothing about one that the host's own line may require
@@ -175,7 +214,9 @@ def _prove_not_enforced(change: FileChange, before: PamConfig, after: PamConfig,
             so_far = "" if was.token_asked == NEVER else f" {verdict.token_asked}, was {was.token_asked}"
             raise _refusal(demand, f"{who} would be asked for a token{so_far}", verdict)
         # If the host's own lines already ask everybody, that alone would not show that ours do too.
-        if may_pass(after, demand.service, subject, _token_line_among(_own_places(change)), demand.is_installed):
+        if may_pass(
+            after, demand.service, subject, _token_line_among(_own_places(change, demand)), demand.is_installed
+        ):
             raise _refusal(demand, f"{who} would be asked for a token by these lines", verdict)
         if was.can_succeed and not verdict.can_succeed:
             raise _refusal(demand, f"{who} could log in before and no longer could", verdict)

@@ -2,15 +2,16 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """Adds the token lines to a PAM service, as a plan that can be proven before it is applied. Private to the collection.
 
-There are two forms: one marked block at the start of the `auth` part of an existing service, or a separate service file
-(sshd's PAMServiceName, OpenSSH 9.8+). Removing the block restores the file byte for byte (pam.conf(5)).
+There are two forms: one marked block in the `auth` part of an existing service, at its start or after a line of it
+(`door_plan.py`), or a separate service file (sshd's PAMServiceName, OpenSSH 9.8+). Removing the block restores the file byte for
+byte (pam.conf(5)).
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Pattern
+from typing import Iterator, Pattern
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block, lines_of, split
@@ -39,7 +40,7 @@ def plan_block(confdir: str, service: str, content: str) -> FileChange:
         )
     lines = lines_of(split(before, path).without)
     head = first_line(lines, _AUTH_PART)
-    return FileChange(path, b"".join([*lines[:head], _block(content), *lines[head:]]))
+    return FileChange(path, b"".join([*lines[:head], block_of(content), *lines[head:]]))
 
 
 def plan_own_service(confdir: str, service: str, content: str) -> FileChange:
@@ -55,7 +56,7 @@ def plan_own_service(confdir: str, service: str, content: str) -> FileChange:
         raise FleetMfaError(
             f"{path} exists and is not ours; choose another name in option 'service', or remove the file"
         )
-    return FileChange(path, found.head + _block(content) + found.tail)
+    return FileChange(path, found.head + block_of(content) + found.tail)
 
 
 def plan_removal(confdir: str, service: str) -> FileChange:
@@ -67,7 +68,7 @@ def plan_removal(confdir: str, service: str) -> FileChange:
     return FileChange(path, split(before, path).without or None)
 
 
-def _block(content: str) -> bytes:
+def block_of(content: str) -> bytes:
     lines = content.encode().strip(b"\n")
     if not lines:
         raise FleetMfaError("option 'content' is empty; give the PAM lines that ask for the token")
@@ -78,10 +79,20 @@ def _block(content: str) -> bytes:
 
 def first_line(lines: list[bytes], wanted: Pattern[bytes]) -> int:
     """Index of the first line that starts as wanted, 0 if there is none; never inside a continued line."""
-    continued = False
+    return next((begin for begin, _end in _starting_with(lines, wanted)), 0)
+
+
+def auth_ends(lines: list[bytes]) -> list[int]:
+    """The index after each line of the auth part, continued lines included."""
+    return [end for _begin, end in _starting_with(lines, _AUTH_PART) if lines[end - 1].endswith(b"\n")]
+
+
+def _starting_with(lines: list[bytes], wanted: Pattern[bytes]) -> Iterator[tuple[int, int]]:
+    """Begin and end of each line that starts as wanted; a continued line is one."""
+    begin = 0
     for index, line in enumerate(lines):
-        if not continued and wanted.match(line):
-            return index
-        comment = not continued and line.lstrip().startswith(b"#")
-        continued = not comment and line.rstrip(b"\r\n").endswith(b"\\")
-    return 0
+        comment = begin == index and line.lstrip().startswith(b"#")
+        if comment or not line.rstrip(b"\r\n").endswith(b"\\") or index + 1 == len(lines):
+            if wanted.match(lines[begin]):
+                yield begin, index + 1
+            begin = index + 1

@@ -10,6 +10,10 @@ from typing import Callable, Iterable, Iterator, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HostOptions, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_ranges
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_services import CONSOLE
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.own_services import own_services
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.console import refuse_no_console
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import (
     judge,
     refuse,
@@ -23,6 +27,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_conn
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import Members
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout, tell
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.key_sources import Answer
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import is_root
 
 # Documented in doc fragment `confirmed`.
 CONFIRMED_ARGUMENTS = {
@@ -74,6 +79,7 @@ class Joining:
         self._rollout = Rollout(options["state_dir"])
         self._unknown = options["unknown_first_factor"]
         self._warn = warn
+        self._exempt = (options["exempt_users"], options["exempt_groups"])
         self.took_back = False
         self.result: JoinResult = {}
 
@@ -83,8 +89,11 @@ class Joining:
 
     def refuse(self, users: Iterable[str]) -> None:
         """Refuse the call if `users`, who will be members after it, include somebody who could not answer the
-        prompt."""
+        prompt, or nobody could log in at the console without a token any more."""
+        users = set(users)
         refuse_to_ask(users, self._connection, self._host.group.name)
+        if any(map(is_root, users - self._host.group.members)) and CONSOLE in own_services():
+            refuse_no_console(PamConfig(), self._host.group.name, *self._exempt, joining=users)
 
     def shut_out(self, users: Iterable[str]) -> dict[str, str]:
         """Those of the users who cannot pass the first factor, and why."""

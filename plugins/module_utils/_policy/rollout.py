@@ -13,13 +13,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines, plan_account_check
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import (
-    PAM_TOTP_SPEC,
-    PamEntry,
-    PamWish,
-    ProvenFacts,
-    plan_pam_totp,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_services import CONSOLE
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, PamEntry, PamWish
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.console import refuse_no_console
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import (
     CONFIRMED_ARGUMENTS,
     ConfirmedOptions,
@@ -33,6 +29,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_conn
     refuse_enforced_connection,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.token_services import ServiceReport, plan_services
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import EarlierRollout, SshdToReload
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout, tell
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
@@ -109,13 +106,6 @@ class Call(NamedTuple):
     @property
     def is_absent(self) -> bool:
         return self.options["state"] == "absent"
-
-
-class ServiceReport(ProvenFacts):
-    """An entry of the return value `pam`."""
-
-    service: str
-    path: str
 
 
 class Plan(NamedTuple):
@@ -204,24 +194,16 @@ def _plan(call: Call) -> Plan:
     """
     options = call.options
     check_ranges(options)
-    coming: list[FileChange] = []
-    going: list[FileChange] = []
-    services: list[ServiceReport] = []
-    for entry in options["pam"]:
-        wish = _pam_wish(entry, options)
-        if wish["state"] == "present" and not wish["content"]:
-            raise FleetMfaError(
-                f"pam: service {wish['service']} has no content; give the PAM lines that ask for the token"
-            )
-        planned = plan_pam_totp(wish)
-        change = planned.change
-        (coming if wish["state"] == "present" else going).append(change)
-        services.append({"service": wish["service"], "path": change.path, **planned.facts})
+    wishes = [_pam_wish(entry, options) for entry in options["pam"]]
+    coming, going, services = plan_services(wishes)
     checks = {change.path: change for change in _plan_account_check(options, [*coming, *going])}
     coming = [*(checks.pop(change.path, change) for change in coming)]
     going = [*(checks.pop(change.path, change) for change in going)]
     sshd_changes, sshd = _plan_sshd(options, [*coming, *going])
     changes = [change for change in [*coming, *checks.values(), *sshd_changes, *going] if change.changed]
+    if any(wish["service"] == CONSOLE and wish["state"] == "present" for wish in wishes):
+        pam = _planned_pam(options, changes)
+        refuse_no_console(pam, options["group"], options["exempt_users"], options["exempt_groups"])
     if changes and not call.is_absent:
         _refuse_lock_out(call, changes)
     return Plan(changes, sshd if any(change in sshd_changes for change in changes) else None, services)

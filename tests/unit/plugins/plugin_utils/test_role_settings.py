@@ -187,6 +187,22 @@ def test_claims_in_etcd_need_endpoints_and_the_guard():
     assert read_settings(OPTIONS, {"mfa_claims": "etcd", "mfa_guard": True, **endpoints})
 
 
+@pytest.mark.parametrize(
+    ("services", "told"),
+    [
+        ([], "^mfa_services: must contain sshd"),
+        (["su"], "^mfa_services: must contain sshd"),
+        (["sshd", "sddm"], "^mfa_services: sddm cannot ask for a token after the password: it shows one field"),
+        (["sshd", "xrdp-sesman"], "xrdp-sesman cannot ask .*: it has one password for all prompts"),
+        (["sshd", "common-auth"], "common-auth cannot ask .*: it is no service"),
+    ],
+)
+def test_doors_that_cannot_ask(services, told):
+    with pytest.raises(FleetMfaError, match=told):
+        read_settings(OPTIONS, {"mfa_services": services})
+    assert read_settings(OPTIONS, {"mfa_services": "sshd,su,anything"})["services"] == ["sshd", "su", "anything"]
+
+
 TABLET = [{"user": "alice", "device": "tablet", "secret": SECRET}]
 
 

@@ -34,7 +34,7 @@ def config(folder, **services):
         (TOKEN + PASSWORD, "covered", "asks a member of"),
         (PASSWORD, "not_covered", "pam_unix.so returned success"),
         (f"auth sufficient pam_permit.so\n{TOKEN}", "not_covered", "pam_permit.so returned success"),
-        (f"auth sufficient pam_rootok.so\n{TOKEN}", "covered", "asks a member of"),
+        (f"auth sufficient pam_rootok.so\n{TOKEN}", "not_covered", "pam_rootok.so returned success"),
         (
             f"auth [success=1 default=ignore] pam_succeed_if.so user ingroup {GROUP}\n{TOKEN}{PASSWORD}",
             "not_covered",
@@ -55,6 +55,13 @@ def config(folder, **services):
 def test_pam_service(tmp_path, lines, state, reason):
     found = PamDoors(config(tmp_path / "pam.d", login=lines + ACCOUNT), GROUP, STATE).judge("login")
     assert (found.state, reason in found.reason) == (state, True), found
+
+
+@pytest.mark.parametrize("service", ["su", "su-l"])
+def test_root_needs_no_door_where_the_caller_asks(tmp_path, service):
+    """login and sudo run as root themselves, so that pam_rootok would let everybody in."""
+    lines = f"auth sufficient pam_rootok.so\n{TOKEN}{ACCOUNT}"
+    assert PamDoors(config(tmp_path / "pam.d", **{service: lines}), GROUP, STATE).judge(service).state == "covered"
 
 
 def test_account_lines_that_deny_everybody(tmp_path):
@@ -85,6 +92,31 @@ def test_services_that_are_doors(tmp_path):
     named = reports(tmp_path, services=["intranet", "unknown"], intranet=lines)
     assert named["intranet"]["state"] == "not_covered"
     assert named["unknown"]["state"] == "not_reachable"  # PAM uses `other`, which denies
+
+
+@pytest.mark.parametrize(
+    ("rule", "state"),
+    [
+        ("alice ALL=(ALL) ALL", "covered"),
+        ("alice ALL=(ALL) NOPASSWD: ALL", "not_covered"),
+        ("%wheel ALL=(ALL) NOPASSWD: ALL", "not_covered"),
+        ("ALL ALL=(bob) NOPASSWD: /bin/true", "not_covered"),
+        ("bob ALL=(ALL) NOPASSWD: ALL", "covered"),
+        ("%staff ALL=(ALL) NOPASSWD: ALL", "covered"),
+        ("alice elsewhere=(ALL) NOPASSWD: ALL", "covered"),
+        ("Defaults:alice !authenticate", "not_covered"),
+    ],
+)
+def test_sudo_rules_that_ask_for_nothing(accounts, tmp_path, rule, state):
+    """alice is enforced, and in wheel; bob is neither."""
+    accounts.add_group(GROUP, ["alice"])
+    accounts.add_group("wheel", ["alice"])
+    (tmp_path / "sudoers").write_text(f"{rule}\n")
+    wish = DoorWish("/nonexistent", "/nonexistent/sshd", GROUP, STATE, ["sudo"], str(tmp_path / "sudoers"))
+    found = Doors(wish, config(tmp_path / "pam.d", sudo=TOKEN + PASSWORD + ACCOUNT), []).all()
+    report = next(door.report for door in found if door.report["name"] == "sudo")
+    assert report["state"] == state
+    assert (f"{tmp_path}/sudoers:1" in report["reason"]) == (state == "not_covered")
 
 
 def listener(program, *sockets, command=()):
