@@ -158,6 +158,19 @@ def test_the_host_is_ready_when_it_answers_with_a_banner(commands):
     assert ready == hosts.LabHost("debian12", "debian12", "fleetmfa-x-debian12", port, "ssh-ed25519 AAAA")
 
 
+@pytest.mark.parametrize("answers_after", [True, False])
+def test_a_host_that_the_engine_does_not_forward_to_is_restarted_once(commands, monkeypatch, tmp_path, answers_after):
+    calls = tmp_path / "calls"
+    commands(fake=f'echo "$1" >> {calls}; echo "ssh-ed25519 AAAA root@debian12"')
+    monkeypatch.setattr(hosts, "_answers", lambda _port: answers_after and "restart" in calls.read_text())
+    if answers_after:
+        assert hosts.prepare(Engine("podman", ("fake",)), container(1), "key", []).name == "debian12"
+    else:
+        with pytest.raises(LabError, match="debian12 is not ready: no SSH banner on 127.0.0.1 port 1"):
+            hosts.prepare(Engine("podman", ("fake",)), container(1), "key", [])
+    assert calls.read_text().split()[:3] == ["exec", "restart", "exec"]
+
+
 def test_a_host_that_is_not_ready_shows_its_log(commands):
     commands(fake='[ "$1" = logs ] && echo "Freezing execution." || { echo "no useradd" >&2; exit 1; }')
     with pytest.raises(LabError, match="debian12 is not ready: no useradd\nFreezing execution."):
