@@ -251,9 +251,7 @@ def test_who_has_no_validated_key_is_not_asked_and_has_the_whole_period_to_enrol
     path = host.path / "pending/carol"
     month_ago = int(time.time()) - 30 * 86400
     path.write_text(re.sub(r'"since": [0-9]+', f'"since": {month_ago}', path.read_text()))
-    exempt_host.exempt(
-        {"name": "carol", "until": str(ENDED)}, mfa_enrollment_overdue="deny", mfa_exempt_users=["bob"]
-    )
+    exempt_host.exempt({"name": "carol", "until": str(ENDED)}, mfa_enrollment_overdue="deny", mfa_exempt_users=["bob"])
     assert exempt_host.midnight() and host.members() == set() and exempt_host.kept() == {}
     state, policy = host.state_dir, read_policy()
     last = ENDED + datetime.timedelta(days=7)
