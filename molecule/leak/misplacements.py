@@ -107,7 +107,7 @@ def _entry(options: dict, name: str, brackets: str) -> dict:
     if not brackets:
         return options.setdefault(name, {})
     entries = options.setdefault(name, [])
-    if not entries:
+    if not entries or not isinstance(entries[-1], dict):  # names may stand beside entries
         entries.append({"name" if name.removeprefix("mfa_") in _WITH_NAMES else "user": "leak1"})
     return entries[-1]
 
