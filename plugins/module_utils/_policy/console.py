@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import grp
-from typing import Collection, Iterator, Sequence
+from typing import Collection
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
@@ -13,19 +13,21 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_services im
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import prove
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import account_of
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import group_ids, has_login_shell, known_as
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
+    Exemptions,
+    group_ids,
+    has_login_shell,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.passwords import password_state
 
 
-def refuse_no_console(
-    pam: PamConfig, group: str, exempt_users: Sequence[str], exempt_groups: Sequence[str], joining: Collection[str] = ()
-) -> None:
+def refuse_no_console(pam: PamConfig, group: str, exempt: Exemptions, joining: Collection[str] = ()) -> None:
     """Requires root or an exempt account that can log in at the console with a password alone.
 
     `pam` is PAM as it will be, `joining` are users who are to become members of `group`.
     """
     reasons = []
-    for user in dict.fromkeys(map(known_as, ("root", *exempt_users, *_members(exempt_groups)))):
+    for user in dict.fromkeys(("root", *exempt.listed())):
         reason = _why_not(user, pam, group, joining)
         if not reason:
             return
@@ -35,14 +37,6 @@ def refuse_no_console(
         f"{'; '.join(reasons)}. Give root or an exempt account a password (exempt_users), or leave {CONSOLE} out "
         "(mfa_services)"
     )
-
-
-def _members(groups: Sequence[str]) -> Iterator[str]:
-    for name in groups:
-        try:
-            yield from grp.getgrnam(name).gr_mem
-        except KeyError:
-            continue  # the lists are for a whole fleet
 
 
 def _why_not(user: str, pam: PamConfig, group: str, joining: Collection[str]) -> str:

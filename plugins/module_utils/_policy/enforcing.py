@@ -79,7 +79,6 @@ class Joining:
         self._rollout = Rollout(options["state_dir"])
         self._unknown = options["unknown_first_factor"]
         self._warn = warn
-        self._exempt = (options["exempt_users"], options["exempt_groups"])
         self.took_back = False
         self.result: JoinResult = {}
 
@@ -93,7 +92,7 @@ class Joining:
         users = set(users)
         refuse_to_ask(users, self._connection, self._host.group.name)
         if any(map(is_root, users - self._host.group.members)) and CONSOLE in own_services():
-            refuse_no_console(PamConfig(), self._host.group.name, *self._exempt, joining=users)
+            refuse_no_console(PamConfig(), self._host.group.name, self._host.exempt, joining=users)
 
     def shut_out(self, users: Iterable[str]) -> dict[str, str]:
         """Those of the users who cannot pass the first factor, and why."""

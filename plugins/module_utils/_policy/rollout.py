@@ -202,8 +202,7 @@ def _plan(call: Call) -> Plan:
     sshd_changes, sshd = _plan_sshd(options, [*coming, *going])
     changes = [change for change in [*coming, *checks.values(), *sshd_changes, *going] if change.changed]
     if any(wish["service"] == CONSOLE and wish["state"] == "present" for wish in wishes):
-        pam = _planned_pam(options, changes)
-        refuse_no_console(pam, options["group"], options["exempt_users"], options["exempt_groups"])
+        refuse_no_console(_planned_pam(options, changes), options["group"], MfaHost.from_options(options).exempt)
     if changes and not call.is_absent:
         _refuse_lock_out(call, changes)
     return Plan(changes, sshd if any(change in sshd_changes for change in changes) else None, services)

@@ -158,6 +158,11 @@ class Exemptions:
         account = account_of(user)
         return account is not None and not self._group_ids.isdisjoint(group_ids(account))
 
+    def listed(self) -> list[str]:
+        """The users named, and those listed as members of the groups, sorted; members by primary group are left out."""
+        members = {user for number in self._group_ids for user in grp.getgrgid(number).gr_mem}
+        return sorted(self._users | set(map(known_as, members)))
+
 
 def group_ids(account: pwd.struct_passwd) -> set[int]:
     """All groups of an account, its primary one too."""

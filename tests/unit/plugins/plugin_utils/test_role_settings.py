@@ -20,7 +20,7 @@ OF_TYPE = {
     for kind in ("bool", "int", "list", "dict", "str", "path")
 }
 SECRETS = ("mfa_keys", "mfa_import_keys")
-NAMES = [name for name in OF_TYPE["list"] if name not in (*SECRETS, "mfa_claims_endpoints")]
+NAMES = [name for name in OF_TYPE["list"] if name not in (*SECRETS, "mfa_claims_endpoints", "mfa_services")]
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 

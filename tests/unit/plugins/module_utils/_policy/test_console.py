@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.console import refuse_no_console
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
 
 GROUP = "mfa-enforced"
 LOGIN = """\
@@ -29,7 +30,7 @@ def refuse(accounts, tmp_path):
     def refuse(users=(), groups=(), joining=(), login=LOGIN):
         (folder / "login").write_text(login)
         try:
-            refuse_no_console(PamConfig(str(folder)), GROUP, users, groups, joining)
+            refuse_no_console(PamConfig(str(folder)), GROUP, Exemptions(users, groups), joining)
         except FleetMfaError as error:
             return str(error)
         return ""
