@@ -97,7 +97,8 @@ options:
         password.
       - O(content) is put after the line of the C(auth) part at which only who has given the password is asked; without such a place the
         service is refused. If it includes another service that has these lines, it gets none of its own.
-      - Lines that run a program need C(seteuid) in services such as C(su), which run with their caller's user id.
+      - In services such as C(su), which run with their caller's user id, that user can send signals to the programs that lines run, unless
+        the lines have C(seteuid).
     type: bool
     default: false
   asks_again:

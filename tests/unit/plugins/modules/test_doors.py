@@ -94,6 +94,13 @@ class TestSu:
         assert covered.asked(covered.su("alice", "root"), PASSWORD) == (["P"], True)
         assert covered.asked(covered.su("root", "alice")) == ([], True)
 
+    def test_the_caller_cannot_send_signals_to_the_guard(self, covered):
+        """kill(2) looks at the real user id, which su leaves as it was."""
+        first, rest = covered.guard.read_text().split("\n", 1)
+        covered.guard.write_text(f"{first}\n/usr/bin/id -ru >>{covered.folder}/ids\n{rest}")
+        assert covered.asked(covered.su("bob", "alice"), PASSWORD, covered.token()) == (["P", "T"], True)
+        assert (covered.folder / "ids").read_text().split() == ["0", "0"]
+
     @pytest.mark.parametrize("lost", ["program", "key", "module"])
     def test_fails_closed_if_a_part_is_lost(self, covered, lost):
         if lost == "program":
