@@ -17,7 +17,7 @@ import pexpect
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, token_at
 from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import PERIOD, installed_program
 from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import PamLogin
-from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import token_lines
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import token_lines
 
 SECRET = "MFSWG2LPNZXW4ZLOORXGK3LPNZSXA4DB"
 PASSWORD = "the right one"  # noqa: S105

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import token_lines
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import token_lines
 
 ROLE = Path(__file__).parents[3] / "roles/mfa"
 HOST = {
