@@ -105,11 +105,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.failures im
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.helper import AskpassHelper
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.prompts import PromptRules, token_pattern
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.target import LoginTarget, read_target
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.token_key import (
-    TokenKey,
-    key_of_store,
-    key_of_text,
-)
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.token_key import TokenKey, key_of_text
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.used_steps import StepsFolder, Turn, UsedSteps
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
@@ -256,6 +252,10 @@ class Connection(SshConnection):
                 return key_of_text(secret, self._period, f"ansible_{option}")
         if not self.get_option("mfa_store"):
             return None
+        # Only when it is asked for: each task loads this plugin anew for each host, and the key store's libraries take longer to
+        # load than a task takes.
+        from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.stored_key import key_of_store
+
         variables = {name: self.get_option(name) for name in STORE_VARIABLES}
         places = [self.get_option("inventory_name"), *(self.get_option("inventory_groups") or [])]
         return key_of_store(variables, str(self.user or self._target().user), places)

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any, Callable, Iterable, Mapping, Tuple
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._login_probe.host_variables import HostVariables
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.token_key import TokenKey, keys_of_store
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.stored_key import keys_of_store
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.token_key import TokenKey
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.ingest import person_of
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES

@@ -9,7 +9,6 @@ from typing import Any, Callable, Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_options import read_login
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_vault import HashiVault
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import HASHI_PREFIX, STORE_VARIABLES
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_file import VaultFile
@@ -40,6 +39,10 @@ def checked_store(variables: Mapping[str, Any], secrets: Secrets) -> Callable[[]
     if back_end == "vault_file":
         store = VaultFile(path, VaultText(secrets, given.get("mfa_store_vault_id")))
         return lambda: store
+    from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.hashi_vault import (
+        HashiVault,
+    )  # its libraries load slowly
+
     login = read_login({name[len(HASHI_PREFIX) :]: value for name, value in given.items()}, HASHI_PREFIX)
     return functools.partial(HashiVault, path, login)
 

@@ -9,7 +9,8 @@ from ansible.parsing.vault import VaultSecret, VaultSecretsContext
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, token_at
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.token_key import key_of_store, key_of_text
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.stored_key import key_of_store
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.token_key import key_of_text
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person, PersonKey, Proven
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_file import VaultFile
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import VaultText
