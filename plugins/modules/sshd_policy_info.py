@@ -430,10 +430,10 @@ def main() -> None:
         require_root()
         cannot_answer = module.connection.cannot_answer
         report = Audit(audit_wish(module.params, cannot_answer)).report()
-        told = told_findings(module.params, report["findings"])
+        told = told_findings(module.params, report["findings"]) if module.params["enrollment"] else []
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
-    for finding in told if module.params["enrollment"] else []:
+    for finding in told:
         module.warn(f"{finding['id']}: {'; '.join(finding['evidence'])}. {finding['remedy']}")
     pam = {"own_pam_services": own_services(), "token_module": find_module(GOOGLE_AUTHENTICATOR)}
     module.exit_json(changed=False, cannot_answer=cannot_answer, **pam, **report)

@@ -74,13 +74,7 @@ def read_exemptions(elements: list[Any], name: Callable[[int, Any], str]) -> lis
     read: list[Any] = []
     for number, (element, one) in enumerate(zip(given, exemptions("user", given)), 1):
         if isinstance(element, Mapping):
-            until = one.until.isoformat() if one.until else None
-            entry = {
-                "name": name(number, one.name),
-                "reason": one.reason,
-                "approved_by": one.approved_by,
-                "until": until,
-            }
+            entry = {**one.items, "name": name(number, one.name)}
             read.append({item: value for item, value in entry.items() if value is not None})
         else:
             read.append(element)

@@ -21,7 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Ke
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EnrollmentOf, UserEnrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import Exemption
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import Exemption, ExemptionItems
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
 
 
@@ -82,14 +82,10 @@ def options_of_host(given: GivenHostOptions, warn: Callable[[str], object]) -> H
         return options_by(given, None)
 
 
-class ExemptionRow(TypedDict):
+class ExemptionRow(ExemptionItems):
     """`kind`: user or group; `until`: the last day, `ended`: whether that is over; `kept`: who stays exempt nevertheless."""
 
     kind: str
-    name: str
-    reason: str | None
-    approved_by: str | None
-    until: str | None
     ended: bool
     kept: list[str]
 
@@ -106,11 +102,8 @@ def exemptions_of_host(given: GivenHostOptions) -> list[Exemption]:
 def exemption_rows(entries: Iterable[Exemption], kept: Iterable[str], today: datetime.date) -> list[ExemptionRow]:
     return [
         {
+            **one.items,
             "kind": one.kind,
-            "name": one.name,
-            "reason": one.reason,
-            "approved_by": one.approved_by,
-            "until": one.until.isoformat() if one.until else None,
             "ended": one.has_ended(today),
             "kept": [user for user in kept if one.has_ended(today) and user in one.whom],
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from typing import Any, Iterable, Literal, Mapping, NamedTuple, Sequence
+from typing import Any, Iterable, Literal, Mapping, NamedTuple, Sequence, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
@@ -24,6 +24,15 @@ _LONGEST = 200
 _KEPT = "exemptions_kept"
 
 
+class ExemptionItems(TypedDict):
+    """What an entry has, as it is written; None for what it has not."""
+
+    name: str
+    reason: str | None
+    approved_by: str | None
+    until: str | None
+
+
 class Exemption(NamedTuple):
     """A user, or the members of a group, who are never asked for a token; `until` is the last day, None for ever."""
 
@@ -35,6 +44,11 @@ class Exemption(NamedTuple):
 
     def has_ended(self, today: datetime.date) -> bool:
         return self.until is not None and today > self.until
+
+    @property
+    def items(self) -> ExemptionItems:
+        until = self.until.isoformat() if self.until else None
+        return {"name": self.name, "reason": self.reason, "approved_by": self.approved_by, "until": until}
 
     @property
     def whom(self) -> Exemptions:

@@ -9,9 +9,9 @@ from typing import Any
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import SEVERITIES
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import OPTIONS
 
 USER_STATES = ("none", "pending", "validated", "enforced", "exempt")
-EXEMPTION_KINDS = ("user", "group")
 DOOR_STATES = ("covered", "not_covered", "not_judged", "not_reachable")
 EVENTS = ("accepted", "refused", "reused", "rate_limited", "locked")
 
@@ -92,7 +92,7 @@ def check_evidence(evidence: Any) -> None:
         raise FleetMfaError("evidence: logs: events: count: is negative")
     for place, name, choices in (
         ("users", "state", USER_STATES),
-        ("exemptions", "kind", EXEMPTION_KINDS),
+        ("exemptions", "kind", OPTIONS),
         ("doors", "state", DOOR_STATES),
         ("findings", "severity", SEVERITIES),
     ):
