@@ -13,6 +13,8 @@ import pyotp
 
 # Half of a secret is a leak as well: it leaves 80 bits to guess, and shows that the other half was there.
 _HALF = 16
+# At least one letter, so that it is not a recovery code.
+_HEXADECIMAL_ID = re.compile(rb"\b(?=\d*[a-f])[0-9a-f]{8,}\b")
 
 
 class Markers:
@@ -85,8 +87,9 @@ class Haystack:
         self._data = data
         # Base32 and hexadecimal are blind to case and often written in groups: blanks, dashes and line ends go.
         self._letters = re.sub(rb"%20|\\n|[^A-Za-z0-9]", b"", data).upper()
-        # Not parts of longer numbers or of a fraction of a second; a token may have a blank in the middle.
-        found = re.findall(rb"(?<![\d.-])(\d{6}|\d{8}|\d{3} \d{3})(?![\d-])", data)
+        # Not parts of longer numbers, of a fraction of a second or of an id, as every journal entry has; a token may have
+        # a blank in the middle.
+        found = re.findall(rb"(?<![\d.-])(\d{6}|\d{8}|\d{3} \d{3})(?![\d-])", _HEXADECIMAL_ID.sub(b"", data))
         self._numbers = {number.replace(b" ", b"").decode() for number in found}
 
     def has(self, needles: list[bytes]) -> bool:

@@ -57,12 +57,26 @@ def test_a_secret_as_bytes(markers):
         (f"x={CODE}, 1", "recovery code "),
         (f"['{TOKEN}']", "token "),
         ("012 345", "token "),
+        (f"deadbeef={TOKEN}", "token "),
+        (f"code{CODE}", "recovery code "),
     ],
 )
 def test_numbers(markers, text, name):
     assert markers.found_in(text.encode()) == {name}
 
 
-@pytest.mark.parametrize("text", [f"1{CODE}", f"{CODE}9", f"0.{TOKEN}", f"{TOKEN}7", f"12{TOKEN}", SECRET[:15], ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"1{CODE}",
+        f"{CODE}9",
+        f"0.{TOKEN}",
+        f"{TOKEN}7",
+        f"12{TOKEN}",
+        f"__CURSOR=s=4f{CODE}be;i=2af;x=9a4e{TOKEN}f01b",
+        SECRET[:15],
+        "",
+    ],
+)
 def test_nothing_else(markers, text):
     assert markers.found_in(text.encode()) == set()
