@@ -102,12 +102,16 @@ def reload_sshd(root):
 
 
 class Key:
-    """A user's key as stored in the authenticator; every token it gives is from a step not used before."""
+    """A user's key as stored in the authenticator; every token it gives is from a step not used before.
 
-    def __init__(self, secret: str, recovery_codes: list[str]):
+    `used` is the beginning of the paths of files for the used steps, since a phase of the scenario, which is a process of
+    its own, may begin within a step that the one before it used.
+    """
+
+    def __init__(self, secret: str, recovery_codes: list[str], used: Path):
         self.totp = pyotp.TOTP(secret)
         self.recovery_codes = recovery_codes
-        self.used = set()
+        self._used = used
 
     def token(self) -> str:
         """A token that the host accepts for at least 30 s more (of the next or the current step), waiting for one if
@@ -115,8 +119,9 @@ class Key:
         while True:
             now = int(time.time() // 30)
             for step in (now + 1, now):
-                if step not in self.used:
-                    self.used.add(step)
+                used = self._used.with_name(f"{self._used.name}-{step}")
+                if not used.exists():
+                    used.touch()
                     return self.totp.at(step * 30)
             time.sleep(1)
 
@@ -132,7 +137,12 @@ def keys(server):
     """The keys of the scenario's users on this server, by user name; steps are used up separately on each host."""
     found = yaml.safe_load((SCENARIO / "keys.yml").read_text())
     entries = [*found["mfa_keys"], *found.get("left_behind", [])]
-    return {entry["user"]: Key(entry["secret"], entry.get("recovery_codes", [])) for entry in entries}
+    used = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "used_steps"
+    used.mkdir(exist_ok=True)
+    return {
+        entry["user"]: Key(entry["secret"], entry.get("recovery_codes", []), used / f"{server.name}-{entry['user']}")
+        for entry in entries
+    }
 
 
 def run_playbook(playbook: str | Path, *arguments: str) -> str:

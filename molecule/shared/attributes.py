@@ -20,12 +20,17 @@ def show(*folders):
     for folder in folders:
         found = [os.path.join(above, name) for above, below, files in os.walk(folder) for name in below + files]
         for path in sorted([folder, *found]):
-            status = os.lstat(path)
-            extended = {
-                name: os.getxattr(path, name, follow_symlinks=False)
-                for name in os.listxattr(path, follow_symlinks=False)
-            }
-            print(path, stat.filemode(status.st_mode), f"{status.st_uid}:{status.st_gid}", sorted(extended.items()))
+            try:
+                print(path, *attributes_of(path))
+            except FileNotFoundError:
+                print(path, "has just been removed")
+
+
+def attributes_of(path):
+    status = os.lstat(path)
+    names = os.listxattr(path, follow_symlinks=False)
+    extended = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+    return stat.filemode(status.st_mode), f"{status.st_uid}:{status.st_gid}", sorted(extended.items())
 
 
 def let(user, group, *files):

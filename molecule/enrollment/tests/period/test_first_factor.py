@@ -160,6 +160,7 @@ def test_the_deadline_is_refused(server, root, keyless, playbook):
     assert root.run(EVERYTHING).stdout == before
 
 
+@pytest.mark.release
 def test_a_switch_of_factors_is_refused_for_who_would_be_shut_out(server, root, keyless, playbook):
     """Enforced by key and token, with a locked password."""
     keyless("true")

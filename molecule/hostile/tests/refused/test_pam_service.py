@@ -53,6 +53,7 @@ def test_service_that_cannot_be_included_is_refused(folder, said, root, site):
     assert not root.file("/etc/ssh/sshd_config.d/00-fleetmfa.conf").exists
 
 
+@pytest.mark.release
 def test_another_service_is_a_finding_until_the_next_run(
     root, site, policy_findings, gets_in, gets_in_by_key, is_as_before
 ):

@@ -80,6 +80,7 @@ def test_local_installs_nothing_of_it(install):
     assert not install()
 
 
+@pytest.mark.release
 def test_etcd_and_back(install):
     install()
     guard = (install.programs / "totp-guard").read_bytes()

@@ -86,6 +86,7 @@ def counting(fleet):
     return {name: person.current for name, person in fleet.store.read().items()}
 
 
+@pytest.mark.release
 def test_import(fleet, monkeypatch):
     """With everything that Ansible can be made to print."""
     fleet.file("web1", "alice", "one", NOW - 50, codes=CODES)

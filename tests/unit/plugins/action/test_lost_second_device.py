@@ -32,6 +32,7 @@ def seconds(fleet):
     return {name: SecondKeys(state).validated("alice") for name, state in fleet.state.items()}
 
 
+@pytest.mark.release
 def test_one_device_is_revoked_and_status_counts(fleet, tmp_path):
     assert seconds(fleet)["web2"].secret_text == secret("two")
     assert "changed=1" not in fleet.sync()

@@ -137,6 +137,7 @@ def test_no_secret_is_shown(host, right):
     assert not [text for text in (secret, USER_PASSWORD, *tokens) if text in texts]
 
 
+@pytest.mark.release
 def test_keys_of_the_key_store(host):
     """By the variables of each host, and read once for all; a person without a key stops at the prompt."""
     path = host.folder / "store"

@@ -147,12 +147,14 @@ class TestSite:
         tasks = [one["task"] for one in fleet.records if "task" in one]
         assert tasks and not any("Collect" in task or "Merge it" in task for task in tasks) and not fleet.decryptions
 
+    @pytest.mark.release
     def test_a_new_host_knows_its_users(self, fleet):
         new = LocalFleet(fleet.folder, ("web5",))
         output = new.play("fleetmfa.ssh.site", "--check", "--diff", **self.HOST)
         assert "alice: validated key created, joins mfa-web5" in output and new.decryptions == 1
         assert not new.state["web5"].users()
 
+    @pytest.mark.release
     def test_keys_and_what_the_store_has(self, fleet):
         """Without PAM and sshd, which this machine must keep: in site's order, and a second run changes nothing."""
         new = LocalFleet(fleet.folder, ("web5", "web6"))

@@ -258,6 +258,7 @@ def test_the_diff_tells_the_truth_and_no_secret(host):
     ]
 
 
+@pytest.mark.release
 def test_work_does_not_multiply_with_users(host):
     names = [f"user{number}" for number in range(400)]
     host.accounts.add(*names, groups=["staff-of-test"])

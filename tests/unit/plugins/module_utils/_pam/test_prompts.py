@@ -162,6 +162,7 @@ def differences(folder, seed, count):
     return found, len(said)
 
 
+@pytest.mark.release
 def test_answers_do_to_the_model_what_they_do_to_the_modules(folder):
     with multiprocessing.get_context("fork").Pool(1) as processes:
         found, kinds = processes.apply(differences, (folder, int(os.environ["FLEETMFA_SEED"]), STACKS))

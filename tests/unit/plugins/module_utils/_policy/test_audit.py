@@ -324,6 +324,7 @@ def test_each_user_of_a_class_has_the_answer_of_the_class(host):
                         assert fresh.settings(account, connection) == reader.settings(members[0], connection)
 
 
+@pytest.mark.release
 def test_work_does_not_multiply_with_users(host):
     host.write(DEBIAN + HOSTILE, {"00-fleetmfa.conf": POLICY})
     few = calls_made(lambda: audit(host, many(1000)))

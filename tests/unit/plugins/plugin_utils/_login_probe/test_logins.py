@@ -160,6 +160,7 @@ def test_keys_of_the_agent(host, monkeypatch):
         agent.wait()
 
 
+@pytest.mark.release
 def test_no_token_is_used_twice(host):
     """Three logins of one user in one call, then one with Ansible, and one of the probe again: five steps."""
     probes = [host.probe("alice", "asked", secret=host.secret)] * 3

@@ -182,6 +182,7 @@ def test_a_small_window_and_a_dumb_terminal_get_plain_lines(window):
         assert one.wait_for_end() == 130
 
 
+@pytest.mark.release
 def test_plain_lines_wait_for_the_next_token(window):
     one = window("--plain", rows=60)
     one.wait_for("Press Enter to begin")
@@ -276,6 +277,7 @@ def test_a_missing_service_is_reported(door, window):
     assert login.text == "", "an offer that cannot be made is not noticed"
 
 
+@pytest.mark.release
 def test_the_offer_takes_no_for_an_answer(window):
     for answer in ("n\n", "\n", "nein danke\n", "\x03"):
         one = window("login")
