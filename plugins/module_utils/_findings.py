@@ -95,6 +95,15 @@ CATALOGUE = {
         "medium",
         "Reload sshd through its unit: it still uses the configuration it was started with.",
     ),
+    "sshd_security_key_weak": (
+        "medium",
+        "Set PubkeyAuthOptions verify-required, an AuthorizedKeysFile below /etc that only root writes, and AuthenticationMethods "
+        "publickey.",
+    ),
+    "sshd_penalties_not_exempt": (
+        "low",
+        "Put the controllers' addresses, and those of networks that many users share (NAT), into mfa_penalty_exempt and run site.",
+    ),
     "sshd_changes_others": ("critical", "Put only settings for enforced users into the drop-in, below Match Group."),
     "sshd_overdue_cannot_enroll": (
         "critical",

@@ -345,6 +345,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.exemption_findings import end_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import ManagingConnection
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
@@ -390,7 +391,7 @@ class PolicyInfoOptions(GivenHostOptions):
     enrollment: dict[str, Any] | None
 
 
-def audit_wish(params: PolicyInfoOptions, cannot_answer: list[str]) -> AuditWish:
+def audit_wish(params: PolicyInfoOptions, connection: ManagingConnection) -> AuditWish:
     host, planned = with_host_policy(params), params["enrollment"]
     # Where it is given the policy is not read: it may be broken, and about to be written anew.
     enrollment = enrollment_of_host() if planned is None else Enrollment(**{**planned, **_exempt_then(params, planned)})
@@ -400,7 +401,8 @@ def audit_wish(params: PolicyInfoOptions, cannot_answer: list[str]) -> AuditWish
         "dropin": params["dropin"],
         "binary": params["binary"],
         "assume_enforced": params["assume_enforced"],
-        "enrollment": enrollment._replace(connecting_users=cannot_answer),
+        "enrollment": enrollment._replace(connecting_users=connection.cannot_answer),
+        "connecting_address": connection.address,
     }
 
 
@@ -429,7 +431,7 @@ def main() -> None:
     try:
         require_root()
         cannot_answer = module.connection.cannot_answer
-        report = Audit(audit_wish(module.params, cannot_answer)).report()
+        report = Audit(audit_wish(module.params, module.connection)).report()
         told = told_findings(module.params, report["findings"]) if module.params["enrollment"] else []
     except FleetMfaError as error:
         module.fail_json(msg=str(error))

@@ -14,6 +14,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._connected_action import ConnectedAction
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import fresh_connection
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.failures import with_reasons_of_drop
 
 # This module has the phases that confirm and roll back, regardless of which module has started.
 _ROLLOUT = "fleetmfa.ssh.totp_rollout"
@@ -73,7 +74,7 @@ class ConfirmedAction(ConnectedAction):
                     try:
                         return self._confirm_through_new_login(rollout_id)
                     except Exception as error:  # whatever happened, it was no login; the host must be told to roll back
-                        problem = str(error)
+                        problem = with_reasons_of_drop(str(error))
         except _LoginHangs:
             problem = f"no answer within {seconds} seconds"
         return problem

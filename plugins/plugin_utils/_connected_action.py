@@ -13,6 +13,9 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import co
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import answers_token_prompt, logs_in
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._secret_arguments import SecretArguments
 
+# Marks sshd's variable among what the start-up files of a shell may print.
+_FROM = "fleetmfa-from:"
+
 
 class ConnectedAction(ActionBase):
     """`MODULE` runs with the arguments of the task and with `_connection`, which is no option and no task may set."""
@@ -49,21 +52,23 @@ class ConnectedAction(ActionBase):
 
     def connection_facts(self) -> dict[str, Any]:
         """See ManagingConnection in module_utils/_policy/managing_connection.py."""
+        uid, address = self._login() if self.logs_in else (None, "")
         return {
-            "uid": self._login_uid() if self.logs_in else None,
+            "uid": uid,
+            "address": address,
             "answers_token": answers_token_prompt(self._connection),
             "logs_in": self.logs_in,
             "controller": controller_name(),
         }
 
-    def _login_uid(self) -> int:
-        """The account that sshd lets in, as reported by the host itself: without become, over the connection of the
-        task.
+    def _login(self) -> tuple[int, str]:
+        """The account that sshd lets in, and the address that it sees, as reported by the host itself: without become,
+        over the connection of the task.
 
         Not an option or a variable: ssh also takes the user from its own configuration or arguments. Not the process
         tree or the login uid of the module's process: neither is available with every `become` or in every container.
         """
-        answer = self._low_level_execute_command("id -u", sudoable=False)
+        answer = self._low_level_execute_command(f'echo "{_FROM}$SSH_CONNECTION"; id -u', sudoable=False)
         words = answer["stdout"].split()
         if answer["rc"] != 0 or not words or not words[-1].isdigit():
             raise AnsibleActionFail(
@@ -71,4 +76,5 @@ class ConnectedAction(ActionBase):
                 f"{answer['stdout'][:80]!r} to `id -u`; it must be a number; check what the login shell of that "
                 "account prints"
             )
-        return int(words[-1])
+        address = next((word[len(_FROM) :] for word in words if word.startswith(_FROM)), "")
+        return int(words[-1]), address

@@ -34,6 +34,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._entry_lists import (
     read_logins,
     structure,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._networks import check_network
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import (
     check_any_device,
@@ -238,6 +239,10 @@ def _endpoints(value: Any) -> list[str]:
     return [check_endpoint(number, url) for number, url in enumerate(value, 1)]
 
 
+def _networks(value: Any) -> list[str]:
+    return [check_network(number, one) for number, one in enumerate(_elements(value), 1)]
+
+
 def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
     own = {
         "mfa_users": _users,
@@ -245,6 +250,7 @@ def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
         IMPORTED: read_import_keys,
         "mfa_audit_logins": read_logins,
         "mfa_claims_endpoints": _endpoints,
+        "mfa_penalty_exempt": _networks,
         **dict.fromkeys(("mfa_exempt_users", "mfa_exempt_groups"), _exemptions),
     }
     return own.get(name) or _READERS[option["type"]]

@@ -68,7 +68,7 @@ class SshdHost:
 
     def audit_wish(self, **values) -> dict:
         wish = {"group": GROUP, "state_dir": str(self.state_dir), "assume_enforced": [], "enrollment": Enrollment()}
-        wish.update(exempt_users=[], exempt_groups=[])
+        wish.update(exempt_users=[], exempt_groups=[], connecting_address="")
         wish.update(dropin=str(self.path), config=str(self.config), binary=str(self.sshd))
         wish.update(values)
         return wish

@@ -49,6 +49,13 @@ MEANINGS = {
     "sshd_nobody_can_log_in": "No account with a login shell has a way in.",
     "sshd_group_missing": "The enforced group does not exist on this host.",
     "sshd_not_reloaded": "The drop-in is newer than the pid file, which sshd writes each time it reads its configuration.",
+    "sshd_security_key_weak": (
+        "sshd takes only security keys (FIDO2) from users who are not enforced, but one factor can be enough to get in."
+    ),
+    "sshd_penalties_not_exempt": (
+        "After a few wrong tokens sshd refuses all connections from an address for a while, and neither the address that this run "
+        "connects from nor, where that is not known, any other is exempt."
+    ),
     "sshd_changes_others": "The change would affect somebody who is not enforced (sshd_totp only).",
     "sshd_overdue_cannot_enroll": (
         "enroll_only is set, and the sessions of users with a key to validate are confined (ChrootDirectory, "

@@ -79,6 +79,7 @@ def _audit_wish(wish: HostAuditWish, options: HostOptions) -> AuditWish:
         "binary": wish["binary"],
         "assume_enforced": [],
         "enrollment": _enrollment(),
+        "connecting_address": "",
     }
 
 

@@ -37,6 +37,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.confinement imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import METHOD_KEYWORDS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.penalties import (
+    EXEMPT_LIST,
+    PENALTIES,
+    penalty_findings,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import placement
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import ANY_USER, Surroundings, bare_config
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
@@ -54,6 +59,8 @@ _BASELINE = {keyword for keywords in METHOD_KEYWORDS.values() for keyword in key
     "permitemptypasswords",
     "permitrootlogin",
     "usedns",
+    PENALTIES,
+    EXEMPT_LIST,
 }
 
 
@@ -69,6 +76,7 @@ class AuditWish(TypedDict):
     exempt_groups: list[str]
     assume_enforced: list[str]
     enrollment: Enrollment
+    connecting_address: str  # where this run connects from, as the host sees it; "" if not known
 
 
 class AuditReport(TypedDict):
@@ -103,6 +111,7 @@ class Audit:
         self.assumed = set(map(known_as, wish["assume_enforced"]))
         self.exempt = Exemptions(wish["exempt_users"], wish["exempt_groups"])
         self.enrollment = wish["enrollment"]
+        self._address = wish["connecting_address"]
         self._surroundings = surroundings or Surroundings()
         self._enrolling = enrolling
         self._config_of_pam = pam or PamConfig()
@@ -210,6 +219,7 @@ class Audit:
         if not EnforcedGroup(self.group).exists:
             yield Finding("sshd_group_missing", (f"no group {self.group} on this host",))
         yield from self._not_reloaded(reader)
+        yield from penalty_findings(reader.global_settings(), self._address)
         seconds = second_daemons(self._surroundings.running(self.main), self.main)
         enforced = [*enforced, ANY_USER.joined(self.group)]
         yield from second_daemon_findings(seconds, self.sshd, enforced, self.group, {}, self._pam)

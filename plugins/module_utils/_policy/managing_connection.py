@@ -36,6 +36,7 @@ class ManagingConnection(NamedTuple):
     answers_token: bool = False
     logs_in: bool = False
     controller: str = ""
+    address: str = ""  # of the controller, as the host sees it: of a NAT or a jump host, if there is one
 
     @property
     def accounts(self) -> list[str]:

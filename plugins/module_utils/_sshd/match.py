@@ -87,6 +87,11 @@ def _address_matches(address: str, pattern: str) -> bool:
         return pattern_matches(address.lower(), pattern.lower())
 
 
+def address_in(address: str, patterns: str) -> bool:
+    """Like addr_match_list() in sshd: addresses, networks and wildcards, separated by commas."""
+    return list_matches(patterns, functools.partial(_address_matches, address)) == 1
+
+
 def in_group_list(groups: Iterable[str], patterns: str) -> bool:
     """Like ga_match_pattern_list() in sshd: a negated pattern that matches any group decides."""
     results = [list_matches(patterns, functools.partial(pattern_matches, group)) for group in groups]
@@ -118,8 +123,7 @@ def _connection_criterion(name: str, pattern: str, connection: Connection) -> bo
         return pattern == str(connection.local_port)
     if name == "host":
         return list_matches(pattern.lower(), functools.partial(pattern_matches, connection.host.lower())) == 1
-    address = connection.address if name == "address" else connection.local_address
-    return list_matches(pattern, functools.partial(_address_matches, address)) == 1
+    return address_in(connection.address if name == "address" else connection.local_address, pattern)
 
 
 def applies(directive: Directive, account: Account, connection: Connection) -> bool:

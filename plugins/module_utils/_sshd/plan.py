@@ -27,6 +27,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login_findings import findings_of_enforced
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.penalties import EXEMPT_LIST, only_exempts_more
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import (
     Include,
     made_folder,
@@ -153,6 +154,7 @@ def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, surroundings: S
         pam, seconds = surroundings.pam(before), second_daemons(surroundings.running(main), main)
         findings = [
             *_not_enforcing(after, members, wish, pam),
+            *_exempt_list_not_read(after, wish["dropin"]),
             *_changes_others(before, after, others, group),
             *second_daemon_findings(seconds, sshd, members, group, planned, pam),
         ]
@@ -215,6 +217,15 @@ def _demanded(config: SshdConfig, path: str, group: str, separate_challenge_resp
     return demanded
 
 
+def _exempt_list_not_read(after: PolicyReader, path: str) -> Iterator[Finding]:
+    """The list of addresses that are not penalised is the one global setting that the role may write."""
+    for directive in after.config.directives:
+        if directive.file == path and directive.keyword == EXEMPT_LIST and not directive.matches:
+            wanted, got = " ".join(directive.arguments), " ".join(after.global_settings().get(EXEMPT_LIST, []))
+            if got != wanted:
+                yield Finding("sshd_policy_shadowed", (f"{EXEMPT_LIST} would be `{got}`, not `{wanted}`",))
+
+
 def _changes_others(before: PolicyReader, after: PolicyReader, others: list[Account], group: str) -> Iterator[Finding]:
     ones = [members[0] for members in user_classes(after.config, others, group)]
     separate = after.sshd.separate_challenge_response
@@ -225,6 +236,7 @@ def _changes_others(before: PolicyReader, after: PolicyReader, others: list[Acco
             f"{keyword} `{was.get(keyword, '')}` would become `{becomes.get(keyword, '')}`"
             for keyword in sorted({*was, *becomes})
             if was.get(keyword) != becomes.get(keyword)
+            and not only_exempts_more(keyword, was.get(keyword, ""), becomes.get(keyword, ""))
         ]
         if differences:
             said = f"{account.name} {connection}: {', '.join(differences[:_MOST_SHOWN])}"

@@ -14,13 +14,20 @@ _DROPPED = re.compile(
 
 DROPS = (
     "drops connections from this address: PerSourcePenalties after failed logins (up to 10 minutes; put this controller "
-    "into PerSourcePenaltyExemptList), MaxStartups, or a firewall"
+    "into mfa_penalty_exempt, which writes PerSourcePenaltyExemptList), MaxStartups, or a firewall"
 )
 REFUSED_BEFORE_TOKEN = (
     "refused the login before it asked for a token: more logins than its rate limit allows (mfa_rate_limit_attempts; wait "
     "for mfa_rate_limit_seconds), or wrong tokens have locked the user there (mfa_lock_after), or the account is locked, or "
     "the host has no usable key for it (playbook status tells)"
 )
+
+
+def with_reasons_of_drop(problem: str) -> str:
+    """`problem`, and why hosts drop connections if that is what it says without a reason."""
+    if "PerSourcePenalties" in problem or not _DROPPED.search(problem):
+        return problem
+    return f"{problem}; perhaps the host {DROPS}"
 
 
 def explanation(stderr: str, asked: bool, user: str, host: str) -> str | None:

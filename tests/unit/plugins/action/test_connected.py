@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
+
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._connected_action import ConnectedAction
 
 MODULES = ("sshd_policy_info", "totp_key", "totp_rollout", "totp_validate")
 
@@ -18,3 +21,26 @@ def test_a_task_cannot_say_how_it_is_connected(module):
     command = ["ansible", "localhost", "--check", "-m", f"fleetmfa.ssh.{module}", "-a", given]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode != 0 and "_connection is no option" in done.stdout + done.stderr
+
+
+class _ActionOnAHost(ConnectedAction):
+    """A shell answers, as sshd starts it, after what start-up files print."""
+
+    def __init__(self, environment):
+        self.environment = environment
+
+    def _low_level_execute_command(self, cmd, sudoable=True):
+        assert not sudoable, "with become, neither the account nor the address would be those of the login"
+        said = subprocess.run(["sh", "-c", cmd], capture_output=True, text=True, env=self.environment, check=False)
+        return {"rc": said.returncode, "stdout": f"Welcome to web1\r\n4711 users\r\n{said.stdout}"}
+
+
+@pytest.mark.parametrize("address", ["192.0.2.10", "2001:db8::5"])
+def test_the_host_says_who_is_connected_and_from_where(address):
+    action = _ActionOnAHost({**os.environ, "SSH_CONNECTION": f"{address} 50022 198.51.100.7 22"})
+    assert action._login() == (os.getuid(), address)
+
+
+def test_the_address_is_not_known():
+    environment = {name: value for name, value in os.environ.items() if name != "SSH_CONNECTION"}
+    assert _ActionOnAHost(environment)._login() == (os.getuid(), "")

@@ -20,7 +20,8 @@ OF_TYPE = {
     for kind in ("bool", "int", "list", "dict", "str", "path")
 }
 SECRETS = ("mfa_keys", "mfa_import_keys")
-NAMES = [name for name in OF_TYPE["list"] if name not in (*SECRETS, "mfa_claims_endpoints", "mfa_services")]
+NO_NAMES = (*SECRETS, "mfa_claims_endpoints", "mfa_services", "mfa_penalty_exempt")
+NAMES = [name for name in OF_TYPE["list"] if name not in NO_NAMES]
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -39,6 +40,21 @@ def refused(name, value):
 def test_defaults_are_what_they_are(name):
     expected = None if name in SECRETS else OPTIONS[name]["default"]
     assert read(name, OPTIONS[name]["default"]) == expected
+
+
+def test_networks():
+    given = ["192.0.2.10", "198.51.100.0/24", "2001:DB8::1", "2001:db8::/64"]
+    meant = ["192.0.2.10", "198.51.100.0/24", "2001:db8::1", "2001:db8::/64"]
+    for value in (given, ",".join(given), str(given)):
+        assert read("mfa_penalty_exempt", value) == meant
+
+
+@pytest.mark.parametrize(
+    "value", ["192.0.2.10/24", "bastion", "192.0.2.*", "!192.0.2.1", "192.0.2.1 yes", "fe80::1%eth0", "", 17, SECRET]
+)
+def test_invalid_networks(value):
+    said = refused("mfa_penalty_exempt", ["192.0.2.1", value])
+    assert "entry 2 is not an address or a network" in said and SECRET not in said
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))

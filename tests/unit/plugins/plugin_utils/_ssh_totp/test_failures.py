@@ -8,7 +8,7 @@ import pytest
 from ansible.plugins.connection import ssh
 
 from ansible_collections.fleetmfa.ssh.plugins.doc_fragments.core_ssh import ModuleDocFragment
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.failures import explanation
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.failures import explanation, with_reasons_of_drop
 
 yaml = pytest.importorskip("yaml")
 
@@ -25,6 +25,14 @@ yaml = pytest.importorskip("yaml")
 )
 def test_failures(stderr, asked, part):
     assert part in explanation(stderr, asked, "alice", "web1")
+
+
+def test_a_dropped_confirming_login_names_the_penalties():
+    dropped = "Failed to connect to the host via ssh: kex_exchange_identification: Connection closed by remote host"
+    told = with_reasons_of_drop(dropped)
+    assert told.startswith(dropped) and "mfa_penalty_exempt" in told
+    for already_clear in (told, "Permission denied (publickey)."):
+        assert with_reasons_of_drop(already_clear) == already_clear
 
 
 def test_nothing_is_added_to_what_ssh_says_itself():

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""Users from whom sshd takes security keys (FIDO2) only, and what is missing for such a key to be two factors. Private.
+
+What sshd requires is proof, what the user's side says is not: a key's options in authorized_keys, and the kind of key that
+was used, are up to whoever writes that file (docs/security_keys.md).
+"""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, deciding_line
+
+_KINDS = ("sk-ssh-ed25519", "sk-ecdsa-sha2-nistp256", "webauthn-sk-ecdsa-sha2-nistp256")
+_ALGORITHMS = {f"{kind}{cert}@openssh.com" for kind in _KINDS for cert in ("", "-cert-v01")}
+# The name before OpenSSH 8.5 comes last.
+_ACCEPTED = ("pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes")
+_ALONE = ("publickey",)
+
+
+def security_key_findings(config: SshdConfig, one: Login) -> Iterator[Finding]:
+    """Of a login that a security key alone can pass; nothing where sshd takes other keys too, or asks for more."""
+    if _ALONE not in one.ways_in or not takes_security_keys_only(one):
+        return
+    if "verify-required" not in one.value("pubkeyauthoptions", "none").split():
+        yield _weak("the key's PIN or fingerprint is not required", deciding_line(config, one, "pubkeyauthoptions"))
+    own = [path for path in one.value("authorizedkeysfile", "").split() if _is_in_home(path)]
+    if own:
+        line = deciding_line(config, one, "authorizedkeysfile")
+        yield _weak(f"the user may add any key, of software too, in {' and '.join(own)}", line)
+    others = [",".join(way) for way in one.ways_in if "publickey" not in way]
+    if others:
+        line = deciding_line(config, one, "authenticationmethods")
+        yield _weak(f"{' and '.join(others)} let the user in without the key", line)
+
+
+def takes_security_keys_only(one: Login) -> bool:
+    accepted = next((one.settings[keyword][0].split(",") for keyword in _ACCEPTED if keyword in one.settings), [""])
+    return set(accepted) <= _ALGORITHMS
+
+
+def _is_in_home(path: str) -> bool:
+    """sshd looks for a relative path in the home directory."""
+    return path != "none" and (not path.startswith("/") or "%h" in path)
+
+
+def _weak(problem: str, line: str) -> Finding:
+    return Finding("sshd_security_key_weak", (f"{problem}: {line}",))
