@@ -138,6 +138,12 @@ MEANINGS = {
         "The token lines run without the guard, so a token that is sent on several connections at once lets in "
         "several logins."
     ),
+    "lockout_missing": (
+        "Any number of wrong tokens in a row locks nobody, although the host asks for the token after an SSH key, where a lock works."
+    ),
+    "failure_cap_missing": (
+        "Nothing counts wrong tokens, so there is no number of them after which a key no longer lets anybody in."
+    ),
     "account_check_missing": (
         "No PAM service has the account check, so a host that loses its token lines lets enforced users in with "
         "what is left."
