@@ -97,6 +97,7 @@ MEANINGS = {
     "key_displaced": "Two hosts had different validated keys for one person; one of them counts now, the other is dead.",
     "device_added": "A host has returned the key of a second device that the key store did not know; it lets its person in on every host "
     "with mfa_second_device.",
+    "key_old": "A key was validated longer ago than mfa_key_max_age allows, and still counts.",
     "token_used_twice": "The token of one time step was used on two hosts.",
     "recovery_overdue": (
         "A person was not asked for a token after a recovery, until a date, and has not validated the new key by then."
