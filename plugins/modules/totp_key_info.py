@@ -298,7 +298,7 @@ def main() -> None:
         enrollment_of = deadlines_of_host(module.warn)
         until = partial(last_day, exemptions_of_host(params))
         reports = [
-            report(known_as(user), host, members, misspelled, expected, enrollment_of, until, now) for user in users
+            report(known_as(user), host, members, misspelled, expected, enrollment_of, now, until) for user in users
         ]
         module.exit_json(changed=False, users=reports, last_sync=utc(host.state_dir.last_sync))
     except FleetMfaError as error:

@@ -84,10 +84,13 @@ def report(
     misspelled: Mapping[str, list[Finding]],
     expected: Mapping[str, str | int],
     enrollment_of: EnrollmentOf,
-    exempt_until: ExemptUntil,
     now: float,
+    exempt_until: ExemptUntil = lambda _user: None,
 ) -> UserReport:
-    """The entry of one user. An unreadable key file is a problem of that user and does not fail the call."""
+    """The entry of one user. An unreadable key file is a problem of that user and does not fail the call.
+
+    Without `exempt_until` no exemption has a last day: an audit lists the entries themselves.
+    """
     check_user_name(user)
     pending, of_pending = read_key(host.state_dir, "pending", user)
     validated, of_validated = read_key(host.state_dir, "keys", user)
