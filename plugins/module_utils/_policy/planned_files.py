@@ -8,6 +8,7 @@ from typing import NamedTuple, Sequence, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines, plan_account_check
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.own_services import own_services
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PamEntry, PamWish
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.token_services import ServiceReport, plan_services
@@ -60,7 +61,7 @@ def plan_files(wish: FilesWish, surroundings: Surroundings | None = None) -> Pla
     PAM is changed before sshd when lines are added, and after it when they are removed: sshd never sends anybody to
     lines that do not exist.
     """
-    wishes = [_pam_wish(entry, wish) for entry in wish["pam"]]
+    wishes = _wishes(wish)
     coming, going, services = plan_services(wishes)
     checks = {change.path: change for change in _plan_account_check(wish, [*coming, *going])}
     coming = [*(checks.pop(change.path, change) for change in coming)]
@@ -112,6 +113,32 @@ def _plan_sshd(
 
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "surrogateescape")
+
+
+def _wishes(wish: FilesWish) -> list[PamWish]:
+    """If the whole roll-out is being removed, so are lines of role mfa in services that are not named, such as one no longer in use."""
+    wishes = [_pam_wish(entry, wish) for entry in wish["pam"]]
+    if wish["state"] == "absent":
+        confdir, named = confdir_of(wish), {one["service"] for one in wishes}
+        wishes += [_removal(service, confdir, wish) for service in own_services(confdir) if service not in named]
+    return wishes
+
+
+def _removal(service: str, confdir: str, wish: FilesWish) -> PamWish:
+    return {
+        "service": service,
+        "state": "absent",
+        "content": None,
+        "own_service": False,
+        "base_service": "sshd",
+        "guard": None,
+        "token_alone": True,
+        "require_installed": False,
+        "after_password": False,
+        "asks_again": False,
+        "confdir": confdir,
+        "group": wish["group"],
+    }
 
 
 def _pam_wish(entry: PamEntry, wish: FilesWish) -> PamWish:
