@@ -5,36 +5,40 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import given_exemptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._misplaced import masked
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import exempt_today
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._action_arguments import read_arguments
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.rollout import TOTP_ROLLOUT_SPEC
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.folder import EtcFolder
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.judging import JudgedFolder, judge_folder
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.junit import junit_of_error, junit_xml
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.people import FleetGroups
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.options import (
+    FOLDER_ARGUMENTS,
+    fleet_of,
+    read_folder_arguments,
+)
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.text import summary
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.wanted import OTHERS, compared
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.with_role import role_changes
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._junit import write_junit
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 
-ARGUMENTS = {
-    "folder": {"type": "str", "required": True},
-    "group": {"type": "str", "default": DEFAULT_GROUP},
-    "exempt_users": {"type": "list", "elements": "raw", "default": []},
-    "exempt_groups": {"type": "list", "elements": "raw", "default": []},
+ARGUMENTS: dict[str, Any] = {
+    **FOLDER_ARGUMENTS,
     "others": {"type": "str", "default": OTHERS[0]},
-    "binary": {"type": "str"},
     "junit": {"type": "str"},
+    "rollout": {
+        "type": "dict",
+        "options": {
+            "pam": TOTP_ROLLOUT_SPEC["pam"],
+            "account_check": TOTP_ROLLOUT_SPEC["account_check"],
+            "sshd": {**TOTP_ROLLOUT_SPEC["sshd"], "required": True},
+        },
+    },
 }
 
 
@@ -54,7 +58,8 @@ class ActionModule(ActionBase):
                 write_junit(given["junit"], junit_xml(given["folder"], found))
         except FleetMfaError as error:
             raise AnsibleActionFail(masked(str(error), self._task.args)) from None
-        text = summary(found, given["folder"], judged.version, given["group"])
+        folder = f"{given['folder']} with what role mfa adds" if given["rollout"] else given["folder"]
+        text = summary(found, folder, judged.version, given["group"])
         result.update(changed=False, openssh_version=list(judged.version), msg=text)
         if not all(one.ok for one in found):
             # Ansible prints all that a failed task returns, and the message says it.
@@ -63,20 +68,17 @@ class ActionModule(ActionBase):
         return {**result, "classes": [one.as_dict() for one in found]}
 
     def _arguments(self) -> dict[str, Any]:
-        refuse_secrets(self._task.args)
-        given = read_arguments(self, ARGUMENTS)
+        given = read_folder_arguments(self, ARGUMENTS)
         check_choice("others (mfa_judge_others)", given["others"], OTHERS)
-        for option in ("folder", "group"):
-            if not given[option]:
-                raise FleetMfaError(f"{option}: is empty; name the {option}")
         return given
 
 
 def _judged(given: dict[str, Any]) -> JudgedFolder:
-    exempt = exempt_today(given_exemptions(given), (), datetime.date.today())
-    fleet = FleetGroups(given["group"], frozenset(exempt.users), frozenset(exempt.groups))
+    fleet = fleet_of(given)
     try:
-        return judge_folder(EtcFolder(given["folder"]), fleet, given["binary"])
+        folder, rollout = EtcFolder(given["folder"]), given["rollout"]
+        changes = role_changes(folder, fleet, given["binary"], rollout) if rollout else []
+        return judge_folder(folder, fleet, given["binary"], changes)
     except FleetMfaError as error:
         if given["junit"]:
             write_junit(given["junit"], junit_of_error(given["folder"], str(error)))

@@ -189,6 +189,11 @@ CATALOGUE = {
         "Run recover again with mfa_recover_access=denied, or help the person to validate the new key; by default nothing asks for a "
         "token until then (mfa_enrollment_overdue).",
     ),
+    "key_old": (
+        "medium",
+        "Help the person to validate the new key that hosts offer (mfa-enroll). No host offers one for a second device: replace it "
+        "(playbook recover, mfa_recover_device).",
+    ),
     "token_used_twice": (
         "high",
         "Ask the person whether both logins were theirs; somebody may have seen the token being typed.",

@@ -50,6 +50,11 @@ OF_AUDIT = {
         "Find out whether people log in there, and whether it asks for the token; name a PAM service in option services.",
     ),
     "guard_missing": ("medium", "Set mfa_guard to true and run site: without it, one token can let in several logins."),
+    "lockout_missing": ("medium", "Set mfa_lock_after to 10 or less, mfa_guard to true, and run site: then wrong tokens lock the user."),
+    "failure_cap_missing": (
+        "medium",
+        "Set mfa_guard to true and run site: then the key is suspended after 100 wrong tokens in a row, whatever mfa_lock_after is.",
+    ),
     "account_check_missing": (
         "medium",
         "Set mfa_fail_closed to true and run site: then a host that loses the token lines denies enforced users.",

@@ -25,8 +25,9 @@ options:
     required: true
   show:
     description:
-      - V(all) or V(attention). With V(attention) the table has only the users who are denied (but not revoked), overdue, or not asked
-        although they have a validated key, those whose deadline is less than four days away, and those with problems.
+      - V(all) or V(attention). With V(attention) the table has only the users who are denied (but not revoked), locked or suspended after
+        wrong tokens, overdue, or not asked although they have a validated key, those whose deadline is less than four days away, and
+        those with problems.
     type: str
     default: all
   json:

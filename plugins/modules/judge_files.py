@@ -61,6 +61,13 @@ options:
     description:
       - A JUnit XML file on the controller to be written, also in check mode and if the files cannot be judged. Its folder has to exist.
     type: str
+  rollout:
+    description:
+      - Judges the folder with what role C(fleetmfa.ssh.mfa) would change in it. Without it, the folder is judged as it is.
+      - It has the options C(pam), C(account_check) and C(sshd) of M(fleetmfa.ssh.totp_rollout), as task file C(judge.yml) of the role gives
+        them. Their paths, and C(require_installed), are not used, since the files are those of O(folder).
+      - The change is planned and proven as on a host. The task fails if it would be refused there.
+    type: dict
 extends_documentation_fragment:
   - fleetmfa.ssh.on_controller
   - ansible.builtin.action_common_attributes
@@ -79,6 +86,7 @@ notes:
   - Runs on the controller only; no host is connected to.
   - If in doubt it reports a bypass, as M(fleetmfa.ssh.sshd_policy_info) does.
 seealso:
+  - module: fleetmfa.ssh.sshd_files_info
   - module: fleetmfa.ssh.sshd_policy_info
   - module: fleetmfa.ssh.pam_stack_info
 """

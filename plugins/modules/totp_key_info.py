@@ -110,6 +110,13 @@ users:
     exempt:
       description: Whether the user is exempt.
       type: bool
+    exempt_until:
+      description:
+        - The last day of the exemption, a calendar day of the host; V(null) if it has no end, or the user is not exempt.
+        - A day that is over is that of somebody who stays exempt since being asked would lock somebody out (C(docs/exemptions.md)).
+      type: str
+      sample: "2026-03-31"
+      version_added: 0.2.0
     revoked:
       description: Whether all keys of the person were revoked in the key store, so that the user is denied on purpose.
       type: bool
@@ -239,8 +246,12 @@ last_sync:
 """
 
 import time
+from functools import partial
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import deadlines_of_host
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import (
+    deadlines_of_host,
+    exemptions_of_host,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     with_host_policy,
 )
@@ -255,6 +266,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import (
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import last_day
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
 
 ARGUMENTS = {
@@ -284,7 +296,10 @@ def main() -> None:
         now = time.time()
         misspelled = spelling_findings(host.state_dir, host.group)
         enrollment_of = deadlines_of_host(module.warn)
-        reports = [report(known_as(user), host, members, misspelled, expected, enrollment_of, now) for user in users]
+        until = partial(last_day, exemptions_of_host(params))
+        reports = [
+            report(known_as(user), host, members, misspelled, expected, enrollment_of, now, until) for user in users
+        ]
         module.exit_json(changed=False, users=reports, last_sync=utc(host.state_dir.last_sync))
     except FleetMfaError as error:
         module.fail_json(msg=str(error))

@@ -52,6 +52,7 @@ options:
   state:
     description:
       - V(present) puts O(pam) and O(sshd) in place, V(absent) removes all of them.
+      - V(absent) also removes lines of role C(fleetmfa.ssh.mfa) from PAM services that O(pam) does not name.
       - After V(absent) nobody is asked for a token. Removing the lines leaves a file byte for byte as it was before.
     type: str
     choices: [present, absent]

@@ -48,7 +48,7 @@ IMPORTED = "mfa_import_keys"
 # Variables of the playbooks, which only task file `validate` of the role reads.
 TOKENS = ("mfa_validate_first", "mfa_validate_second")
 OF_STATUS = ("mfa_status_users", "mfa_status_show", "mfa_status_json")
-OF_JUDGING = ("mfa_judge_others", "mfa_judge_junit", "mfa_judge_sshd")
+OF_JUDGING = ("mfa_judge_with_role", "mfa_judge_others", "mfa_judge_junit", "mfa_judge_sshd")
 OF_PLAYBOOKS = (
     "mfa_serial",
     "mfa_max_fail_percentage",

@@ -26,6 +26,11 @@ auth sufficient pam_succeed_if.so quiet user ingroup {GROUP}
 account required pam_unix.so
 session required pam_permit.so
 """
+PLAIN = """\
+@include common-auth
+account required pam_unix.so
+session required pam_permit.so
+"""
 
 
 class JudgedEtc:

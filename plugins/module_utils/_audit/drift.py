@@ -51,6 +51,7 @@ class Drift:
     def __init__(self, dropin: str, pam: ManagedPam, packages: Packages, has_members: bool):
         self._dropin, self._pam, self._packages = dropin, pam, packages
         self._enforces = has_members or os.path.lexists(dropin) or bool(pam.files) or os.path.lexists(POLICY_PATH)
+        self._wanted_units, self._policy_problem = _wanted_units()
 
     def rows(self, findings: Iterable[FindingReport]) -> list[DriftRow]:
         found = dict.fromkeys(
@@ -59,7 +60,7 @@ class Drift:
                 *self._of_pam(),
                 *self._of_programs(),
                 *self._of_settings(),
-                *_of_units(),
+                *_of_units(self._wanted_units),
                 *((one.path, one.problem) for one in self._packages.changed_files()),
             ]
         )
@@ -90,7 +91,7 @@ class Drift:
     def _of_programs(self) -> Iterator[tuple[str, str]]:
         wanted = set(self._pam.programs)
         if os.path.lexists(POLICY_PATH):
-            wanted.update(_ENROLLMENT_PROGRAMS if _wanted_units() == _UNITS else [_SERVICE])
+            wanted.update(_ENROLLMENT_PROGRAMS if self._wanted_units == _UNITS else [_SERVICE])
         if os.path.lexists(CLAIMS_SETTINGS):
             wanted.add(_CLAIM_PROGRAM)
         for path in sorted(wanted):
@@ -104,10 +105,8 @@ class Drift:
     def _of_settings(self) -> Iterator[tuple[str, str]]:
         if os.path.lexists(POLICY_PATH):
             yield from _of_access(POLICY_PATH)
-            try:
-                read_policy()
-            except FleetMfaError as error:
-                yield POLICY_PATH, str(error)
+            if self._policy_problem:
+                yield POLICY_PATH, self._policy_problem
         for path in (CLAIMS_SETTINGS, _EXEMPTIONS):
             if os.path.lexists(path):
                 yield from _of_access(path)
@@ -115,15 +114,17 @@ class Drift:
                     yield path, "others than root can read it"
 
 
-def _wanted_units() -> tuple[str, ...]:
-    """Those of enrollment, or only what ends exemptions; a policy that cannot be read is told elsewhere."""
+def _wanted_units() -> tuple[tuple[str, ...], str]:
+    """Those of enrollment, or only what ends exemptions, by the policy, which they are installed with; and why it cannot be read."""
+    if not os.path.lexists(POLICY_PATH):
+        return (), ""
     try:
         policy = read_policy()
-    except FleetMfaError:
-        return _UNITS
+    except FleetMfaError as error:
+        return _UNITS, str(error)
     if policy.offered:
-        return _UNITS
-    return (_TIMER,) if any(one.until for one in policy.exemptions) else ()
+        return _UNITS, ""
+    return (_TIMER,) if any(one.until for one in policy.exemptions) else (), ""
 
 
 def _of_access(path: str) -> Iterator[tuple[str, str]]:
@@ -141,11 +142,8 @@ def _of_access(path: str) -> Iterator[tuple[str, str]]:
             yield path, who if one == Path(path) else f"{one} {who}"
 
 
-def _of_units() -> Iterator[tuple[str, str]]:
-    """They are installed together with their policy."""
-    if not os.path.lexists(POLICY_PATH):
-        return
-    for unit in _wanted_units():
+def _of_units(wanted: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for unit in wanted:
         path = f"{_UNIT_FOLDER}/{unit}"
         if not os.path.lexists(path):
             yield path, "is missing, but the policy that needs it is there"

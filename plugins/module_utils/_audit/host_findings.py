@@ -63,8 +63,19 @@ def policy_findings(pam: ManagedPam) -> Iterator[Finding]:
     for path in pam.token_files:
         if not pam.has_guard:
             yield Finding("guard_missing", (f"{path}: the token lines run without totp-guard",))
+    yield from _lock_findings(pam)
     if pam.token_files and not pam.has_account_check:
         yield Finding("account_check_missing", ("no PAM service has the account check",))
+
+
+def _lock_findings(pam: ManagedPam) -> Iterator[Finding]:
+    for one in pam.files:
+        if not one.lock_works or one.locks_after:
+            continue
+        why = "no line counts wrong tokens" if one.locks_after is None else "mfa_lock_after is 0"
+        yield Finding("lockout_missing", (f"{one.path}: wrong tokens lock nobody, since {why}",))
+        if one.locks_after is None:
+            yield Finding("failure_cap_missing", (f"{one.path}: {why}, so no key is ever suspended",))
 
 
 def drift_findings(rows: Iterable[DriftRow]) -> Iterator[Finding]:

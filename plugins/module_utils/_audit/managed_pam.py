@@ -17,6 +17,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 # What dpkg, rpm and ucf leave of a file that they replace, or put beside one that they keep.
 _LEFT = (".dpkg-old", ".dpkg-bak", ".rpmsave", ".ucf-old")
 _PROGRAM = re.compile(rb"(?<![\w/])(/[\w/.+-]*/(?:totp-guard|key-used))(?![\w/.-])")
+# The line that counts wrong tokens, and how many lock the user (roles/mfa/templates/etc/pam.d/token.j2).
+_COUNTS = re.compile(rb"/totp-guard failed (\d+) \d+")
+# Lines of factors with an SSH key: only then does a wrong token count (docs/wrong_tokens.md).
+_AFTER_KEY = re.compile(rb"^auth\s+sufficient\s+pam_succeed_if\.so\s|^auth\s.*/key-used\s*$", re.MULTILINE)
 
 
 class MarkedFile(NamedTuple):
@@ -26,6 +30,17 @@ class MarkedFile(NamedTuple):
     token_lines: bytes | None
     account_lines: bytes | None
     problem: str = ""
+
+    @property
+    def lock_works(self) -> bool:
+        """Whether wrong tokens could lock a user here: not where the token is asked for before the password."""
+        return bool(_AFTER_KEY.search(self.token_lines or b""))
+
+    @property
+    def locks_after(self) -> int | None:
+        """How many wrong tokens lock a user, 0 for none; None if nothing counts them, so that not even the key is suspended."""
+        found = [int(number) for number in _COUNTS.findall(self.token_lines or b"")]
+        return min(found, default=None)
 
 
 class ManagedPam:

@@ -104,6 +104,7 @@ MEANINGS = {
     "key_displaced": "Two hosts had different validated keys for one person; one of them counts now, the other is dead.",
     "device_added": "A host has returned the key of a second device that the key store did not know; it lets its person in on every host "
     "with mfa_second_device.",
+    "key_old": "A key was validated longer ago than mfa_key_max_age allows, and still counts.",
     "token_used_twice": "The token of one time step was used on two hosts.",
     "recovery_overdue": (
         "A person was not asked for a token after a recovery, until a date, and has not validated the new key by then."
@@ -144,6 +145,12 @@ MEANINGS = {
     "guard_missing": (
         "The token lines run without the guard, so a token that is sent on several connections at once lets in "
         "several logins."
+    ),
+    "lockout_missing": (
+        "Any number of wrong tokens in a row locks nobody, although the host asks for the token after an SSH key, where a lock works."
+    ),
+    "failure_cap_missing": (
+        "Nothing counts wrong tokens, so there is no number of them after which a key no longer lets anybody in."
     ),
     "account_check_missing": (
         "No PAM service has the account check, so a host that loses its token lines lets enforced users in with "

@@ -43,6 +43,10 @@ class Status(TypedDict):
     since: int | None  # seconds since the epoch: when the key became validated or, if only pending, was provisioned
     enforced: bool
     exempt: bool
+    exempt_until: str | None  # the last day of that, YYYY-MM-DD; None if it has no end
+    locked: bool  # wrong tokens in a row: a login is denied without a prompt
+    locked_seconds: int | None  # how long still; None: until an operator unlocks the user
+    suspended: bool  # a hundred of them: only a recovery code lets the user in
     may_enroll: bool
     key: WayToSee
     period: int  # seconds for which a token of the pending key is shown

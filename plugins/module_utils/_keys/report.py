@@ -32,6 +32,8 @@ class UserEnrollment(NamedTuple):
     is_over: bool
 
 
+# The last day of a user's exemption; None if it has no end, or the user is not exempt.
+ExemptUntil = Callable[[str], "datetime.date | None"]
 # None for users who need not.
 EnrollmentOf = Callable[[str, Keys], "UserEnrollment | None"]
 
@@ -53,6 +55,7 @@ class UserReport(TypedDict):
     status: str
     enforced: bool
     exempt: bool
+    exempt_until: str | None
     revoked: bool
     since: str | None
     last_mfa_login: str | None
@@ -82,8 +85,12 @@ def report(
     expected: Mapping[str, str | int],
     enrollment_of: EnrollmentOf,
     now: float,
+    exempt_until: ExemptUntil = lambda _user: None,
 ) -> UserReport:
-    """The entry of one user. An unreadable key file is a problem of that user and does not fail the call."""
+    """The entry of one user. An unreadable key file is a problem of that user and does not fail the call.
+
+    Without `exempt_until` no exemption has a last day: an audit lists the entries themselves.
+    """
     check_user_name(user)
     pending, of_pending = read_key(host.state_dir, "pending", user)
     validated, of_validated = read_key(host.state_dir, "keys", user)
@@ -107,6 +114,7 @@ def report(
     enrollment = enrollment_of(user, keys)
     revoked = keys.validated is not None and is_locked(keys.validated)
     second = _second_device(user, host)
+    last_day = exempt_until(user) if facts.exempt else None
     return {
         "user": user,
         "account_exists": facts.account,
@@ -114,6 +122,7 @@ def report(
         "status": _status(facts, enrollment, revoked or (facts.member and host.state_dir.why_denied(user) is not None)),
         "enforced": facts.member,
         "exempt": facts.exempt,
+        "exempt_until": last_day.isoformat() if last_day else None,
         "revoked": revoked,
         "since": utc(current.since if current else None),
         "last_mfa_login": utc(_last_login(keys.validated, host.state_dir.last_login(user))),

@@ -99,14 +99,17 @@ class _Aborted(Exception):
 
 
 class PamConfig:
-    """A folder of PAM services; `overlay` replaces the text of a file (None: as if the file did not exist)."""
+    """A folder of PAM services; `overlay` replaces the text of a file, by name or by path (None: as if the file did not exist)."""
 
     def __init__(self, confdir: str = DEFAULT_CONFDIR, overlay: Mapping[str, str | None] | None = None):
         self.confdir = os.path.normpath(confdir)
         self._folders = [self.confdir]
         if self.confdir == DEFAULT_CONFDIR:
             self._folders.extend(VENDOR_CONFDIRS)
-        self._overlay = {os.path.join(self.confdir, name): text for name, text in (overlay or {}).items()}
+        self._overlay = {self._path(name): text for name, text in (overlay or {}).items()}
+
+    def _path(self, name: str) -> str:
+        return name if "/" in name else os.path.join(self.confdir, name)
 
     def overlaid(self, overlay: Mapping[str, str | None]) -> PamConfig:
         """The same with these texts replacing files, by name or by path."""

@@ -15,7 +15,7 @@ DOOR_MARK = b"# After the password, by role fleetmfa.ssh.mfa."
 
 
 def own_services(folder: str = DEFAULT_CONFDIR) -> list[str]:
-    """Their names, sorted; what cannot be read has none."""
+    """Their names, sorted; what cannot be read has none. Not symbolic links, since nothing is written through one."""
     try:
         return sorted(path.name for path in Path(folder).iterdir() if _is_marked(path))
     except OSError:
@@ -24,6 +24,10 @@ def own_services(folder: str = DEFAULT_CONFDIR) -> list[str]:
 
 def _is_marked(path: Path) -> bool:
     try:
-        return path.is_file() and not {MARK, DOOR_MARK}.isdisjoint(path.read_bytes().splitlines())
+        return (
+            path.is_file()
+            and not path.is_symlink()
+            and not {MARK, DOOR_MARK}.isdisjoint(path.read_bytes().splitlines())
+        )
     except OSError:
         return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from typing import Callable, Iterator, List, TypedDict
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import (
     Finding,
     FindingReport,
@@ -17,9 +16,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import (
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.problems import spelling_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.base import without_us
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.named_rules import named_rules
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy import bare_policy
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FirstFactors
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.host_tokens import host_token_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.judged_classes import ClassJudge, ClassReport
@@ -34,14 +32,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service i
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.confinement import Candidate
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import METHOD_KEYWORDS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.penalties import (
-    EXEMPT_LIST,
-    PENALTIES,
-    penalty_findings,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.penalties import penalty_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.placement import placement
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import ANY_USER, Surroundings, bare_config
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
@@ -53,15 +46,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup, Exemptions, known_as
 
 Enrolling = Callable[[Enrollment, SshdConfig, str, StateDir], List[Candidate]]
-
-_BASELINE = {keyword for keywords in METHOD_KEYWORDS.values() for keyword in keywords} | {
-    "authenticationmethods",
-    "permitemptypasswords",
-    "permitrootlogin",
-    "usedns",
-    PENALTIES,
-    EXEMPT_LIST,
-}
 
 
 class AuditWish(TypedDict):
@@ -130,8 +114,7 @@ class Audit:
             complaint = reader.complaint()
             try:
                 if not bare.complaint():
-                    settings = bare.global_settings()
-                    baseline = {keyword: settings[keyword][0] for keyword in sorted(_BASELINE & set(settings))}
+                    baseline = bare_policy.baseline(bare)
                     self._bare, self._base = bare, BaseServices(bare)
                     services = self._base.all([*self._surroundings.accounts(bare.config, self.group), ANY_USER])
                 if not complaint:
@@ -142,24 +125,14 @@ class Audit:
             findings = [Finding("sshd_config_invalid", (complaint,))]
         return {
             "openssh_version": list(self.sshd.version),
-            "capabilities": {
-                "pam_service_name": self.sshd.pam_service_name,
-                "separate_challenge_response": self.sshd.separate_challenge_response,
-            },
+            "capabilities": bare_policy.capabilities(self.sshd),
             "pam_services": services,
-            "pam_rules_by_name": self._pam_rules_by_name(services),
+            "pam_rules_by_name": bare_policy.pam_rules_by_name(self._config_of_pam, services),
             "baseline": baseline,
             "classes": classes,
             "findings": [finding.as_dict() for finding in merged(findings)],
             "sshd_calls": self.sshd.calls,
         }
-
-    def _pam_rules_by_name(self, services: list[str]) -> list[str]:
-        try:
-            bare = without_us(self._config_of_pam, services)
-        except FleetMfaError:
-            bare = self._config_of_pam  # an incomplete block: every change of it is refused
-        return list(dict.fromkeys(rule for service in services for rule in named_rules(bare, service)))
 
     def _judge(self, reader: PolicyReader, services: list[str]) -> tuple[list[ClassReport], list[Finding]]:
         self._pam = PamServices(self._config_of_pam, self._base, self.group)

@@ -5,16 +5,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Mapping, NamedTuple, TypedDict
+from typing import Any, Callable, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines, plan_account_check
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_services import CONSOLE
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC, PamEntry, PamWish
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_TOTP_SPEC
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.console import refuse_no_console
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import (
     CONFIRMED_ARGUMENTS,
@@ -28,20 +27,19 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_conn
     ManagingConnection,
     refuse_enforced_connection,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.token_services import ServiceReport, plan_services
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import EarlierRollout, SshdToReload
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.planned_files import (
+    FilesWish,
+    PlannedFiles,
+    confdir_of,
+    plan_files,
+    planned_pam,
+)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import EarlierRollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout, tell
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import BaseServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import (
     SSHD_TOTP_SPEC,
-    SshdEntry,
-    SshdWish,
-    Surroundings,
-    plan_sshd_totp,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 # Set once for the whole roll-out.
@@ -58,7 +56,7 @@ ACCOUNT_CHECK_SPEC = {
     "guard": {"type": "path"},
     "confdir": {"type": "path", "default": DEFAULT_CONFDIR},
 }
-TOTP_ROLLOUT_SPEC = {
+TOTP_ROLLOUT_SPEC: dict[str, Any] = {
     **HOST_ARGUMENTS,
     **CONFIRMED_ARGUMENTS,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -75,22 +73,9 @@ TOTP_ROLLOUT_SPEC = {
 }
 
 
-class AccountCheckWish(TypedDict):
-    """ACCOUNT_CHECK_SPEC, as Ansible passes it; services and guard may be None if state is absent."""
-
-    state: str
-    services: list[str]
-    guard: str
-    confdir: str
-
-
-class RolloutOptions(ConfirmedOptions):
+class RolloutOptions(ConfirmedOptions, FilesWish):
     """TOTP_ROLLOUT_SPEC, with the options of the host settled."""
 
-    state: str  # present or absent
-    pam: list[PamEntry]
-    account_check: AccountCheckWish | None
-    sshd: SshdEntry | None
     confirm_without_login: bool
     phase: str
     rollout_id: str | None
@@ -106,12 +91,6 @@ class Call(NamedTuple):
     @property
     def is_absent(self) -> bool:
         return self.options["state"] == "absent"
-
-
-class Plan(NamedTuple):
-    changes: list[FileChange]
-    sshd: SshdToReload | None  # what to reload
-    services: list[ServiceReport]
 
 
 def run_phase(call: Call, check_mode: bool) -> dict[str, Any]:
@@ -174,7 +153,7 @@ def _waits(earlier: EarlierRollout | None) -> bool:
     return earlier is not None and earlier["outcome"] == "waiting"
 
 
-def _result(plan: Plan, earlier: EarlierRollout | None, warn: Callable[[str], None]) -> dict[str, Any]:
+def _result(plan: PlannedFiles, earlier: EarlierRollout | None, warn: Callable[[str], None]) -> dict[str, Any]:
     for note in (note for service in plan.services for note in service.get("notes", ())):
         warn(note)
     return {
@@ -186,93 +165,24 @@ def _result(plan: Plan, earlier: EarlierRollout | None, warn: Callable[[str], No
     }
 
 
-def _plan(call: Call) -> Plan:
-    """Checks everything and changes nothing.
-
-    PAM is changed before sshd when lines are added, and after it when they are removed: sshd never sends anybody to
-    lines that do not exist.
-    """
+def _plan(call: Call) -> PlannedFiles:
+    """Checks everything and changes nothing."""
     options = call.options
     check_ranges(options)
-    wishes = [_pam_wish(entry, options) for entry in options["pam"]]
-    coming, going, services = plan_services(wishes)
-    checks = {change.path: change for change in _plan_account_check(options, [*coming, *going])}
-    coming = [*(checks.pop(change.path, change) for change in coming)]
-    going = [*(checks.pop(change.path, change) for change in going)]
-    sshd_changes, sshd = _plan_sshd(options, [*coming, *going])
-    changes = [change for change in [*coming, *checks.values(), *sshd_changes, *going] if change.changed]
-    if any(wish["service"] == CONSOLE and wish["state"] == "present" for wish in wishes):
-        refuse_no_console(_planned_pam(options, changes), options["group"], MfaHost.from_options(options).exempt)
-    if changes and not call.is_absent:
-        _refuse_lock_out(call, changes)
-    return Plan(changes, sshd if any(change in sshd_changes for change in changes) else None, services)
-
-
-def _plan_account_check(options: RolloutOptions, planned: list[FileChange]) -> list[FileChange]:
-    """If a call does not mention the lines, they stay, even in a service that is rewritten (`plan_pam_totp`)."""
-    wish = options["account_check"]
-    if wish is None and options["state"] == "present":
-        return []
-    if wish is None or "absent" in (wish["state"], options["state"]):
-        confdir = wish["confdir"] if wish else _confdir(options)
-        return plan_account_check(confdir, [], None, planned)
-    lines = account_lines(wish["services"], f"{options['state_dir']}/enforced", wish["guard"])
-    return plan_account_check(wish["confdir"], wish["services"], lines, planned)
-
-
-def _confdir(options: RolloutOptions) -> str:
-    """A real host has only one folder; any other folder is a host that is only being tried out."""
-    return options["pam"][0]["confdir"] if options["pam"] else DEFAULT_CONFDIR
+    planned = plan_files(options)
+    if any(wish["service"] == CONSOLE and wish["state"] == "present" for wish in planned.wishes):
+        pam = planned_pam(confdir_of(options), planned.changes)
+        refuse_no_console(pam, options["group"], MfaHost.from_options(options).exempt)
+    if planned.changes and not call.is_absent:
+        _refuse_lock_out(call, planned.changes)
+    return planned
 
 
 def _refuse_lock_out(call: Call, changes: list[FileChange]) -> None:
     host, sshd = MfaHost.from_options(call.options), call.options["sshd"]
     refuse_enforced_connection(call.connection, host)
     if sshd is not None:
-        binary, pam = Sshd(sshd["binary"]), _planned_pam(call.options, changes)
+        binary, pam = Sshd(sshd["binary"]), planned_pam(confdir_of(call.options), changes)
         refuse_nobody_left(changes, binary, sshd["config"], host.state_dir, host.group.name, pam)
         unknown = call.options["unknown_first_factor"]
         refuse_first_factor_lost(changes, binary, sshd["config"], host, pam, unknown)
-
-
-def _planned_pam(options: RolloutOptions, changes: list[FileChange]) -> PamConfig:
-    planned = {change.path: None if change.after is None else _text(change.after) for change in changes}
-    return PamConfig(_confdir(options), planned)
-
-
-def _plan_sshd(options: RolloutOptions, pam: list[FileChange]) -> tuple[list[FileChange], SshdToReload | None]:
-    """The changes, and the sshd that checked them: the same one checks again before it is reloaded."""
-    entry = options["sshd"]
-    if entry is None:
-        return [], None
-    config = _planned_pam(options, pam)
-    asked_of = options["group"] if pam else None
-
-    def services(bare: PolicyReader) -> PamServices:
-        return PamServices(config, BaseServices(bare), asked_of)
-
-    changes, sshd = plan_sshd_totp(_sshd_wish(entry, options), Surroundings(pam=services))
-    return changes, {"config": entry["config"], "binary": sshd.binary}
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogateescape")
-
-
-def _pam_wish(entry: PamEntry, options: RolloutOptions) -> PamWish:
-    return {**entry, "state": _state(entry["state"], options), "group": options["group"]}
-
-
-def _sshd_wish(entry: SshdEntry, options: RolloutOptions) -> SshdWish:
-    return {
-        **entry,
-        "state": _state(entry["state"], options),
-        "group": options["group"],
-        "exempt_users": options["exempt_users"],
-        "exempt_groups": options["exempt_groups"],
-    }
-
-
-def _state(of_entry: str, options: RolloutOptions) -> str:
-    """If the whole roll-out is being removed, each entry is too."""
-    return "absent" if options["state"] == "absent" else of_entry

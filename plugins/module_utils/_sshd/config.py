@@ -70,15 +70,23 @@ def canonical(keyword: str, separate_challenge_response: bool) -> str:
 class ConfigFiles:
     """The files of this machine, as sshd opens them."""
 
+    def place(self, pattern: str) -> str:
+        """Where the files are that this argument of an Include names."""
+        return pattern
+
+    def on_host(self, path: str) -> str:
+        """What an Include has to name, so that sshd reads this file."""
+        return path
+
     def read(self, path: str) -> bytes:
         try:
             return Path(path).read_bytes()
         except OSError as error:
             raise FleetMfaError(f"cannot read {path}: {error.strerror}") from error
 
-    def matching(self, pattern: str) -> set[str]:
-        """The files that this argument of an Include names."""
-        return set(glob.glob(pattern))
+    def matching(self, pattern: str, planned: set[str]) -> set[str]:
+        """The files that this argument of an Include names, with those of them that are planned."""
+        return set(glob.glob(pattern)) | planned
 
 
 class SshdConfig:
@@ -137,13 +145,12 @@ class SshdConfig:
             yield from sorted(found, key=os.fsencode)
 
     def _matching(self, pattern: str) -> set[str]:
-        found = self._files.matching(pattern)
-        for path, content in self._overlay.items():
-            if content is None:
-                found.discard(path)
-            elif _glob_matches(path, pattern):
-                found.add(path)
-        return found
+        place = self._files.place(pattern)
+        planned = {
+            path for path, content in self._overlay.items() if content is not None and _glob_matches(path, place)
+        }
+        removed = {path for path, content in self._overlay.items() if content is None}
+        return self._files.matching(pattern, planned) - removed
 
     def stage(self, folder: str, resolve: Callable[[MatchLine], MatchLine] = lambda match: match) -> dict[str, str]:
         """Copy the configuration into `folder`, line for line. Returns the copy of each file, including the main file.

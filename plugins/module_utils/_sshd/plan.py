@@ -19,6 +19,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import (
     SSHD_CONFIG,
+    ConfigFiles,
     SshdConfig,
     canonical,
     match_text,
@@ -90,17 +91,20 @@ class Surroundings(NamedTuple):
     running: Callable[[str], list[Daemon]] = daemons
     # The PAM services as they will be when sshd reads this; called with the configuration without our policy.
     pam: Callable[[PolicyReader], AssumedPam] = lambda bare: AssumedPam()
+    files: ConfigFiles = ConfigFiles()
+    for_other_hosts: bool = False  # the files are not of this machine, so its host keys say nothing
 
 
 def plan_sshd_totp(wish: SshdWish, surroundings: Surroundings | None = None) -> tuple[list[FileChange], Sshd]:
     """The checked changes. Raises FindingsError if they must not be made."""
-    sshd = Sshd(wish["binary"])
-    changes = plan(wish, sshd)
-    check(wish, changes, sshd, surroundings or Surroundings())
+    known = surroundings or Surroundings()
+    sshd = Sshd(wish["binary"], for_other_hosts=known.for_other_hosts)
+    changes = plan(wish, sshd, known.files)
+    check(wish, changes, sshd, known)
     return changes, sshd
 
 
-def plan(wish: SshdWish, sshd: Sshd) -> list[FileChange]:
+def plan(wish: SshdWish, sshd: Sshd, files: ConfigFiles) -> list[FileChange]:
     if wish["state"] == "present" and not sshd.has_include:
         raise FleetMfaError(
             f"OpenSSH {sshd.version[0]}.{sshd.version[1]} has no Include; fleetmfa.ssh needs OpenSSH 8.2 or later on "
@@ -114,11 +118,11 @@ def plan(wish: SshdWish, sshd: Sshd) -> list[FileChange]:
         return changes if bare == present else [*changes, FileChange(main, bare)]
     content = (wish["content"] or "").encode()
     overlay = {path: content, main: bare}
-    if placement(SshdConfig(main, overlay, sshd.version), path, sshd.separate_challenge_response).is_first:
+    if placement(SshdConfig(main, overlay, sshd.version, files), path, sshd.separate_challenge_response).is_first:
         main_after, our_folder = bare, False
     else:
         our_folder = made_folder(present, main) or not Path(path).parent.is_dir()
-        main_after = Include(path, our_folder).block() + bare
+        main_after = Include(files.on_host(path), our_folder).block() + bare
     changes = [FileChange(path, content, own_folder=our_folder)]
     return changes if main_after == present else [*changes, FileChange(main, main_after)]
 
@@ -132,16 +136,16 @@ def _main_file(path: str) -> bytes:
     return content
 
 
-def bare_config(sshd: Sshd, main: str, path: str) -> SshdConfig:
-    """The configuration of this host without our policy."""
-    return SshdConfig(main, {path: None, main: split(_main_file(main), main).without}, sshd.version)
+def bare_config(sshd: Sshd, main: str, path: str, files: ConfigFiles | None = None) -> SshdConfig:
+    """The configuration of this host, or of `files`, without our policy."""
+    return SshdConfig(main, {path: None, main: split(_main_file(main), main).without}, sshd.version, files)
 
 
 def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, surroundings: Surroundings) -> None:
     main, group = wish["config"], wish["group"]
     planned = {change.path: change.after for change in changes}
-    with PolicyReader(sshd, SshdConfig(main, planned, sshd.version)) as after, PolicyReader(
-        sshd, bare_config(sshd, main, wish["dropin"])
+    with PolicyReader(sshd, SshdConfig(main, planned, sshd.version, surroundings.files)) as after, PolicyReader(
+        sshd, bare_config(sshd, main, wish["dropin"], surroundings.files)
     ) as before:
         _refuse_invalid(before, after, wish["dropin"])
         if wish["state"] == "absent":

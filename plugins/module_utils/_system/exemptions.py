@@ -100,6 +100,13 @@ def exempt_today(entries: Sequence[Exemption], kept: Iterable[str], today: datet
     return exempt._replace(users=exempt.users + [user for user in kept if user in whose])
 
 
+def last_day(entries: Iterable[Exemption], user: str) -> datetime.date | None:
+    """The last day on which the user is exempt, by all entries together; None if that has no end, or no entry is about the user."""
+    days = [one.until for one in entries if user in one.whom]
+    ends = [day for day in days if day is not None]
+    return max(ends) if ends and len(ends) == len(days) else None
+
+
 def whose_ended(entries: Iterable[Exemption], today: datetime.date) -> Exemptions:
     """Whom the entries named that have ended."""
     ended = [one for one in entries if one.has_ended(today)]

@@ -34,10 +34,24 @@ class EtcFolder:
     def inside(self, name: str) -> str:
         return os.path.join(self.path, name)
 
+    def sshd_config(self) -> str:
+        """The path of the main file, without which there is nothing to judge."""
+        main = self.inside("ssh/sshd_config")
+        if self.read(main) is None:
+            raise FleetMfaError(
+                f"folder: {main} does not exist, so there is nothing to judge; the folder is laid out like /etc, with "
+                "ssh/sshd_config and pam.d/"
+            )
+        return main
+
     def in_place_of(self, path: str) -> str | None:
         """The path here of what is at `path` on a host; None for a path outside /etc."""
         path = os.path.normpath(path)
         return self.inside(path[len(_ETC) + 1 :]) if path.startswith(f"{_ETC}/") else None
+
+    def on_host(self, path: str) -> str:
+        """The path on a host of what is at `path` here."""
+        return os.path.join(_ETC, os.path.relpath(path, self.path))
 
     def read(self, path: str) -> bytes | None:
         """None if there is no such file."""
@@ -90,14 +104,21 @@ class FolderFiles(ConfigFiles):
             raise FleetMfaError(f"{path} does not exist; copy it from a host of the fleet")
         return content
 
-    def matching(self, pattern: str) -> set[str]:
-        """An Include that finds nothing is nothing to sshd, so here it is an error, unless the folder says that there is nothing."""
-        place = self._folder.in_place_of(pattern)
-        if place is None:
+    def place(self, pattern: str) -> str:
+        found = self._folder.in_place_of(pattern)
+        if found is None:
             raise FleetMfaError(f"includes {pattern}, which cannot be in the folder; move it below /etc/ssh")
+        return found
+
+    def on_host(self, path: str) -> str:
+        return self._folder.on_host(path)
+
+    def matching(self, pattern: str, planned: set[str]) -> set[str]:
+        """An Include that finds nothing is nothing to sshd, so here it is an error, unless the folder says that there is nothing."""
+        place = self.place(pattern)
         parent, name = os.path.split(place)
         is_there = self._folder.has_folder(parent)
-        found = super().matching(place)
+        found = super().matching(place, planned)
         if not found and not set(name) & set("*?["):
             raise FleetMfaError(f"includes {pattern}, and {place} does not exist; copy it from a host of the fleet")
         if not found and not is_there:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Iterator, NamedTuple
+from typing import Iterable, Iterator, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import merged
@@ -27,6 +27,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import 
     LoginStep,
     verdict,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.folder import EtcFolder, FolderFiles
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.pam_files import FolderPam
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.people import (
@@ -71,17 +72,15 @@ class _PamOfFolder(AssumedPam):
         return self._ways.judge(one, way)
 
 
-def judge_folder(folder: EtcFolder, fleet: FleetGroups, binary: str | None) -> JudgedFolder:
-    """Raises FleetMfaError if anything is missing that a verdict needs."""
-    main = folder.inside("ssh/sshd_config")
-    if folder.read(main) is None:
-        raise FleetMfaError(
-            f"folder: {main} does not exist, so there is nothing to judge; the folder is laid out like /etc, with ssh/sshd_config and "
-            "pam.d/"
-        )
+def judge_folder(
+    folder: EtcFolder, fleet: FleetGroups, binary: str | None, changes: Sequence[FileChange] = ()
+) -> JudgedFolder:
+    """With the changes made, if there are any. Raises FleetMfaError if anything is missing that a verdict needs."""
+    main = folder.sshd_config()
+    planned = {change.path: change.after for change in changes}
     sshd = Sshd(binary, for_other_hosts=True)
-    config = SshdConfig(main, version=sshd.version, files=FolderFiles(folder))
-    with PolicyReader(sshd, config) as reader, FolderPam(folder) as pam:
+    config = SshdConfig(main, planned, sshd.version, FolderFiles(folder))
+    with PolicyReader(sshd, config) as reader, FolderPam(folder, planned) as pam:
         complaint = reader.complaint()
         if complaint:
             raise FleetMfaError(f"{main}: sshd rejects it: {complaint}")

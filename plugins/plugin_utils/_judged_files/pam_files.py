@@ -9,10 +9,12 @@ import os
 import tempfile
 import urllib.parse
 from pathlib import Path
+from typing import Mapping
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.access import ACCESS_CONF
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import FALLBACK_SERVICE, Line, PamConfig, Stack
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_plan import texts_after
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.folder import EtcFolder
 
 # The options whose files decide what a line returns.
@@ -20,11 +22,15 @@ _LISTS = {"pam_listfile.so": "file=", "pam_access.so": "accessfile="}
 
 
 class FolderPam(PamConfig):
-    """Reads the folder's pam.d only, and the lists of users that its lines name. Use it as a context manager."""
+    """Reads the folder's pam.d only, and the lists of users that its lines name. Use it as a context manager.
 
-    def __init__(self, folder: EtcFolder):
-        super().__init__(folder.inside("pam.d"))
+    `planned` has contents that replace those of files, by path (None: the file does not exist).
+    """
+
+    def __init__(self, folder: EtcFolder, planned: Mapping[str, bytes | None] | None = None):
+        super().__init__(folder.inside("pam.d"), texts_after(planned or {}))
         self._folder = folder
+        self.whole_paths: set[str] = set()  # what was included by a whole path
         self._stacks: dict[tuple[str, str], Stack] = {}
 
     def __enter__(self) -> FolderPam:
@@ -35,7 +41,12 @@ class FolderPam(PamConfig):
         self._lists.cleanup()
 
     def find_file(self, name: str) -> tuple[str, str] | None:
+        if name.startswith("/"):
+            self.whole_paths.add(name)
         path = self._folder.in_place_of(name) if name.startswith("/") else os.path.join(self.confdir, name)
+        if path in self._overlay:
+            text = self._overlay[path]
+            return None if text is None else (path, text)
         content = None if path is None else self._folder.read(path)
         return None if path is None or content is None else (path, content.decode("utf-8", "surrogateescape"))
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, NamedTuple
 
+_TIMES = ("since", "last_mfa_login", "enrollment_deadline", "exempt_until", "locked_until")
+
 
 class HostStatus(NamedTuple):
     """The result of totp_key_info on a host; `why` and no users if there is none."""
@@ -66,7 +68,7 @@ def _is_report(one: Any) -> bool:
     if not isinstance(one, Mapping):
         return False
     texts = all(isinstance(one.get(name), str) for name in ("user", "status", "state"))
-    times = all(_is_text_or_none(one.get(name)) for name in ("since", "last_mfa_login", "enrollment_deadline"))
+    times = all(_is_text_or_none(one.get(name)) for name in _TIMES)
     found = one.get("problems")
     problems = isinstance(found, list) and all(isinstance(each, Mapping) and "id" in each for each in found)
     devices = isinstance(one.get("devices"), list)

@@ -7,11 +7,11 @@ from __future__ import annotations
 import datetime
 import re
 from collections import defaultdict
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, Mapping, NamedTuple
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.hosts import HostStatus
 
-ATTENTION = ("denied", "not_asked", "overdue", "no_account")
+ATTENTION = ("denied", "locked", "suspended", "not_asked", "overdue", "no_account")
 SOON_DAYS = 3
 
 
@@ -35,7 +35,7 @@ def lines(hosts: Iterable[HostStatus], today: datetime.date) -> list[StatusLine]
     grouped: dict[tuple[str, ...], list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for host in hosts:
         for one in host.users:
-            key = (one["user"], one["status"], str(one.get("revoked")), one["enrollment_deadline"] or "")
+            key = (one["user"], _state(one), one["enrollment_deadline"] or "")
             grouped[key].append((host.host, one))
     return [
         _line([host for host, _one in found], [one for _host, one in found], today)
@@ -47,12 +47,13 @@ def _line(hosts: list[str], reports: list[dict[str, Any]], today: datetime.date)
     first = reports[0]
     problems = sum(len(one["problems"]) for one in reports)
     deadline = first["enrollment_deadline"] or ""
-    urgent = first["status"] in ATTENTION and not first.get("revoked")
+    state = _state(first)
+    urgent = state in ATTENTION
     soon = bool(deadline) and deadline <= (today + datetime.timedelta(days=SOON_DAYS)).isoformat()
     return StatusLine(
         user=first["user"],
         hosts=hosts,
-        status="revoked" if first.get("revoked") else first["status"].replace("_", " "),
+        status=state.replace("_", " "),
         since=min((one["since"] for one in reports if one["since"]), default="")[:10],
         last_login=minute(max((one["last_mfa_login"] or "" for one in reports), default="")),
         devices=_range({len(one["devices"]) for one in reports}),
@@ -62,6 +63,26 @@ def _line(hosts: list[str], reports: list[dict[str, Any]], today: datetime.date)
         has_second_device=any(len(one["devices"]) > 1 for one in reports),
         needs_attention=urgent or soon or bool(problems),
     )
+
+
+def _state(one: Mapping[str, Any]) -> str:
+    """What happens at a login; wrong tokens are no longer of interest where every login is denied anyway."""
+    if one.get("revoked"):
+        return "revoked"
+    if one["status"] == "validated":
+        return "suspended" if one.get("suspended") else "locked" if one.get("locked") else "validated"
+    return str(one["status"])
+
+
+def until_when(one: Mapping[str, Any]) -> str:
+    """How long what does not last lasts: a lock after wrong tokens, an exemption. Empty if nothing is to be said."""
+    state = _state(one)
+    if state == "suspended" and not one.get("locked"):
+        return "suspended until a recovery code is given or an operator unlocks"
+    if state in ("locked", "suspended"):
+        end = one.get("locked_until")
+        return f"{state}, no prompt until {minute(end) if end else 'an operator unlocks'}"
+    return f"exempt until {one['exempt_until']}, the last day" if state == "exempt" and one.get("exempt_until") else ""
 
 
 def _range(numbers: set[int]) -> str:

@@ -10,7 +10,13 @@ from collections import Counter, defaultdict
 from typing import Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.hosts import HostStatus, printable
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.lines import StatusLine, folded, lines, minute
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.lines import (
+    StatusLine,
+    folded,
+    lines,
+    minute,
+    until_when,
+)
 
 WIDTH = 100
 HEAD = ("USER", "HOSTS", "STATE", "SINCE", "LAST MFA LOGIN", "DEVICES", "CODES", "DEADLINE", "PROBLEMS")
@@ -27,6 +33,7 @@ def status_text(hosts: list[HostStatus], unknown: list[str], now: datetime.datet
     parts.append(
         [*_table(shown, reached)] if shown else ["Nothing needs attention." if attention and found else "No users."]
     )
+    parts.append([*_lasting(hosts, reached)])
     parts.append([*_problems(hosts, reached)])
     parts.append([*_syncs(hosts, reached)])
     parts.append([_wrapped(f"No host has an account or a key of {printable(name)}.") for name in unknown])
@@ -81,6 +88,18 @@ def _row(row: tuple[str, ...], widths: list[int]) -> str:
 
 def _names(hosts: list[str], reached: list[str]) -> str:
     return "all" if len(hosts) == len(reached) > 1 else " ".join(folded(hosts))
+
+
+def _lasting(hosts: list[HostStatus], reached: list[str]) -> Iterator[str]:
+    """Whose lock, or exemption, lasts until when: too long for a column of the table."""
+    where: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for host in hosts:
+        for one in host.users:
+            where[printable(until_when(one))][one["user"]].append(host.host)
+    for said, users in sorted(where.items()):
+        if said:
+            who = "; ".join(f"{printable(user)} on {_names(found, reached)}" for user, found in sorted(users.items()))
+            yield _wrapped(f"{said[0].upper()}{said[1:]}: {who}.")
 
 
 def _problems(hosts: list[HostStatus], reached: list[str]) -> Iterator[str]:

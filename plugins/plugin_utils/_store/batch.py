@@ -63,6 +63,7 @@ class Batch:
 
         people.update({user: self._rotation.applied(person) for user, person in people.items()})
         self._findings += overdue_recoveries(people.values(), self._rotation.now)
+        self._findings += self._rotation.too_old(people.values())
         changed = [user for user, person in people.items() if person != before.get(user)]
         if changed and not check_mode:
             changed = self._store.change(changed, change)

@@ -84,13 +84,24 @@ class Rotation(NamedTuple):
 
     def applied(self, person: Person) -> Person:
         """The key that counts is to be replaced if it was validated longer ago."""
-        key = person.current.validated if self.max_age else None
-        if key is None or key.validated is None or key.generation <= person.rotate_through:
-            return person
-        if self.now - key.validated.when <= self.max_age * _DAY:
+        key = person.current.validated
+        if key is None or key.generation <= person.rotate_through or not self._is_too_old(key):
             return person
         by = By(self.now, self.who, f"older than {self.max_age} days")
         return noted(replace(person, rotate_through=key.generation), f"key {key.id} is to be replaced", by)
+
+    def too_old(self, people: Iterable[Person]) -> Iterable[Finding]:
+        """Every key that counts, whatever its device, until another one has taken its place."""
+        for person in people:
+            for device, key in person.validated_devices:
+                if self._is_too_old(key) and key.validated is not None:
+                    since = utc_text(key.validated.when)
+                    told = f"{person.user}, device {device}: validated {since}, more than {self.max_age} days ago"
+                    yield Finding("key_old", (told,))
+
+    def _is_too_old(self, key: PersonKey) -> bool:
+        validated = key.validated
+        return bool(self.max_age) and validated is not None and self.now - validated.when > self.max_age * _DAY
 
 
 NO_ROTATION = Rotation(0, 0, "")

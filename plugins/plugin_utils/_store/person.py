@@ -183,6 +183,15 @@ class Person:
         return min(names, default=FIRST_DEVICE)
 
     @property
+    def validated_devices(self) -> list[tuple[str, PersonKey]]:
+        """The devices that let the person in now, by name, with their keys: the second one beside a first one only."""
+        first, second = self.current.validated, self.second
+        if first is None:
+            return []
+        others = [(second.device, second.validated)] if second is not None and second.validated is not None else []
+        return [(self.first_device, first), *others]
+
+    @property
     def given_in_place(self) -> PersonKey | None:
         """The pending key that an operator has given in place of revoked ones; None once one is validated."""
         validated, pending, _denied = self.current

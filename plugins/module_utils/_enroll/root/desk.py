@@ -50,6 +50,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts impo
     is_root,
     local_uid,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import last_day
 
 LOCK_SECONDS = 5
 
@@ -102,13 +103,19 @@ class Desk:
         settle_overdue(self._policy, self._user, overdue)
         key = validated or pending
         way = self._way_to_see(pending, validated)
+        wrong, exempt = self._state.wrong_tokens(self._user), self._exempt()
+        until = last_day(self._policy.exemptions, self._user) if exempt else None
         return {
             "user": self._user,
             "pending": pending is not None,
             "validated": validated is not None,
             "since": key.since if key else None,
             "enforced": self._user in self._host.group.members,
-            "exempt": self._exempt(),
+            "exempt": exempt,
+            "exempt_until": until.isoformat() if until else None,
+            "locked": wrong.locked,
+            "locked_seconds": wrong.seconds_left,
+            "suspended": wrong.suspended,
             "may_enroll": way != "none",
             "key": way,
             "period": pending.period if pending else self._policy.period,

@@ -136,10 +136,12 @@ def _status_lines(status: Status) -> list[tuple[str, str]]:
     if status["validated"] and status["pending"]:
         lines.append(("New key", "pending; the old one is used until the new one is validated"))
     if status["since"]:
-        lines.append(("Since", time.strftime("%Y-%m-%d %H:%M", time.localtime(status["since"]))))
+        lines.append(("Since", _local_minute(status["since"])))
     lines.append(("Logins here", "ask for a token" if status["enforced"] else "do not ask for a token"))
     if status["exempt"]:
-        lines.append(("Exempt", "yes"))
+        until = status["exempt_until"]
+        lines.append(("Exempt", f"until {until}, the last day" if until else "yes"))
+    lines += _lock_lines(status)
     if status["validated"]:
         lines.append(("Recovery codes", f"{status['recovery_codes']} left"))
     if status["pending"] and status["open"]:
@@ -147,6 +149,24 @@ def _status_lines(status: Status) -> list[tuple[str, str]]:
     if status["overdue"]:
         lines.append(("Enrollment", f"overdue since {status['deadline']}"))
     return lines
+
+
+def _lock_lines(status: Status) -> list[tuple[str, str]]:
+    """What wrong tokens in a row have come to."""
+    lines = []
+    if status["locked"]:
+        left = status["locked_seconds"]
+        until = "your administrator unlocks you" if left is None else _local_minute(time.time() + left)
+        lines.append(("Locked", f"until {until}, after wrong tokens; logins are denied without a question"))
+    if status["suspended"]:
+        lines.append(
+            ("Suspended", "after too many wrong tokens; log in with a recovery code, or ask your administrator")
+        )
+    return lines
+
+
+def _local_minute(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _show(door: Door, plain: bool) -> int:

@@ -43,6 +43,7 @@ OF_CONTROLLER = {
     "otpauth_import",
     "role_settings",
     "ssh_login_probe",
+    "sshd_files_info",
     "totp_key_merge",
 }
 

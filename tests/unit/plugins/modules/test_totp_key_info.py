@@ -32,7 +32,7 @@ def test_no_key(host):
         "last_mfa_login": None, "recovery_codes_left": 0, "clock_drift_seconds": None, "rate_limited": False,
         "rate_limited_until": None, "validation_refused_until": None, "rotation_pending": False, "problems": [],
         "differs": [], "pending_origin": None, "second_device": None, "devices": [], "wrong_tokens": 0, "locked": False,
-        "locked_until": None, "suspended": False,
+        "locked_until": None, "suspended": False, "exempt_until": None,
     }  # fmt: skip
 
 
@@ -125,6 +125,23 @@ def test_status(host, render):
     path.write_text(re.sub(r'"since": \d+', '"since": 1577880000', path.read_text()))
     assert statuses(host) == {"alice": "denied", "bob": "not_asked", "carol": "overdue"}
     assert info(host, "carol", exempt_users=["carol"])["status"] == "exempt"
+
+
+def test_the_last_day_of_an_exemption(host):
+    """Of all entries that name the user, the last; none if one has no end, or none counts today."""
+    today = datetime.date.today()
+    soon, later, past = ((today + datetime.timedelta(days=days)).isoformat() for days in (1, 9, -1))
+
+    def until(*users, groups=()):
+        return info(host, "alice", exempt_users=list(users), exempt_groups=list(groups))["exempt_until"]
+
+    def entry(name, day):
+        return {"name": name, "until": day}
+
+    assert until(entry("alice", soon)) == soon and until(entry("bob", soon)) is None
+    assert until(entry("alice", soon), groups=[entry("alice", later)]) == later
+    assert until(entry("alice", soon), groups=["alice"]) is None and until("alice") is None
+    assert until(entry("alice", past)) is None
 
 
 def statuses(host):

@@ -9,8 +9,10 @@ import pwd
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.own_services import DOOR_MARK, MARK
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd as system_systemd
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block
 
 GROUP = "mfa-enforced"
 CONTENT = f"""\
@@ -108,6 +110,18 @@ def test_next_run_reports_and_starts_from_the_old_files(run, warnings):
     late = run(phase="confirm", rollout_id=FIRST)
     assert late["failed"] and "a later run may have rolled it back" in late["msg"]
     assert run(phase="confirm", rollout_id=SECOND)["confirmed"]
+
+
+def test_absent_finds_lines_of_the_role_in_other_services(confdir, run):
+    """In one that is no longer in use, and in a door; what others have written stays."""
+    for name, mark in (("old", MARK), ("su", DOOR_MARK)):
+        text = block(mark + b"\n" + CONTENT.encode(), "a test") + SERVICE.encode()
+        (confdir / name).write_bytes(text)
+    (confdir / "theirs").write_text(CONTENT + SERVICE)
+    gone = run(state="absent", pam=[{"service": "sshd", "confdir": str(confdir)}])
+    assert {path.rpartition("/")[2] for path in gone["files"]} == {"old", "su"}
+    assert (confdir / "old").read_text() == (confdir / "su").read_text() == SERVICE
+    assert (confdir / "theirs").read_text() == CONTENT + SERVICE
 
 
 def test_absent_gives_back_the_old_file(confdir, run):

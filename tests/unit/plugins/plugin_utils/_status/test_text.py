@@ -56,6 +56,39 @@ def test_what_needs_attention():
     assert "leaver" not in shown and "critical key_dead: broken on web1. Make a new key." in shown
 
 
+def test_until_when_somebody_is_locked_or_exempt():
+    """In the table in a word, below it with the end; a user who is denied anyway is no matter of a lock."""
+    end = {"locked": True, "locked_until": "2026-11-26T09:30:00Z"}
+    first = [report("alice", **end), report("bob", locked=True), report("carol", suspended=True)]
+    first += [report("dave", suspended=True, **end), report("erin", "exempt", exempt_until="2027-03-31")]
+    first += [report("frank", "exempt", exempt_until=None), report("gone", "denied", locked=True)]
+    found = {
+        "web1": {"users": first},
+        "web2": {"users": [report("alice"), report("erin", "exempt", exempt_until="2027-03-31")]},
+    }
+    shown = text(found)
+    _summary, table, below = shown.split("\n\n")
+    states = {tuple(line.split()[:3]) for line in table.splitlines()[1:]}
+    assert {("alice", "web1", "locked"), ("alice", "web2", "validated"), ("bob", "web1", "locked")} <= states
+    assert {("carol", "web1", "suspended"), ("frank", "web1", "exempt"), ("gone", "web1", "denied")} <= states
+    assert below.splitlines() == [
+        "Exempt until 2027-03-31, the last day: erin on all.",
+        "Locked, no prompt until 2026-11-26 09:30: alice on web1.",
+        "Locked, no prompt until an operator unlocks: bob on web1.",
+        "Suspended until a recovery code is given or an operator unlocks: carol on web1.",
+        "Suspended, no prompt until 2026-11-26 09:30: dave on web1.",
+    ]
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    table = text(found, attention=True).split("\n\n")[1]
+    assert [line.split()[0] for line in table.splitlines()[1:]] == ["alice", "bob", "carol", "dave", "gone"]
+
+
+def test_what_a_host_made_up_as_an_end_controls_no_terminal():
+    one = report("erin", "exempt", exempt_until="\x1b[2Jnever")
+    assert "\x1b" not in text({"web1": {"users": [one]}})
+    assert "NOT REACHED" in text({"web1": {"users": [report("erin", "exempt", exempt_until=3)]}})
+
+
 def test_a_hundred_columns():
     users = [report(f"user{number}", "not_provisioned", problems=[DEAD]) for number in range(100)]
     found = {f"web{number}.dc{number % 3}.example.com": {"users": users[number % 2 :]} for number in range(10)}

@@ -16,6 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, step_at, token_at
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import Exemption
 from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import CODES, SECRET, policy, provision
 
 KEY = decode_secret(SECRET)
@@ -71,6 +72,24 @@ def test_the_whole_way(desk, host, log):
         "user alice: key validated by two tokens, clock drift 0 s",
         "user alice: joined mfa-enforced and will be asked for a token at the next login",
     ]
+
+
+def test_status_of_a_lock_and_of_an_exemption(desk, host):
+    """The user's own only: another user's record says nothing of it."""
+    entry = Exemption("user", "alice", until=datetime.date(2027, 3, 31))
+    told = ask(desk(exempt_users=["alice"], exemptions=[entry]), "status")
+    assert told["exempt"] and told["exempt_until"] == "2027-03-31"
+    assert ask(desk(exemptions=[entry]), "status")["exempt_until"] is None  # it has ended
+    assert (told["locked"], told["locked_seconds"], told["suspended"]) == (False, None, False)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    record = Path(host.path, "guard/alice")
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(f"locked {boot} {int(float(Path('/proc/uptime').read_text().split()[0]))} 600\nwrong 10 0\n")
+    told = ask(desk(), "status")
+    assert told["locked"] and 590 <= told["locked_seconds"] <= 600 and not told["suspended"]
+    assert not ask(desk("bob"), "status")["locked"]
+    record.write_text("wrong 100 0\n")
+    assert ask(desk(), "status")["suspended"]
 
 
 def test_a_validated_key_is_never_shown(desk):

@@ -207,6 +207,16 @@ def test_status(window):
     )
 
 
+def test_status_shows_a_lock(window, tmp_path):
+    record = tmp_path / "state/guard/alice"
+    record.parent.mkdir(exist_ok=True)
+    record.write_text("wrong 200 0\n")
+    one = window("status")
+    assert one.wait_for_end() == 0
+    assert re.search(r"Locked: +until your administrator unlocks you", one.text), one.text
+    assert re.search(r"Suspended: +after too many wrong tokens", one.text)
+
+
 def test_show_shows_a_pending_key_only(window):
     one = window("show")
     one.wait_for("Press Enter to leave")

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The fleetmfa.ssh authors
+"""Hosts on which wrong tokens lock nobody: found with the lines that the role renders, and no false alarm where no lock can work."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_findings import policy_findings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.managed_pam import ManagedPam
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import token_lines as rendered
+
+OURS = {"lockout_missing", "failure_cap_missing"}
+
+
+def token_lines(own=False, second_device=False, **settings):
+    return rendered("/p", "/s", own_service=own, second_device=second_device, **settings)
+
+
+def found(folder, lines):
+    folder.mkdir(exist_ok=True)
+    (folder / "sshd").write_bytes(block(lines.encode(), "a test"))
+    return {finding.id for finding in policy_findings(ManagedPam(str(folder)))} & OURS
+
+
+@pytest.mark.parametrize("factors", ["publickey+totp", "either"])
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("second_device", [False, True])
+def test_where_a_lock_works(tmp_path, factors, own, second_device):
+    def lines(**settings):
+        return token_lines(own, second_device, factors=factors, **settings)
+
+    assert found(tmp_path / "a", lines()) == set()
+    assert found(tmp_path / "b", lines(lock_after=100)) == set()
+    assert found(tmp_path / "c", lines(lock_after=0)) == {"lockout_missing"}
+    if not second_device:
+        assert found(tmp_path / "d", lines(guard=False)) == OURS
+
+
+def test_lines_of_an_older_version_count_nothing(tmp_path):
+    lines = token_lines(factors="publickey+totp")
+    older = "".join(line for line in lines.splitlines(keepends=True) if "totp-guard failed" not in line)
+    assert older != lines and found(tmp_path / "a", older) == OURS
+
+
+@pytest.mark.parametrize("settings", [{}, {"lock_after": 0}, {"guard": False}])
+def test_no_false_alarm_where_no_wrong_token_counts(tmp_path, settings):
+    """Before a password, and in other doors, which have the lines of password+totp."""
+    assert found(tmp_path / "a", token_lines(factors="password+totp", **settings)) == set()
+
+
+def test_a_host_without_our_lines(tmp_path):
+    (tmp_path / "sshd").write_text("auth required pam_unix.so\n")
+    assert list(policy_findings(ManagedPam(str(tmp_path)))) == []
