@@ -110,7 +110,7 @@ def test_text_of_the_guard():
         "this token has already let in another login",
         "more than $limit attempts in $period seconds",
         "locked after $wrong wrong tokens in a row",
-        'log locked "$wrong wrong tokens in a row, ',
+        'decide 1 locked "$until" "$wrong wrong tokens in a row, ',
     ):
         assert text in program
 
