@@ -200,11 +200,18 @@ def test_a_log_that_does_not_answer_delays_nothing(logging, fault):
     logging.logged()
 
 
-def test_a_log_that_does_not_answer_is_given_up(host):
+@pytest.mark.parametrize("journal", [True, False], ids=["journal", "syslog"])
+def test_a_log_that_does_not_answer_is_given_up(host, journal):
+    opened = JournalSocket(host.folder) if journal else None
     host.limit_log(1)
-    host.write_program("logger", f"while [ -e {host.folder} ]; do sleep 0.1; done")
-    assert host.run("attempt").returncode == 0
-    assert host.logged() == ""
+    host.write_program("logger", f"while [ -e {host.key_path} ]; do sleep 0.1; done")
+    try:
+        assert host.run("attempt").returncode == 0
+        host.logged()
+    finally:
+        host.key_path.unlink()
+        if opened:
+            opened.close()
 
 
 @pytest.mark.parametrize("fault", ["fails", "no logger", "no program"])
