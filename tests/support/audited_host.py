@@ -52,8 +52,9 @@ class AuditedHost:
     def _make_sound(self) -> None:
         self.sshd.write(DEBIAN + "PermitRootLogin no\n", {"00-fleetmfa.conf": POLICY})
         self.guard.parent.mkdir()
-        self.guard.write_text("#!/bin/sh\n")
-        self.guard.chmod(0o755)
+        for program in (self.guard, self.guard.with_name("log-decision")):
+            program.write_text("#!/bin/sh\n")
+            program.chmod(0o755)
         self.log.write_text("")
         shutil.rmtree("/etc/pam.d")
         Path("/etc/pam.d").mkdir()

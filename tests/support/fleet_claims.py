@@ -20,8 +20,7 @@ class ClaimingHost(GuardedHost):
     def __init__(self, folder: Path, cluster: EtcdCluster, **settings: object):
         folder.mkdir()
         super().__init__(folder, "dash")
-        self.log = folder / "log"
-        self.write_program("logger", f'printf "%s\\n" "$*" >>{self.log}')
+        self.note_log()
         program = folder / "totp-claim"
         program.write_bytes(build_program("_claims.program", PYTHON))
         program.chmod(0o755)
@@ -41,9 +40,6 @@ class ClaimingHost(GuardedHost):
         }
         text = "".join(f"{name} = {value}\n" for name, value in values.items())
         (self.folder / "claims.conf").write_text(text)
-
-    def logged(self) -> str:
-        return self.log.read_text() if self.log.exists() else ""
 
 
 class Fleet:

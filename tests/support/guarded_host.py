@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -21,6 +22,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.token_lines import ROLE, aut
 ENOUGH = f"auth sufficient pam_succeed_if.so quiet service = {SERVICE}"
 HOSTS_OWN = "auth requisite pam_deny.so"
 PERIOD = 30
+LOGGED_WITHIN = 120
 SPARE_SECONDS = 5
 # A directory that knows each account by any spelling.
 ANY_SPELLING = """printf '%s:x:20001:20001::/:/bin/sh\\n' "$(printf %s "$3" | tr A-Z a-z)\""""
@@ -40,6 +42,7 @@ class GuardedHost:
         self.directory.parent.mkdir()
         self.write_directory(ANY_SPELLING)
         self.guard = self._program("totp-guard")
+        self.log_decision = self._program("log-decision")
         self.key_path = folder / "keys" / self.user
         self.state = folder / "guard" / self.user
         for name in ("keys", "guard", "pam.d"):
@@ -56,6 +59,7 @@ class GuardedHost:
         text = text.replace("=/etc/fleetmfa/", f"={self.folder}/").replace(
             "=/usr/local/libexec/fleetmfa/", f"={self.folder}/"
         )
+        text = text.replace("=/run/systemd/journal/", f"={self.folder}/")
         text = text.replace("/var/lib/fleetmfa", str(self.folder))
         program.write_text(text.replace("PATH=/", f"PATH={self.directory.parent}:/", 1))
         program.chmod(0o755)
@@ -97,6 +101,28 @@ class GuardedHost:
         draft.chmod(0o600)
         draft.rename(self.key_path)
 
+    def note_log(self) -> None:
+        """From now on text for syslog is kept, as logger(1) is told it; this host has no journal."""
+        self.write_program("logger", f'printf "%s\\n" "$*" >>{self.folder}/log')
+
+    def logged(self) -> str:
+        """After all that the guard has begun to log."""
+        deadline = time.monotonic() + LOGGED_WITHIN
+        while _running(str(self.guard), str(self.log_decision)):
+            assert time.monotonic() < deadline, "the log is never written"
+            time.sleep(0.01)
+        log = self.folder / "log"
+        return log.read_text() if log.exists() else ""
+
+    def still_logs(self) -> int:
+        """How many lines are being written."""
+        found = _running(str(self.guard), str(self.log_decision))
+        return len([process for process, parent in found.items() if parent not in found])
+
+    def limit_log(self, seconds: int) -> None:
+        text = self.log_decision.read_text()
+        self.log_decision.write_text(re.sub(r"(?m)^MOST_SECONDS=\d+", f"MOST_SECONDS={seconds}", text))
+
     def login(self, environment: tuple[str, ...] = (), name: str | None = None) -> PamLogin:
         return PamLogin(self.folder / "pam.d", name or self.user, (*self.first_factor, *environment))
 
@@ -120,7 +146,19 @@ class GuardedHost:
         """The guard as started by pam_exec; this process represents the one that authenticates."""
         variables = {"PAM_USER": self.user, "PAM_TYPE": "auth", **environment}
         command = [str(self.guard), action, *arguments, str(self.folder)]
-        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        return subprocess.run(command, env=variables, capture_output=True, text=True, errors="replace", check=False)
+
+
+def _running(*programs: str) -> dict[int, int]:
+    """The processes that run one of these scripts, each with its parent."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if set(programs) & set((folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")):
+                found[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it has ended
+            continue
+    return found
 
 
 def installed_program(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Callable, Sequence
 SUCCESS, CONV_ERR = 0, 19
 ECHO_OFF, ECHO_ON = 1, 2
 ESTABLISH_CRED = 2
-FLAGS = {"pam_authenticate": 0, "pam_setcred": ESTABLISH_CRED}
+FLAGS = {"pam_authenticate": 0, "pam_setcred": ESTABLISH_CRED, "pam_acct_mgmt": 0}
 ONLY_DEBUG_MESSAGES = 1 << 7
 
 

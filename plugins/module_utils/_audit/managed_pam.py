@@ -16,7 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 
 # What dpkg, rpm and ucf leave of a file that they replace, or put beside one that they keep.
 _LEFT = (".dpkg-old", ".dpkg-bak", ".rpmsave", ".ucf-old")
-_PROGRAM = re.compile(rb"(?<![\w/])(/[\w/.+-]*/(?:totp-guard|key-used))(?![\w/.-])")
+_PROGRAM = re.compile(rb"(?<![\w/])(/[\w/.+-]*/(?:totp-guard|key-used|log-decision))(?![\w/.-])")
 # The line that counts wrong tokens, and how many lock the user (roles/mfa/templates/etc/pam.d/token.j2).
 _COUNTS = re.compile(rb"/totp-guard failed (\d+) \d+")
 # Lines of factors with an SSH key: only then does a wrong token count (docs/wrong_tokens.md).

@@ -3,9 +3,10 @@
 """The account check: a login of an enforced account without a token is denied, no matter what let it in. Private.
 
 sshd and the `auth` lines ask for the token, but a package, another role or an unaware `gpasswd` may remove any of them.
-sshd runs the `account` phase for every login, even after a key alone, so three lines there ask the guard whether a
+sshd runs the `account` phase for every login, even after a key alone, so two lines there ask the guard whether a
 token was given in this very login (docs/fail_closed.md). The second line lets everybody pass who is not enforced,
-without running the guard.
+without running the guard. It was two lines once, of which the first one failed for each enforced user, and pam_exec
+logs whatever fails as an error; both functions below know these lines, too.
 
 The lines are put where they survive the loss of the service file: in Debian's common-account, above the part that
 pam-auth-update(8) manages, if the service includes it; otherwise in the service itself.
@@ -37,12 +38,14 @@ def account_lines(services: Sequence[str], records: str, guard: str) -> str:
     for text in (*services, records, guard):
         if not _PLAIN.fullmatch(text):
             raise FleetMfaError(f"option 'account_check': {text!r} has characters with a special meaning in a PAM line")
-    enforced = f'u=$(/usr/bin/id -u -- "$PAM_USER") && test ! -e "{records}/$u"'
+    state_dir, programs = os.path.dirname(records), os.path.dirname(guard)
+    # In the background, so that no trouble with the log, or with the program, keeps anybody out.
+    log = f"{{ {programs}/log-decision not_asked {state_dir} </dev/null >/dev/null 2>&1 & }}"
+    check = f'u=$(/usr/bin/id -u -- "$PAM_USER") && test ! -e "{records}/$u" && {log} || exec {guard} account'
     return (
         "# An SSH login of an enforced account without a token is denied: docs/fail_closed.md.\n"
-        f"account  [success=ignore default=2]  pam_succeed_if.so quiet service in {':'.join(sorted(set(services)))}\n"
-        f"account  [success=1 default=ignore]  pam_exec.so quiet /bin/sh -pc [{enforced}]\n"
-        f"account  requisite  pam_exec.so quiet {guard} account\n"
+        f"account  [success=ignore default=1]  pam_succeed_if.so quiet service in {':'.join(sorted(set(services)))}\n"
+        f"account  requisite  pam_exec.so quiet /bin/sh -pc [{check}]\n"
     )
 
 
@@ -54,8 +57,7 @@ def records_tested(line: Line) -> str | None:
 
 def asks_guard(line: Line) -> bool:
     """Whether this is the line that lets pass only who has given a token."""
-    words = line.arguments
-    return line.module_name == "pam_exec.so" and words[-1:] == ("account",) and words[-2:][0].endswith("/totp-guard")
+    return line.module_name == "pam_exec.so" and " ".join(line.arguments).endswith("/totp-guard account")
 
 
 def plan_account_check(

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines
 
 USER_IDS = """case $3 in alice | alice2) echo 20001 ;; bob) echo 20002 ;; *) exit 1 ;; esac"""
 
@@ -50,6 +53,16 @@ def test_a_token_given_in_another_process_is_not_this_login(enforced):
     command = [f"{enforced.folder}/sh", "-c", f"'{enforced.guard}' account '{enforced.folder}'; exit $?"]
     done = subprocess.run(command, env={"PAM_USER": "alice", "PAM_TYPE": "account"}, check=False)
     assert done.returncode == 1
+
+
+def test_the_command_of_the_pam_line_is_still_the_login_s_own_process(enforced):
+    """pam_exec starts a shell, whose place the guard takes: its parent is the process in which the token was claimed."""
+    lines = account_lines(["sshd"], str(enforced.record.parent), str(enforced.guard))
+    command = [f"{enforced.folder}/sh", "-pc", re.findall(r"-pc \[(.*)\]", lines)[0]]
+    environment = {"PAM_USER": "alice", "PAM_TYPE": "account"}
+    assert subprocess.run(command, env=environment, check=False).returncode == 1
+    give_a_token(enforced)
+    assert subprocess.run(command, env=environment, check=False).returncode == 0
 
 
 def test_the_number_of_a_process_that_is_gone_is_not_the_process(enforced):

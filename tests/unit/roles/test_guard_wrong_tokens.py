@@ -48,13 +48,6 @@ def fail(host, times):
     assert not any([host.answer(WRONG) for _time in range(times)])
 
 
-def said(host):
-    """What the guard has logged, from now on."""
-    log = host.folder / "log"
-    host.write_program("logger", f'printf "%s\\n" "$*" >>{log}')
-    return lambda: log.read_text() if log.exists() else ""
-
-
 def test_locked_after_wrong_tokens_without_a_prompt(locking):
     fail(locking, 2)
     assert record(locking, "wrong") == ["2", "2"] and record(locking, "locked") is None
@@ -185,43 +178,46 @@ def test_after_the_lock_as_many_again(locking):
 
 def test_until_unlocked(locking):
     locking.write_service(lock_after=1, lock_seconds=0)
-    log = said(locking)
+    locking.note_log()
     fail(locking, 1)
     assert is_locked(locking) and record(locking, "locked")[2] == "0"
-    assert "locked alice: 1 wrong tokens in a row, until an operator unlocks the user\n" in log()
-    assert "refused alice: locked after 1 wrong tokens in a row\n" in log()
+    assert "locked alice: 1 wrong tokens in a row, until an operator unlocks the user\n" in locking.logged()
+    assert "refused alice: locked after 1 wrong tokens in a row\n" in locking.logged()
 
 
 def test_no_lock_but_the_hundred(locking):
     locking.write_service(lock_after=0)
-    log = said(locking)
+    locking.note_log()
     put(locking, "wrong 98 98")
     fail(locking, 1)
-    assert locking.login().has_prompt() and log() == ""
+    assert locking.login().has_prompt() and " locked " not in locking.logged()
     fail(locking, 1)
-    assert (
-        log()
-        == "-t totp-guard -p authpriv.notice -- locked alice: 100 wrong tokens in a row, until a recovery code is given\n"
+    told = (
+        "-t totp-guard -p authpriv.notice -- locked alice: 100 wrong tokens in a row, until a recovery code is given\n"
     )
+    assert told in locking.logged()
     assert not locking.answer(locking.token()) and not locking.answer(locking.token(1))
     assert locking.answer(CODES[0]) and locking.answer(locking.token(-1))
 
 
 def test_the_hundredth_locks_as_well(locking):
-    log = said(locking)
+    locking.note_log()
     put(locking, "wrong 99 2")
     fail(locking, 1)
     assert is_locked(locking)
-    assert "locked alice: 100 wrong tokens in a row, for 1800 seconds, and until a recovery code is given\n" in log()
+    assert (
+        "locked alice: 100 wrong tokens in a row, for 1800 seconds, and until a recovery code is given\n"
+        in locking.logged()
+    )
 
 
 def test_guesses_of_recovery_codes_end_at_two_hundred(locking):
     locking.write_service(lock_after=0)
-    log = said(locking)
+    locking.note_log()
     put(locking, "wrong 199 199")
     fail(locking, 1)
     assert is_locked(locking)
-    assert "locked alice: 200 wrong tokens in a row, until an operator unlocks the user\n" in log()
+    assert "locked alice: 200 wrong tokens in a row, until an operator unlocks the user\n" in locking.logged()
 
 
 @pytest.mark.parametrize("first", ["code", "token"])

@@ -75,7 +75,7 @@ def programs(install):
 @pytest.mark.release
 def test_local_installs_nothing_of_it(install):
     assert install()
-    assert programs(install) == ["key-used", "totp-guard"]
+    assert programs(install) == ["key-used", "log-decision", "totp-guard"]
     assert not SETTINGS.exists() and not SETTINGS.parent.exists()
     assert not install()
 
@@ -85,7 +85,7 @@ def test_etcd_and_back(install):
     install()
     guard = (install.programs / "totp-guard").read_bytes()
     assert install(**IN_ETCD)
-    assert programs(install) == ["key-used", "totp-claim", "totp-guard"]
+    assert programs(install) == ["key-used", "log-decision", "totp-claim", "totp-guard"]
     assert stat.S_IMODE(SETTINGS.stat().st_mode) == 0o600 and SETTINGS.stat().st_uid == 0
     settings = read_claim_settings(str(SETTINGS))
     assert settings.endpoints == IN_ETCD["claims_endpoints"]
@@ -94,7 +94,7 @@ def test_etcd_and_back(install):
     assert (install.programs / "totp-guard").read_bytes() == guard, "the guard is the same with and without"
     assert not install(**IN_ETCD)
     assert install()
-    assert programs(install) == ["key-used", "totp-guard"] and not SETTINGS.exists()
+    assert programs(install) == ["key-used", "log-decision", "totp-guard"] and not SETTINGS.exists()
 
 
 @pytest.mark.release

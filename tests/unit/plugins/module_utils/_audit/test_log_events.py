@@ -89,6 +89,11 @@ NOW = 1_700_000_000
             ("locked", "alice", "203.0.113.7"),
         ),
         ("totp-guard", "accepted on a claim on this host alone alice: x", None),
+        # sshd says who was let in, and whose token was wrong: each login counts once.
+        ("totp-guard", "asked alice from h: for a token", None),
+        ("totp-guard", "accepted alice from h: a token", None),
+        ("totp-guard", "wrong token of alice from h: 3 in a row", None),
+        ("totp-guard", "not asked alice from h: has no key on this host", None),
         ("sshd(pam_google_authenticator)", REUSE.format(f"{KEYS}/alice"), ("reused", "alice", "")),
         ("sshd-mfa(pam_google_auth)", REUSE.format("/home/alice/.google_authenticator"), ("reused", "alice", "")),
         (
@@ -110,7 +115,7 @@ def test_text_of_the_guard():
         "this token has already let in another login",
         "more than $limit attempts in $period seconds",
         "locked after $wrong wrong tokens in a row",
-        'log locked "$wrong wrong tokens in a row, ',
+        'decide 1 locked "$until" "$wrong wrong tokens in a row, ',
     ):
         assert text in program
 

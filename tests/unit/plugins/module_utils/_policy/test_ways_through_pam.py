@@ -130,11 +130,20 @@ def test_the_account_lines_have_the_last_word(lines, reason):
 # The account check: docs/fail_closed.md
 
 
-@pytest.fixture
-def checked(tmp_path):
+# As earlier versions wrote them.
+THREE_LINES = """\
+account  [success=ignore default=2]  pam_succeed_if.so quiet service in sshd:sshd-mfa
+account  [success=1 default=ignore]  pam_exec.so quiet /bin/sh -pc [u=$(/usr/bin/id -u -- "$PAM_USER") && test ! -e "{records}/$u"]
+account  requisite  pam_exec.so quiet {guard} account
+"""
+
+
+@pytest.fixture(params=["two lines", "three lines"])
+def checked(tmp_path, request):
     """Account lines of a host on which alice is recorded as enforced."""
     (tmp_path / str(ALICE.uid)).write_text("alice\n/service\n")
-    return account_lines(["sshd"], str(tmp_path), GUARD) + ACCOUNT
+    old = THREE_LINES.format(records=tmp_path, guard=GUARD)
+    return (old if request.param == "three lines" else account_lines(["sshd"], str(tmp_path), GUARD)) + ACCOUNT
 
 
 @pytest.mark.parametrize(
