@@ -8,6 +8,8 @@ was used, are up to whoever writes that file (docs/security_keys.md).
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
 from typing import Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
@@ -27,10 +29,11 @@ def security_key_findings(config: SshdConfig, one: Login) -> Iterator[Finding]:
         return
     if "verify-required" not in one.value("pubkeyauthoptions", "none").split():
         yield _weak("the key's PIN or fingerprint is not required", deciding_line(config, one, "pubkeyauthoptions"))
-    own = [path for path in one.value("authorizedkeysfile", "").split() if _is_in_home(path)]
-    if own:
+    files = one.value("authorizedkeysfile", "").split()
+    open_files = [path for path in files if path != "none" and not _only_root_writes(path, one.account.name)]
+    if open_files:
         line = deciding_line(config, one, "authorizedkeysfile")
-        yield _weak(f"the user may add any key, of software too, in {' and '.join(own)}", line)
+        yield _weak(f"not only root may add keys, of software too, in {' and '.join(open_files)}", line)
     others = [",".join(way) for way in one.ways_in if "publickey" not in way]
     if others:
         line = deciding_line(config, one, "authenticationmethods")
@@ -42,9 +45,22 @@ def takes_security_keys_only(one: Login) -> bool:
     return set(accepted) <= _ALGORITHMS
 
 
-def _is_in_home(path: str) -> bool:
-    """sshd looks for a relative path in the home directory."""
-    return path != "none" and (not path.startswith("/") or "%h" in path)
+def _only_root_writes(path: str, user: str) -> bool:
+    """Into the file and every folder above it. sshd looks for a relative path in the home directory; %h is that too."""
+    if not path.startswith("/") or "%h" in path:
+        return False
+    place = Path(path.replace("%u", user))
+    return all(map(_is_roots, [place, *place.parents]))
+
+
+def _is_roots(place: Path) -> bool:
+    try:
+        found = place.stat()
+    except FileNotFoundError:
+        return True  # made by whoever may write into the folder above
+    except OSError:
+        return False
+    return found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _weak(problem: str, line: str) -> Finding:

@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
@@ -20,6 +24,15 @@ Match Group sk-users
     AuthorizedKeysFile /etc/ssh/security_keys/%u
     AuthenticationMethods publickey
 """
+
+
+@pytest.fixture
+def roots_folder():
+    """Everything above it belongs to root, unlike a folder below /tmp."""
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    with tempfile.TemporaryDirectory(dir="/etc") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -55,9 +68,10 @@ def test_wildcards_are_what_sshd_makes_of_them(weak):
         (
             "/etc/ssh/security_keys/%u",
             ".ssh/authorized_keys",
-            "may add any key, of software too, in .ssh/authorized_keys: ",
+            "not only root may add keys, of software too, in .ssh/authorized_keys: ",
         ),
-        ("/etc/ssh/security_keys/%u", "/etc/ssh/k/%u %h/k", "may add any key, of software too, in %h/k: "),
+        ("/etc/ssh/security_keys/%u", "/etc/ssh/k/%u %h/k", "not only root may add keys, of software too, in %h/k: "),
+        ("/etc/ssh/security_keys/%u", "/srv%h/k", "in /srv%h/k: "),
         ("Methods publickey", "Methods publickey password", "password let the user in without the key: "),
         ("    AuthenticationMethods publickey\n", "", "password let the user in without the key: "),
     ],
@@ -65,6 +79,23 @@ def test_wildcards_are_what_sshd_makes_of_them(weak):
 def test_what_is_weak(weak, sound, instead, told):
     [said] = weak(SOUND.replace(sound, instead))
     assert said.startswith("carol: ") and told in said
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "safe"), [(0, 0o755, True), (1003, 0o755, False), (0, 0o775, False), (0, 0o757, False)]
+)
+def test_files_that_somebody_else_may_write(weak, roots_folder, owner, mode, safe):
+    (roots_folder / "carol").touch()
+    os.chown(roots_folder / "carol", owner, 0)
+    roots_folder.chmod(mode)
+    found = weak(SOUND.replace("/etc/ssh/security_keys", str(roots_folder)))
+    assert found == [] if safe else f"in {roots_folder}/%u: " in found[0]
+
+
+def test_a_key_besides_a_conversation_is_not_judged(weak):
+    """What PAM asks for then is another factor; whether it is a token is what the verdict says."""
+    both = SOUND.replace("Methods publickey", "Methods publickey,keyboard-interactive:pam")
+    assert weak(both.replace("verify-required", "touch-required") + "    KbdInteractiveAuthentication yes\n") == []
 
 
 def test_other_keys_too_is_no_security_key_policy(weak):
