@@ -147,6 +147,7 @@ def test_host_that_lacks_parts(host):
     host.log.unlink()
     found = host.audit(binary="/nonexistent/sshd")
     assert {"guard_missing", "account_check_missing", "log_not_read", "audit_incomplete"} <= ids(found)
+    assert {"lockout_missing", "failure_cap_missing"} <= ids(found)
     assert "/nonexistent/sshd does not exist" in found["sshd"]["error"]
     assert any(text.startswith("sshd: ") for text in evidence_of(found, "audit_incomplete"))
     assert found["logs"]["source"] == "none"
