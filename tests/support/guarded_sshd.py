@@ -21,12 +21,36 @@ _WITHIN = 300
 class GuardedSshd(TokenHost):
     def __init__(self, folder: Path, state_dir: Path, **settings):
         super().__init__(folder)
-        guard = folder / "totp-guard"
-        guard.write_text(installed_program("totp-guard").replace("/var/lib/fleetmfa", str(state_dir)))
-        guard.chmod(0o755)
-        self.write_service(*auth_lines(token_lines(str(folder), str(state_dir), own_service=False, **settings)))
+        self.guard = self._install("totp-guard", state_dir)
+        self._install("log-decision", state_dir)
+        self._write_logger()
+        self.token_lines = auth_lines(token_lines(str(folder), str(state_dir), own_service=False, **settings))
+        self.write_service(*self.token_lines)
         self._records = state_dir / "guard"
         self.write_key(user="bob")
+
+    def _install(self, name: str, state_dir: Path) -> Path:
+        program = self.folder / name
+        text = installed_program(name).replace("/var/lib/fleetmfa", str(state_dir))
+        text = text.replace("=/usr/local/libexec/fleetmfa/", f"={self.folder}/").replace(
+            "=/run/systemd/", f"={self.folder}/"
+        )
+        program.write_text(
+            text.replace("PATH=/", f"PATH={self.folder}/logger:/", 1) if name == "log-decision" else text
+        )
+        program.chmod(0o755)
+        return program
+
+    def _write_logger(self) -> None:
+        program = self.folder / "logger" / "logger"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$6" >>{self.folder}/log\n')
+        program.chmod(0o755)
+
+    def wait_until_logged(self, line: str) -> None:
+        """As text, which the guard writes after it has decided."""
+        log = self.folder / "log"
+        _wait_for(lambda: log.exists() and line in log.read_text().splitlines())
 
     def log_in(self, answer: str, user: str = "alice") -> tuple[bool, str]:
         """Whether one answer lets the user in, and the prompt that was answered."""
