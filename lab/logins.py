@@ -78,14 +78,30 @@ def servers(inventory: str | Path) -> list[Server]:
 
 @contextmanager
 def transport_to(server: Server) -> Iterator[paramiko.Transport]:
-    """A connection to the server before authentication, with time limits suitable for a busy machine."""
+    """A connection to the server before authentication, with time limits suitable for a busy machine.
+
+    Made a second time if it breaks before the keys are exchanged, which says nothing about a login: an sshd 10.0 that
+    had just taken over a new configuration was seen to answer in plain text.
+    """
+    try:
+        transport = _connected(server)
+    except (paramiko.SSHException, EOFError):
+        transport = _connected(server)
+    try:
+        yield transport
+    finally:
+        transport.close()
+
+
+def _connected(server: Server) -> paramiko.Transport:
     transport = paramiko.Transport((server.address, server.port))
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = TIMEOUT
     try:
         transport.start_client(timeout=TIMEOUT)
-        yield transport
-    finally:
+    except BaseException:
         transport.close()
+        raise
+    return transport
 
 
 def login(
