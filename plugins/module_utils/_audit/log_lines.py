@@ -27,6 +27,8 @@ _MOST_BYTES = 64 * 1024 * 1024  # of each file, and of what is unpacked of it
 _SSHD_IDENTS = ("sshd", "sshd-session", "sshd-auth")
 _MODULE_IDENTS = ("pam_google_authenticator", "pam_google_auth")
 GUARD = "totp-guard"
+# Anybody may write to the journal under any of these names. What is looked for is written by root in every version.
+_BY_ROOT = "_UID=0"
 _LINE = re.compile(
     r"(?P<when>\d+\.\d+|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) \S+ "
     r"(?P<ident>[^\s\[(:]+(?:\([^)\s]+\))?)(?:\[(?P<process>\d+)\])?: (?P<message>.*)"
@@ -75,7 +77,7 @@ class LogLines:
         if not find_program("journalctl"):
             return []
         names = [word for ident in sorted(self._wanted) for word in ("-t", ident)]
-        bounds = ("--since", f"@{int(self._since)}", "--lines", str(_MOST_LINES))
+        bounds = ("--since", f"@{int(self._since)}", "--lines", str(_MOST_LINES), _BY_ROOT)
         try:
             done = run("journalctl", *which, "--quiet", "--no-pager", "--output", "short-unix", *bounds, *names)
         except FleetMfaError as error:

@@ -234,7 +234,7 @@ JOURNAL_REMOTE = shutil.which("systemd-journal-remote", path=f"/usr/lib/systemd:
 
 @pytest.fixture
 def journal(tmp_path):
-    """A journal of entries (seconds, ident, message), which the real journalctl reads."""
+    """A journal of entries (seconds, ident, message), which the real journalctl reads; a fourth element is who wrote it."""
     if not (JOURNAL_REMOTE and shutil.which("journalctl")):
         pytest.skip("needs journalctl and systemd-journal-remote, which makes a journal of an export")
 
@@ -242,8 +242,8 @@ def journal(tmp_path):
         path, boot = tmp_path / "test.journal", "0" * 31 + "1"
         exported = "".join(
             f"__REALTIME_TIMESTAMP={int(when * 1e6)}\n__MONOTONIC_TIMESTAMP={number}\n_BOOT_ID={boot}\n"
-            f"SYSLOG_IDENTIFIER={ident}\nSYSLOG_PID=1\n_HOSTNAME=host\nMESSAGE={message}\n\n"
-            for number, (when, ident, message) in enumerate(entries)
+            f"SYSLOG_IDENTIFIER={ident}\nSYSLOG_PID=1\n_HOSTNAME=host\n_UID={writer[0] if writer else 0}\nMESSAGE={message}\n\n"
+            for number, (when, ident, message, *writer) in enumerate(entries)
         )
         subprocess.run(
             [JOURNAL_REMOTE, f"--output={path}", "-"], input=exported.encode(), check=True, capture_output=True
@@ -262,6 +262,7 @@ def test_journal(journal):
         (NOW - 90, "sshd(pam_google_authenticator)", REUSE.format(f"{KEYS}/alice")),
         (NOW - 80, "sshd-mfa(pam_google_auth)", REUSE.format(f"{KEYS}/alice")),
         (NOW - 70, "cron", ACCEPTED),
+        (NOW - 60, "sshd", ACCEPTED, 1000),
     )
     found = LogLines(7, IDENTS, journal=which, files=(), now=NOW)
     assert (found.source, found.cut, found.problem) == ("journal", False, "")
