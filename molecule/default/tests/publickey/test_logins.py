@@ -127,3 +127,16 @@ def test_methods_offered_to_others_are_the_distributions(server):
         ]
     )
     assert "Permission denied (publickey,password)" in attempt.output
+
+
+def test_each_decision_is_a_line_of_the_journal_with_fields(server, root, keys):
+    assert login(server, "alice", [keys["alice"].token()]).allowed
+    assert login(server, "bob").allowed
+    for fields in (
+        "FLEETMFA_USER=alice FLEETMFA_DECISION=asked FLEETMFA_REASON=one_device",
+        "FLEETMFA_USER=alice FLEETMFA_DECISION=accepted FLEETMFA_REASON=token",
+        "FLEETMFA_USER=bob FLEETMFA_DECISION=not_asked FLEETMFA_REASON=pending",
+    ):
+        # Written in the background: no login waits for it.
+        found = f"journalctl -q _UID=0 -t totp-guard {fields} -o cat | grep -q ' from '"
+        root.run_expect([0], f"for try in $(seq 300); do {found} && exit 0; sleep 1; done; exit 1")
