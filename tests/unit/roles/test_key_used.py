@@ -31,7 +31,7 @@ def test_the_shell_takes_nothing_from_the_environment():
     command += ["-e", "@vars/main.yml"]
     done = subprocess.run(command, cwd=ROLE, capture_output=True, text=True, check=True)
     programs = json.loads(done.stdout.partition("=>")[2])["mfa__pam_programs"]
-    assert len(programs) == 2
+    assert len(programs) == 3
     for program in programs:
         assert program["content"] == installed_program(program["path"].rpartition("/")[2])
         assert program["content"].startswith("#!/bin/sh -p\n# SPDX")
