@@ -8,6 +8,7 @@ from typing import NamedTuple, Sequence, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines, plan_account_check
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_plan import texts_after
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.own_services import own_services
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PamEntry, PamWish
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
@@ -73,8 +74,7 @@ def plan_files(wish: FilesWish, surroundings: Surroundings | None = None) -> Pla
 
 def planned_pam(confdir: str, changes: Sequence[FileChange]) -> PamConfig:
     """The services as they will be."""
-    planned = {change.path: None if change.after is None else _text(change.after) for change in changes}
-    return PamConfig(confdir, planned)
+    return PamConfig(confdir, texts_after({change.path: change.after for change in changes}))
 
 
 def confdir_of(wish: FilesWish) -> str:
@@ -109,10 +109,6 @@ def _plan_sshd(
 
     changes, sshd = plan_sshd_totp(_sshd_wish(entry, wish), surroundings._replace(pam=services))
     return changes, {"config": entry["config"], "binary": sshd.binary}
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogateescape")
 
 
 def _wishes(wish: FilesWish) -> list[PamWish]:

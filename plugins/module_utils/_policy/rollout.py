@@ -37,9 +37,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.planned_files
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import EarlierRollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout, tell
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import (
-    SSHD_TOTP_SPEC,
-)
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 # Set once for the whole roll-out.
