@@ -51,6 +51,10 @@ OF_AUDIT = {
     ),
     "guard_missing": ("medium", "Set mfa_guard to true and run site: without it, one token can let in several logins."),
     "lockout_missing": ("medium", "Set mfa_lock_after to 10 or less, mfa_guard to true, and run site: then wrong tokens lock the user."),
+    "lockout_weak": (
+        "low",
+        "Set mfa_lock_after to 10 or less and mfa_lock_seconds to 1800 or more (or 0: until an operator unlocks), and run site.",
+    ),
     "failure_cap_missing": (
         "medium",
         "Set mfa_guard to true and run site: then the key is suspended after 100 wrong tokens in a row, whatever mfa_lock_after is.",

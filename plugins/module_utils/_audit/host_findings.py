@@ -18,6 +18,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Find
 
 # Refused logins of one account in the days that are read: more than somebody mistypes.
 _MANY_REFUSED = 50
+# PCI DSS 4.0.1, 8.3.4.
+_MOST_WRONG, _LEAST_SECONDS = 10, 1800
 
 
 def door_findings(doors: Iterable[JudgedDoor]) -> Iterator[Finding]:
@@ -70,12 +72,19 @@ def policy_findings(pam: ManagedPam) -> Iterator[Finding]:
 
 def _lock_findings(pam: ManagedPam) -> Iterator[Finding]:
     for one in pam.files:
-        if not one.lock_works or one.locks_after:
+        if not one.lock_works:
             continue
-        why = "no line counts wrong tokens" if one.locks_after is None else "mfa_lock_after is 0"
-        yield Finding("lockout_missing", (f"{one.path}: wrong tokens lock nobody, since {why}",))
-        if one.locks_after is None:
+        if one.lock is None:
+            why = "no line counts wrong tokens"
+            yield Finding("lockout_missing", (f"{one.path}: wrong tokens lock nobody, since {why}",))
             yield Finding("failure_cap_missing", (f"{one.path}: {why}, so no key is ever suspended",))
+        elif not one.lock.after:
+            yield Finding("lockout_missing", (f"{one.path}: wrong tokens lock nobody, since mfa_lock_after is 0",))
+        elif one.lock.after > _MOST_WRONG or 0 < one.lock.seconds < _LEAST_SECONDS:
+            duration = f"for {one.lock.seconds} seconds" if one.lock.seconds else "until the user is unlocked"
+            yield Finding(
+                "lockout_weak", (f"{one.path}: {one.lock.after} wrong tokens in a row lock a user {duration}",)
+            )
 
 
 def drift_findings(rows: Iterable[DriftRow]) -> Iterator[Finding]:

@@ -17,10 +17,17 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 # What dpkg, rpm and ucf leave of a file that they replace, or put beside one that they keep.
 _LEFT = (".dpkg-old", ".dpkg-bak", ".rpmsave", ".ucf-old")
 _PROGRAM = re.compile(rb"(?<![\w/])(/[\w/.+-]*/(?:totp-guard|key-used|log-decision))(?![\w/.-])")
-# The line that counts wrong tokens, and how many lock the user (roles/mfa/templates/etc/pam.d/token.j2).
-_COUNTS = re.compile(rb"/totp-guard failed (\d+) \d+")
+# The line that counts wrong tokens: how many lock the user, and for how many seconds (roles/mfa/templates/etc/pam.d/token.j2).
+_COUNTS = re.compile(rb"/totp-guard failed (\d+) (\d+)")
 # Lines of factors with an SSH key: only then does a wrong token count (docs/wrong_tokens.md).
 _AFTER_KEY = re.compile(rb"^auth\s+sufficient\s+pam_succeed_if\.so\s|^auth\s.*/key-used\s*$", re.MULTILINE)
+
+
+class Lock(NamedTuple):
+    """After how many wrong tokens in a row a user is locked, 0 for never, and for how many seconds, 0 for until unlocked."""
+
+    after: int
+    seconds: int
 
 
 class MarkedFile(NamedTuple):
@@ -37,10 +44,11 @@ class MarkedFile(NamedTuple):
         return bool(_AFTER_KEY.search(self.token_lines or b""))
 
     @property
-    def locks_after(self) -> int | None:
-        """How many wrong tokens lock a user, 0 for none; None if nothing counts them, so that not even the key is suspended."""
-        found = [int(number) for number in _COUNTS.findall(self.token_lines or b"")]
-        return min(found, default=None)
+    def lock(self) -> Lock | None:
+        """None if nothing counts wrong tokens, so that not even the key is suspended. The line may be there twice, with the
+        same numbers."""
+        found = _COUNTS.search(self.token_lines or b"")
+        return Lock(int(found[1]), int(found[2])) if found else None
 
 
 class ManagedPam:

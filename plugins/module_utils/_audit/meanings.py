@@ -149,6 +149,9 @@ MEANINGS = {
     "lockout_missing": (
         "Any number of wrong tokens in a row locks nobody, although the host asks for the token after an SSH key, where a lock works."
     ),
+    "lockout_weak": (
+        "Wrong tokens lock a user only after more than 10 in a row, or for less than 30 minutes, which PCI DSS 8.3.4 does not accept."
+    ),
     "failure_cap_missing": (
         "Nothing counts wrong tokens, so there is no number of them after which a key no longer lets anybody in."
     ),

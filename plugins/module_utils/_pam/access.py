@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import text_of
 
 ACCESS_CONF = "/etc/security/access.conf"
 _LISTFILE_OPTIONS = frozenset(("onerr", "sense", "file", "item", "apply"))
@@ -53,7 +54,7 @@ def _entries(path: str) -> list[str] | None:
         mode = os.lstat(path).st_mode
         if not stat.S_ISREG(mode) or mode & stat.S_IWOTH:
             return None
-        text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+        text = text_of(Path(path).read_bytes())
     except OSError:
         return None
     return [line.rstrip("\r") for line in text.split("\n")]

@@ -21,6 +21,7 @@ from typing import Iterable, Sequence
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import first_line, service_path
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import texts_after
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import ACCOUNT_BLOCK, block, lines_of, split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
 
@@ -69,8 +70,7 @@ def plan_account_check(
     service without account lines of its own is left alone: libpam then uses those of `other`.
     """
     becoming = {change.path: change.after for change in planned}
-    overlay = {path: None if after is None else _text(after) for path, after in becoming.items()}
-    places = _places(PamConfig(confdir, overlay), confdir, services) if lines else set()
+    places = _places(PamConfig(confdir, texts_after(becoming)), confdir, services) if lines else set()
     changes = []
     for path in sorted({*places, *_with_block(confdir)}):
         before = becoming[path] if path in becoming else read_file(path)
@@ -113,7 +113,3 @@ def _with_lines(text: bytes, content: str) -> bytes:
     lines = lines_of(text)
     head = first_line(lines, _ACCOUNT_PART)
     return b"".join([*lines[:head], block(content.encode(), "option 'account_check'", ACCOUNT_BLOCK), *lines[head:]])
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogateescape")

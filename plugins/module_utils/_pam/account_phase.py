@@ -18,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.explain import c
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import TOKEN_MODULES, ModuleOutcome
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import has_so_suffix
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject, succeed_if
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import text_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import Walker, that_succeed
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
@@ -72,7 +73,7 @@ def _recorded(records: str | None, subject: Subject) -> frozenset[str] | None:
     if records is None or subject.uid is None:
         return None
     content = read_file(f"{records}/{subject.uid}")
-    return None if content is None else frozenset(content.decode("utf-8", "surrogateescape").splitlines())
+    return None if content is None else frozenset(text_of(content).splitlines())
 
 
 class _Results(NamedTuple):

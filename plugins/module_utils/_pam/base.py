@@ -13,6 +13,7 @@ from typing import Iterable
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import SHARED_FILE
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import TYPES, Line, PamConfig
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import bytes_of, text_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import ACCOUNT_BLOCK, BLOCK, split
 
 
@@ -23,10 +24,10 @@ def without_us(config: PamConfig, services: Iterable[str]) -> PamConfig:
         found = config.find_file(service)
         if found is not None:
             path, text = found
-            content = text.encode("utf-8", "surrogateescape")
+            content = bytes_of(text)
             for name in (BLOCK, ACCOUNT_BLOCK):
                 content = split(content, path, name).without
-            overlay[path] = content.decode("utf-8", "surrogateescape")
+            overlay[path] = text_of(content)
     return config.overlaid(overlay)
 
 

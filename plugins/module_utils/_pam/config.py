@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, NamedTuple, Union
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import bytes_of, text_of
 
 DEFAULT_CONFDIR = "/etc/pam.d"
 VENDOR_CONFDIRS = ("/usr/lib/pam.d", "/usr/etc/pam.d")
@@ -360,7 +361,7 @@ def _logical_lines(path: str, text: str) -> Iterator[tuple[int, str]]:
     size = first = 0
     for number, physical in enumerate(re.findall(r"[^\n]*\n|[^\n]+", text), 1):
         first = first if parts else number
-        size += len(physical.rstrip("\n").encode("utf-8", "surrogateescape"))
+        size += len(bytes_of(physical.rstrip("\n")))
         if size > MAX_LINE_BYTES or "\0" in physical:
             raise FleetMfaError(
                 f"{path}:{number}: versions of libpam disagree about a line of more than {MAX_LINE_BYTES} bytes or with "
@@ -393,7 +394,7 @@ def _read_text(path: str) -> str | None:
             return ""
         if not stat.S_ISREG(mode):
             raise FleetMfaError(f"{path} is not a regular file; replace it with one")
-        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+        return text_of(Path(path).read_bytes())
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
             return None

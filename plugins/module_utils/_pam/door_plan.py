@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Iterator, Mapping
+from typing import Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import VENDOR_CONFDIRS, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, block_places, prove_token_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import Verdict
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import auth_ends, block_of, service_path
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import bytes_of, text_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import lines_of, split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
 
@@ -58,23 +59,14 @@ def _missing(demand: Demand, path: str) -> str:
 
 def _included_with_lines(demand: Demand, path: str, bare: bytes) -> dict[str, str]:
     """The files of other services that this one includes together with our lines (su-l includes su), and their texts."""
-    config = PamConfig(demand.confdir, {**demand.others, path: _text(bare)})
+    config = PamConfig(demand.confdir, {**demand.others, path: text_of(bare)})
     places = {line.place for line in config.auth_stack(demand.service).lines}
     files = {place.rpartition(":")[0] for place in places} - {path}
     found = filter(None, map(config.find_file, sorted(files)))
-    return {file: text for file, text in found if places & block_places(file, text.encode("utf-8", "surrogateescape"))}
+    return {file: text for file, text in found if places & block_places(file, bytes_of(text))}
 
 
 def _candidates(demand: Demand, path: str, bare: bytes) -> Iterator[FileChange]:
     lines, ours = lines_of(bare), block_of(demand.content)
     for end in auth_ends(lines):
         yield FileChange(path, b"".join([*lines[:end], ours, *lines[end:]]))
-
-
-def texts_after(changes: Mapping[str, bytes | None]) -> dict[str, str | None]:
-    """Files by path, as `others` of a Demand and PamConfig take them."""
-    return {path: None if after is None else _text(after) for path, after in changes.items()}
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogateescape")

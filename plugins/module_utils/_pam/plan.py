@@ -11,10 +11,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetM
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam import service as pam_service
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import with_kept_account_check
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_plan import plan_door, texts_after
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_plan import plan_door
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_services import refuse_unsuitable
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, host_asks, prove_token_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import Verdict
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import texts_after
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 

@@ -25,6 +25,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.second_device import device_cases
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.setcred import set_credentials
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import bytes_of, text_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import LineTest
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
@@ -80,7 +81,7 @@ def prove_token_lines(change: FileChange, demand: Demand) -> Verdict:
 
 
 def _config(demand: Demand, text: bytes | None) -> PamConfig:
-    content = None if text is None else text.decode("utf-8", "surrogateescape")
+    content = None if text is None else text_of(text)
     config = PamConfig(confdir=demand.confdir, overlay={**demand.others, demand.service: content})
     # If the base still has our block, the same change removes it.
     return without_us(config, [demand.base_service]) if demand.own_service else config
@@ -99,12 +100,12 @@ def _prove(
 def _without_block(path: str, text: str | None) -> str | None:
     if text is None:
         return None
-    return split(text.encode("utf-8", "surrogateescape"), path).without.decode("utf-8", "surrogateescape")
+    return text_of(split(bytes_of(text), path).without)
 
 
 def _own_places(change: FileChange, demand: Demand) -> set[str]:
     """The places of the lines in our block, and in those of other services that are changed at the same time."""
-    texts = {path: text.encode("utf-8", "surrogateescape") for path, text in demand.others.items() if text}
+    texts = {path: bytes_of(text) for path, text in demand.others.items() if text}
     texts[change.path] = change.after or b""
     return {place for path, text in texts.items() for place in block_places(path, text)}
 

@@ -8,9 +8,9 @@ from typing import NamedTuple, Sequence, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import account_lines, plan_account_check
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import DEFAULT_CONFDIR, PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_plan import texts_after
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.own_services import own_services
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PamEntry, PamWish
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import texts_after
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.pam_service import PamServices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.token_services import ServiceReport, plan_services
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record import SshdToReload

@@ -14,7 +14,7 @@ from typing import Mapping
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.access import ACCESS_CONF
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import FALLBACK_SERVICE, Line, PamConfig, Stack
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.door_plan import texts_after
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import texts_after
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.folder import EtcFolder
 
 # The options whose files decide what a line returns.

@@ -17,8 +17,9 @@ import struct
 import sys
 import time
 import traceback
+from contextlib import contextmanager
 from types import FrameType
-from typing import Callable, NoReturn
+from typing import Callable, Iterator, NoReturn
 
 PER_USER = 8  # connections of one user at a time; a program uses one
 AT_ONCE = 64  # of all users; further ones wait in the kernel's queue until one ends
@@ -50,15 +51,32 @@ class Doorkeeper:
         first."""
         signal.signal(signal.SIGTERM, _end)
         try:
-            while self._somebody_comes(idle_seconds) or self._serving:
-                self._let_in()
+            with self._woken_by_signals():
+                while self._somebody_comes(idle_seconds) or self._serving:
+                    self._let_in()
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             while self._serving:
                 self._reap(0)
 
+    @contextmanager
+    def _woken_by_signals(self) -> Iterator[None]:
+        """A signal that arrives just before `select` would otherwise be handled only after the idle time."""
+        self._woken, wakes = os.pipe()
+        os.set_blocking(wakes, False)
+        before = signal.set_wakeup_fd(wakes)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            os.close(wakes)
+            os.close(self._woken)
+
     def _somebody_comes(self, seconds: float) -> bool:
-        return bool(select.select([self._listener], [], [], seconds)[0])
+        ready, _, _ = select.select([self._listener.fileno(), self._woken], [], [], seconds)
+        if self._woken in ready:
+            os.read(self._woken, 4096)
+        return bool(ready)
 
     def _let_in(self) -> None:
         self._listener.settimeout(0)
@@ -97,6 +115,7 @@ class Doorkeeper:
         status = 1
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.set_wakeup_fd(-1)
             signal.alarm(SERVING_SECONDS)
             self._listener.close()
             connection.setblocking(True)

@@ -12,6 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import 
 from ansible_collections.fleetmfa.ssh.tests.support.token_lines import token_lines as rendered
 
 OURS = {"lockout_missing", "failure_cap_missing"}
+ALL = {*OURS, "lockout_weak"}
 
 
 def token_lines(own=False, second_device=False, **settings):
@@ -21,7 +22,7 @@ def token_lines(own=False, second_device=False, **settings):
 def found(folder, lines):
     folder.mkdir(exist_ok=True)
     (folder / "sshd").write_bytes(block(lines.encode(), "a test"))
-    return {finding.id for finding in policy_findings(ManagedPam(str(folder)))} & OURS
+    return {finding.id for finding in policy_findings(ManagedPam(str(folder)))} & ALL
 
 
 @pytest.mark.parametrize("factors", ["publickey+totp", "either"])
@@ -32,10 +33,27 @@ def test_where_a_lock_works(tmp_path, factors, own, second_device):
         return token_lines(own, second_device, factors=factors, **settings)
 
     assert found(tmp_path / "a", lines()) == set()
-    assert found(tmp_path / "b", lines(lock_after=100)) == set()
     assert found(tmp_path / "c", lines(lock_after=0)) == {"lockout_missing"}
     if not second_device:
         assert found(tmp_path / "d", lines(guard=False)) == OURS
+
+
+@pytest.mark.parametrize("second_device", [False, True])
+@pytest.mark.parametrize(
+    ("after", "seconds", "is_weak"),
+    [
+        (10, 1800, False),
+        (10, 0, False),
+        (1, 86400, False),
+        (11, 1800, True),
+        (11, 0, True),
+        (10, 1799, True),
+        (3, 1, True),
+    ],
+)
+def test_numbers_of_pci_dss_8_3_4(tmp_path, after, seconds, is_weak, second_device):
+    lines = token_lines(second_device=second_device, lock_after=after, lock_seconds=seconds)
+    assert found(tmp_path / "a", lines) == ({"lockout_weak"} if is_weak else set())
 
 
 def test_lines_of_an_older_version_count_nothing(tmp_path):

@@ -163,6 +163,22 @@ def test_being_stopped_does_not_cut_a_request_short(door):
     os.waitpid(greeting.process, 0)
 
 
+def test_a_signal_that_comes_just_before_it_waits(tmp_path):
+    """What the handler of SIGTERM raises would come after the wait, if the signal itself did not end the wait."""
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "socket"))
+            listener.listen(8)
+            keeper = Doorkeeper(listener, patient)
+            with keeper._woken_by_signals():
+                signal.raise_signal(signal.SIGUSR1)
+                assert keeper._somebody_comes(GENEROUS_SECONDS), "it waited until nobody came"
+                assert not keeper._somebody_comes(0)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_an_error_in_one_request_ends_no_other(door):
     path = door.path + "2"
     broken = OpenDoor(path, lambda connection: 1 / 0)
