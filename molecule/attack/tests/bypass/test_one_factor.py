@@ -20,7 +20,7 @@ from lab.logins import login, servers
 USER = "traveller"
 PENDING = f"/var/lib/fleetmfa/pending/{USER}"
 SERVERS = servers(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "lab.yml")
-HOME = next(server for server in SERVERS if server.name == "debian12")  # as in keys.yml
+HOME = next(server for server in SERVERS if server.name == "debian13")  # as in keys.yml
 AWAY = [server for server in SERVERS if server != HOME]
 
 GUESS = {"token": "000000"}
