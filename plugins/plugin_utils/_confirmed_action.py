@@ -49,9 +49,7 @@ JOINING = Change(
     _not_joined,
 )
 # Of PAM and sshd.
-CONFIGURATION = Change(
-    "the new configuration", "the old configuration is restored", lambda _result: {"changed": False}
-)
+CONFIGURATION = Change("the new configuration", "the old configuration is restored", lambda _result: {"changed": False})
 
 
 class ConfirmedAction(ConnectedAction):

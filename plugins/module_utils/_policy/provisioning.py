@@ -16,7 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import (
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import MfaHost
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, denied_users, plan
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import apply, denied_users, plan
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_change import has_changes, steps_of, words_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_plan import SecondPlan, plan_seconds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import refuse_unknown_groups, selected_users
