@@ -24,6 +24,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import ConfirmedOptions, Joining
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_connection import ManagingConnection
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import remembered_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
 
 # Of module totp_key, without those of the host and those about the confirmation.
@@ -90,43 +91,50 @@ class Provisioning:
         hide: Callable[[Iterable[str]], None],
     ):
         self._host, self._options, self._warn, self._hide = host, options, warn, hide
-        entries = self._wanted_entries()
-        skips = options["unknown_users"] == "skip"
-        self._unknown = [entry for entry in entries if skips and entry.lacks_account]
-        known = [entry for entry in entries if entry not in self._unknown]
+        with remembered_accounts():
+            entries = self._wanted_entries()
+            skips = options["unknown_users"] == "skip"
+            self._unknown = [entry for entry in entries if skips and entry.lacks_account]
+        unknown = set(map(id, self._unknown))
+        known = [entry for entry in entries if id(entry) not in unknown]
         self._entries = [one for one in known if not one.device]
         self._of_devices = [one for one in known if one.device]
-        self._plan()
         self._joining = Joining(host, options, connection, warn)
 
     def _plan(self) -> None:
-        self._plans = plan(self._entries, self._host, refuse_others=self._options["other_members"] == "error")
-        self._seconds: list[SecondPlan] = plan_seconds(self._of_devices, self._host, self._plans)
+        """What is wanted, judged with the accounts and keys of this moment. Changes nothing."""
+        with remembered_accounts():
+            self._plans = plan(self._entries, self._host, refuse_others=self._options["other_members"] == "error")
+            self._seconds: list[SecondPlan] = plan_seconds(self._of_devices, self._host, self._plans)
+            self._refuse()
 
     def run(self, check_mode: bool) -> dict[str, Any]:
         """The result of the module."""
         host, joining = self._host, self._joining
-        self._refuse()
-        named = {entry.user for entry in self._entries}
-        gone = [one for one in leavers(host.state_dir) if one.name not in named]
+        self._plan()
+        with remembered_accounts():
+            named = {entry.user for entry in self._entries}
+            gone = [one for one in leavers(host.state_dir) if one.name not in named]
         prepares = bool(gone) or not host.group.exists or not host.state_dir.is_prepared
         changed = joining.has_to_wait or prepares or has_changes(self._plans, self._seconds)
         if changed and not check_mode:
             with joining.turn(), host.state_dir.lock():
                 self._plan()  # once more, now that nobody else changes keys
-                self._refuse()
                 apply(self._plans, host, joining.join, gone, steps_of(self._seconds))
             changed = joining.took_back or prepares or has_changes(self._plans, self._seconds)
-        denied = denied_users(self._plans, host)
+        with remembered_accounts():
+            denied = denied_users(self._plans, host)
+            users = [one.result() for one in [*self._plans, *self._seconds]]
+            words = self._words()
         for user, why in denied.items():
             self._warn(f"user {user}: every login is denied, because the validated key is not usable: {why}")
         return {
             "changed": changed,
-            "users": [one.result() for one in self._plans] + [one.result() for one in self._seconds],
+            "users": users,
             "put_away": sorted({one.name for one in gone} | {one.user for one in self._plans if one.strangers}),
             "unknown_users": [entry.user for entry in self._unknown],
             "denied_users": list(denied),
-            "diff": {"prepared": self._words() + "".join(f"{one}\n" for one in gone)},
+            "diff": {"prepared": words + "".join(f"{one}\n" for one in gone)},
             **joining.result,
         }
 
