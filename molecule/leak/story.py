@@ -73,7 +73,7 @@ class Story:
         self.controller.run("site-check", "fleetmfa.ssh.site", *arguments, "--check")
         # Without pipelining a module and its arguments pass through files on both sides.
         self.controller.run("site", "fleetmfa.ssh.site", *arguments, "-vv", PIPELINING="false")
-        later = ("--start-at-task", "Provision the users' keys and manage the enforced group")
+        later = ("--start-at-task", "Provision the keys, require the token in PAM and sshd, and let users enroll")
         self.controller.run("site-later", "fleetmfa.ssh.site", *arguments, *later, DEBUG="true")
         self.authenticators = {user: pyotp.TOTP(entry["secret"]) for user, entry in users.items()}
         self.codes = users["leak1"]["recovery_codes"]

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
@@ -63,5 +63,5 @@ def _options() -> dict[str, Any]:
     """Those of both roles, whose variables stand side by side in an inventory."""
     options: dict[str, Any] = {}
     for path in SPECS:
-        options.update(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
+        options.update(yaml_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
     return options

@@ -134,75 +134,36 @@ units:
   sample: [report.timer]
 """
 
-from typing import Any
-
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_set import (
-    HOST_FILE,
-    apply_host_files,
-    plan_host_files,
-    shown_diff,
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.installed_files import (
+    FILES_ARGUMENT,
+    UNITS_ARGUMENT,
+    install_files,
+    remove_files,
 )
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.units import (
-    forget_units,
-    start_units,
-    stop_units,
-    units_to_start,
-    units_to_stop,
-)
 
 
 def main() -> None:
     module = Module(
         {
-            "files": {"type": "list", "elements": "dict", "required": True, "options": HOST_FILE},
-            "units": {"type": "list", "elements": "str", "default": []},
+            "files": FILES_ARGUMENT,
+            "units": UNITS_ARGUMENT,
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,
     )
-    present = module.params["state"] == "present"
+    params = module.params
+    change = install_files if params["state"] == "present" else remove_files
     try:
         require_root()
-        changes = plan_host_files(module.params["files"], present)
-        change_units = _start if present else _stop
-        units = change_units(changes, module.params, module.check_mode)
+        result = {**change(params["files"], params["units"], module.check_mode)}
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)
-    changed = [change for change in changes if change.changed]
-    result = {"changed": bool(changed or units), "paths": [change.path for change in changed], "units": units}
-    if module._diff:
-        result["diff"] = shown_diff(changed)
+    if not module._diff:
+        del result["diff"]
     module.exit_json(**result)
-
-
-def _start(changes: list[FileChange], params: dict[str, Any], check_mode: bool) -> list[str]:
-    """Writes the files, then starts the units. Returns the units that were started."""
-    restart = any(change.changed for change, wish in zip(changes, params["files"]) if wish["restart"])
-    not_running = units_to_start(params["units"])
-    units: list[str] = params["units"] if restart else not_running
-    if not check_mode:
-        apply_host_files(changes)
-        try:
-            start_units(units, restart)
-        except FleetMfaError as error:
-            raise PartlyDoneError(
-                f"the files are written, but a unit was not started: {error}; fix the cause, and run again"
-            ) from None
-    return units
-
-
-def _stop(changes: list[FileChange], params: dict[str, Any], check_mode: bool) -> list[str]:
-    """Stops the units, then removes the files. Returns the units that were stopped."""
-    units = units_to_stop(params["units"])
-    if not check_mode:
-        stop_units(units)
-        apply_host_files(changes)
-        forget_units(units)
-    return units
 
 
 if __name__ == "__main__":

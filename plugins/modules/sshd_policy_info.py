@@ -349,6 +349,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.managing_conn
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import remembered_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import (
     OPTIONS,
     exempt_today,
@@ -431,8 +432,9 @@ def main() -> None:
     try:
         require_root()
         cannot_answer = module.connection.cannot_answer
-        report = Audit(audit_wish(module.params, module.connection)).report()
-        told = told_findings(module.params, report["findings"]) if module.params["enrollment"] else []
+        with remembered_accounts():
+            report = Audit(audit_wish(module.params, module.connection)).report()
+            told = told_findings(module.params, report["findings"]) if module.params["enrollment"] else []
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
     for finding in told:

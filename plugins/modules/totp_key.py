@@ -327,160 +327,34 @@ denied_users:
   elements: str
 """
 
-import time
-from typing import Any, Iterable
-
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     with_host_first_factor,
     with_host_policy,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import (
-    KEPT,
-    STATES,
-    CallSettings,
-    KeyEntry,
-    KeyWish,
-)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS, MfaHost
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.owners import leavers
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.plan import UserPlan, apply, denied_users, plan
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_change import has_changes, steps_of, words_of
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_plan import plan_seconds
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import refuse_unknown_groups, selected_users
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import RANGES, check_choice
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS, Joining
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import FACTORS
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import human_accounts, known_as, misspelled
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.enforcing import CONFIRMED_ARGUMENTS
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.provisioning import (
+    KEYS_ARGUMENTS,
+    Provisioning,
+    check_choices,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
-
-ARGUMENTS = {
-    **HOST_ARGUMENTS,
-    **CONFIRMED_ARGUMENTS,
-    "keys": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "no_log": False,
-        "options": {
-            "user": {"type": "str", "required": True},
-            "device": {"type": "str"},
-            "state": {"type": "str", "default": "present"},
-            "secret": {"type": "str", "no_log": True},
-            "issuer": {"type": "str"},
-            "account": {"type": "str"},
-            "recovery_codes": {"type": "list", "elements": "str", "no_log": True},
-        },
-    },
-    "users": {"type": "list", "elements": "str", "default": []},
-    "unknown_users": {"type": "str", "default": "error"},
-    "factors": {"type": "str"},
-    "human_accounts": {"type": "bool", "default": False},
-    "other_members": {"type": "str", "default": "error"},
-    "issuer": {"type": "str"},
-    "digits": {"type": "int", "default": RANGES["digits"].default},
-    "period": {"type": "int"},
-    "window": {"type": "int"},
-    "rate_limit_attempts": {"type": "int"},
-    "rate_limit_seconds": {"type": "int"},
-    "recovery_code_count": {"type": "int", "default": RANGES["recovery_codes"].default, "no_log": False},
-}
 
 
 def main() -> None:
-    module = ConnectedModule(ARGUMENTS, supports_check_mode=True)
+    module = ConnectedModule({**HOST_ARGUMENTS, **CONFIRMED_ARGUMENTS, **KEYS_ARGUMENTS}, supports_check_mode=True)
+    params = module.params
     try:
         require_root()
-        module.exit_json(**manage(module))
+        check_choices(params)
+        host = MfaHost.from_options(with_host_policy(params), given=params)
+        params["unknown_first_factor"] = with_host_first_factor(params["unknown_first_factor"])
+        provisioning = Provisioning(host, params, module.connection, module.warn, module.no_log_values.update)
+        module.exit_json(**provisioning.run(module.check_mode))
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)
-
-
-def manage(module: ConnectedModule) -> dict[str, Any]:
-    check_choices(module.params)
-    host = MfaHost.from_options(with_host_policy(module.params), given=module.params)
-    entries = wanted_entries(module, host)
-    unknown = [entry for entry in entries if module.params["unknown_users"] == "skip" and entry.lacks_account]
-    entries, of_devices = split_by_device(entry for entry in entries if entry not in unknown)
-    refuse_others = module.params["other_members"] == "error"
-    plans = plan(entries, host, refuse_others)
-    seconds = plan_seconds(of_devices, host, plans)
-    module.params["unknown_first_factor"] = with_host_first_factor(module.params["unknown_first_factor"])
-    joining = Joining(host, module.params, module.connection, module.warn)
-    refuse(joining, plans, module.params["factors"])
-    named = {entry.user for entry in entries}
-    gone = [one for one in leavers(host.state_dir) if one.name not in named]
-    prepares = bool(gone) or not host.group.exists or not host.state_dir.is_prepared
-    changed = joining.has_to_wait or prepares or has_changes(plans, seconds)
-    if changed and not module.check_mode:
-        with joining.turn(), host.state_dir.lock():
-            plans = plan(entries, host, refuse_others)  # once more, now that nobody else changes keys
-            seconds = plan_seconds(of_devices, host, plans)
-            refuse(joining, plans, module.params["factors"])
-            apply(plans, host, joining.join, gone, steps_of(seconds))
-        changed = joining.took_back or prepares or has_changes(plans, seconds)
-    denied = denied_users(plans, host)
-    for user, why in denied.items():
-        module.warn(f"user {user}: every login is denied, because the validated key is not usable: {why}")
-    words = [(one.user, one.differences(host.group.name)) for one in plans if one.changed]
-    words += words_of(seconds)
-    diff = "".join(f"{user}: {', '.join(changes)}\n" for user, changes in words)
-    diff += "".join(f"{one}\n" for one in gone)
-    return {
-        "changed": changed,
-        "users": [one.result() for one in plans] + [one.result() for one in seconds],
-        "put_away": sorted({one.name for one in gone} | {one.user for one in plans if one.strangers}),
-        "unknown_users": [entry.user for entry in unknown],
-        "denied_users": list(denied),
-        "diff": {"prepared": diff},
-        **joining.result,
-    }
-
-
-def split_by_device(entries: Iterable[KeyEntry]) -> tuple[list[KeyEntry], list[KeyEntry]]:
-    """Those for first devices, and those for second ones."""
-    entries = list(entries)
-    return [one for one in entries if not one.device], [one for one in entries if one.device]
-
-
-def refuse(joining: Joining, plans: list[UserPlan], factors: str | None) -> None:
-    enforced = [one.user for one in plans if one.enforced]
-    joining.refuse(enforced)
-    joining.refuse_shut_out(enforced, factors)
-
-
-def check_choices(params: dict[str, Any]) -> None:
-    check_choice("unknown_users", params["unknown_users"], ("error", "skip"))
-    check_choice("other_members", params["other_members"], ("error", "report"))
-    if params["factors"] is not None:
-        check_choice("factors", params["factors"], FACTORS)
-    for number, wish in enumerate(params["keys"], 1):
-        check_choice(f"keys, entry {number}: state", wish["state"], STATES)
-
-
-def wanted_entries(module: ConnectedModule, host: MfaHost) -> list[KeyEntry]:
-    params = module.params
-    call = CallSettings.from_params(params)
-    given: list[KeyWish] = params["keys"]
-    wishes: list[KeyWish] = [{**wish, "place": f"keys, entry {number}, "} for number, wish in enumerate(given, 1)]
-    named = {known_as(wish["user"]) for wish in wishes if not wish.get("device")}
-    if params["unknown_users"] != "skip":
-        refuse_unknown_groups(params["users"], "unknown_users")
-    users = [one for one in selected_users(params["users"]) if known_as(one.name) not in named]
-    by_name = [one for one in users if not one.by_group]
-    wishes += [{"user": one.name, "place": f"{one.place}, "} for one in by_name]
-    named.update(known_as(one.name) for one in by_name)
-    members = {one.name for one in users if one.by_group and one.name not in host.exempt}
-    if params["human_accounts"]:
-        members.update(user for user in human_accounts() if user not in host.exempt)
-    wishes += [{"user": user} for user in sorted(members - named)]
-    named |= members
-    kept = {user for user in host.group.members if host.spares(user, True)}
-    kept.update(misspelled(host.state_dir.users()).values(), host.group.misspelled().values())
-    wishes += [{"user": user, "state": KEPT} for user in sorted(set(map(known_as, kept)) - named)]
-    now = time.time()
-    return [KeyEntry(wish, call, now, module.no_log_values.update) for wish in wishes]
 
 
 if __name__ == "__main__":

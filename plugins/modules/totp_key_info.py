@@ -248,8 +248,8 @@ last_sync:
 import time
 from functools import partial
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.deadlines import deadlines_of_host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import (
-    deadlines_of_host,
     exemptions_of_host,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (

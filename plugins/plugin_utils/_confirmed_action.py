@@ -8,12 +8,14 @@ import contextlib
 import signal
 import time
 from types import FrameType
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._connected_action import ConnectedAction
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import fresh_connection
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._fresh_connection import fresh_connection, require_login
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._ssh_totp.failures import with_reasons_of_drop
 
 # This module has the phases that confirm and roll back, regardless of which module has started.
@@ -27,29 +29,62 @@ class _LoginHangs(BaseException):
     """Not an Exception, since connection plugins catch those and try again."""
 
 
+class Change(NamedTuple):
+    """A kind of change, in words for a message, and the parts of its result that are others after it was rolled back."""
+
+    words: str
+    taken_back: str
+    after_rollback: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def _not_joined(result: dict[str, Any]) -> dict[str, Any]:
+    joined = result["joining"]
+    return {"users": [{**one, "enforced": one["enforced"] and one["user"] not in joined} for one in result["users"]]}
+
+
+# Of a module that may make users members of the enforced group.
+JOINING = Change(
+    "the membership of the users to be asked for a token",
+    "they are not asked for a token, their keys stay as they are, and the next run tries again",
+    _not_joined,
+)
+# Of PAM and sshd.
+CONFIGURATION = Change("the new configuration", "the old configuration is restored", lambda _result: {"changed": False})
+
+
 class ConfirmedAction(ConnectedAction):
     """A result with a `rollout_id` is a change that waits on the host for its confirmation."""
 
-    CHANGE = "the change"
-    TAKEN_BACK = "it will be rolled back"
+    CHANGE: Change
 
     def act(self) -> dict[str, Any]:
-        result = self.apply()
-        if self._task.check_mode or "rollout_id" not in result:
-            return result
-        return self._confirm(result)
+        return self.confirmed(self.apply(), self.CHANGE)
 
     def apply(self) -> dict[str, Any]:
+        return self.applied({**self.arguments(), "_connection": self.connection_facts()})
+
+    def applied(self, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
-            return super().act()
+            return self.module(self.MODULE, arguments)
         except AnsibleConnectionFailure as error:
             raise AnsibleConnectionFailure(
                 f"{error.message} If anything was changed by then, the host rolls it back by itself (option "
                 "confirm_timeout)."
             ) from error
 
-    def _confirm(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Make the host keep the change, by telling it so through a new login."""
+    def refuse_without_login(self) -> None:
+        """Before a change of PAM and sshd, unless option confirm_without_login permits it."""
+        if boolean(self._task.args.get("confirm_without_login", False), strict=False):  # the module says what is wrong
+            return
+        try:
+            require_login(self._connection, "confirm_without_login")
+        except FleetMfaError as error:
+            raise AnsibleActionFail(str(error)) from None
+
+    def confirmed(self, result: dict[str, Any], change: Change) -> dict[str, Any]:
+        """The result, after the host was made to keep the change, by telling it so through a new login."""
+        if self._task.check_mode or "rollout_id" not in result:
+            return result
         problem = (
             self._confirm_by_login(result["rollout_id"], result["confirm_timeout"] // 2)
             if self.logs_in
@@ -57,7 +92,7 @@ class ConfirmedAction(ConnectedAction):
         )
         if problem is None:
             return {**result, "confirmed": True}
-        return self._give_up(result, problem)
+        return self._give_up(result, change, problem)
 
     def _confirm_directly(self, rollout_id: str) -> str | None:
         confirmation = self._phase(rollout_id, "confirm")
@@ -114,9 +149,9 @@ class ConfirmedAction(ConnectedAction):
             signal.alarm(0)
             signal.signal(signal.SIGALRM, before)
 
-    def _give_up(self, result: dict[str, Any], problem: str) -> dict[str, Any]:
+    def _give_up(self, result: dict[str, Any], change: Change, problem: str) -> dict[str, Any]:
         """Roll back immediately over the existing connection; if that fails, leave it to the host."""
-        told = f"{self.CHANGE} was applied, but could not be confirmed through a new login ({problem})"
+        told = f"{change.words} was applied, but could not be confirmed through a new login ({problem})"
         try:
             rollback = self._phase(result["rollout_id"], "rollback")
         except Exception as error:
@@ -124,8 +159,8 @@ class ConfirmedAction(ConnectedAction):
         if rollback.get("confirmed"):
             return {**result, "confirmed": True}
         if not rollback.get("failed"):
-            told = f"{told}; {self.TAKEN_BACK}"
-            return {**result, "failed": True, "rolled_back": True, "msg": told, **self.after_rollback(result)}
+            told = f"{told}; {change.taken_back}"
+            return {**result, "failed": True, "rolled_back": True, "msg": told, **change.after_rollback(result)}
         return {
             **result,
             "failed": True,
@@ -135,7 +170,3 @@ class ConfirmedAction(ConnectedAction):
                 f"itself at {result['rollback_at']}"
             ),
         }
-
-    def after_rollback(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Adjusts the parts of the result that no longer apply."""
-        return {}

@@ -4,17 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._confirmed_action import ConfirmedAction
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._confirmed_action import JOINING, ConfirmedAction
 
 
 class JoiningAction(ConfirmedAction):
-    CHANGE = "the membership of the users to be asked for a token"
-    TAKEN_BACK = "they are not asked for a token, their keys stay as they are, and the next run tries again"
-
-    def after_rollback(self, result: dict[str, Any]) -> dict[str, Any]:
-        joined = result["joining"]
-        return {
-            "users": [{**one, "enforced": one["enforced"] and one["user"] not in joined} for one in result["users"]]
-        }
+    CHANGE = JOINING

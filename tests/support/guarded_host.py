@@ -163,7 +163,7 @@ def _running(*programs: str) -> dict[int, int]:
 
 def installed_program(name: str) -> str:
     """The program's text on a host."""
-    variables = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    variables = yaml.safe_load((ROLE / "vars/main/main.yml").read_text())
     return variables["mfa__shebang"] + (ROLE / "files/usr/local/libexec/fleetmfa" / name).read_text()
 
 

@@ -14,6 +14,7 @@ from typing import Callable, Iterable, Sequence, TypedDict, TypeVar
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.administrators import Administrators
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import ClockReport, clock
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.deadlines import deadlines_of_host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.doors import DoorReport, Doors, DoorWish, JudgedDoor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.drift import Drift, DriftRow
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_findings import (
@@ -27,7 +28,6 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_findings 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.host_policy import (
     ExemptionRow,
     MfaReport,
-    deadlines_of_host,
     exemption_rows,
     exemptions_of_host,
     mfa_report,

@@ -8,7 +8,6 @@ import datetime
 import os
 from typing import Callable, Iterable, TypedDict
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import period_to_enroll
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import (
     POLICY_PATH,
     exemptions_by,
@@ -17,9 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy i
     with_host_policy,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.entry import Keys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import GivenHostOptions, HostOptions
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.report import EnrollmentOf, UserEnrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.overdue_findings import Enrollment
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import Exemption, ExemptionItems
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.utc import utc_text
@@ -38,22 +35,6 @@ def enrollment_of_host() -> Enrollment:
         overdue_group=policy.overdue_group,
         unknown_first_factor=policy.unknown_first_factor,
     )
-
-
-def deadlines_of_host(warn: Callable[[str], object]) -> EnrollmentOf:
-    """By the policy of this host; a broken one is no reason to report nothing."""
-    try:
-        policy = read_policy() if os.path.exists(POLICY_PATH) else None
-    except FleetMfaError as error:
-        warn(f"enrollment deadlines are not reported: {error}")
-        policy = None
-    today = datetime.date.today()
-
-    def enrollment_of(user: str, keys: Keys) -> UserEnrollment | None:
-        period = period_to_enroll(policy, user, *keys) if policy and policy.offered else None
-        return UserEnrollment(period.deadline, period.is_over(today)) if period else None
-
-    return enrollment_of
 
 
 class EnrollmentReport(TypedDict):

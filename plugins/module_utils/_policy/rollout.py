@@ -54,10 +54,9 @@ ACCOUNT_CHECK_SPEC = {
     "guard": {"type": "path"},
     "confdir": {"type": "path", "default": DEFAULT_CONFDIR},
 }
-TOTP_ROLLOUT_SPEC: dict[str, Any] = {
-    **HOST_ARGUMENTS,
-    **CONFIRMED_ARGUMENTS,
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+CONFIRM_WITHOUT_LOGIN = {"type": "bool", "default": False}
+# Of module totp_rollout, what is rolled out.
+ROLLOUT_ARGUMENTS: dict[str, Any] = {
     "pam": {"type": "list", "elements": "dict", "options": _own_options(PAM_TOTP_SPEC), "default": []},
     "account_check": {
         "type": "dict",
@@ -65,7 +64,13 @@ TOTP_ROLLOUT_SPEC: dict[str, Any] = {
         "required_if": [("state", "present", ["services", "guard"])],
     },
     "sshd": {"type": "dict", "options": _own_options(SSHD_TOTP_SPEC)},
-    "confirm_without_login": {"type": "bool", "default": False},
+}
+TOTP_ROLLOUT_SPEC: dict[str, Any] = {
+    **HOST_ARGUMENTS,
+    **CONFIRMED_ARGUMENTS,
+    **ROLLOUT_ARGUMENTS,
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "confirm_without_login": CONFIRM_WITHOUT_LOGIN,
     "phase": {"type": "str", "choices": ["apply", "confirm", "rollback"], "default": "apply"},
     "rollout_id": {"type": "str"},
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""Looks up accounts and their groups through NSS, one by one or, for a call that only reads, all at once. Private.
+"""Looks up accounts and their groups through NSS, one by one or, while nothing is changed, all at once. Private.
 
 A lookup in /etc/passwd reads the file from its beginning, so ten thousand lookups among ten thousand accounts take a minute.
 """
@@ -12,7 +12,7 @@ import grp
 import os
 import pwd
 from collections import defaultdict
-from typing import Iterator, Union
+from typing import Callable, Iterator, Union
 
 _Found = Union[pwd.struct_passwd, None]
 
@@ -26,6 +26,7 @@ class _Remembered:
         for group in grp.getgrall():
             for user in group.gr_mem:
                 self.groups[user].add(group.gr_gid)
+        self.local_uids: dict[str, int] | None = None
 
 
 _remembered: _Remembered | None = None
@@ -33,7 +34,7 @@ _remembered: _Remembered | None = None
 
 @contextlib.contextmanager
 def remembered_accounts() -> Iterator[None]:
-    """Within it, accounts are as they were at its beginning. Only for calls that change nothing."""
+    """Within it, accounts are as they were at its beginning. Only for calls that change nothing, and for planning a change."""
     global _remembered
     before, _remembered = _remembered, _Remembered()
     try:
@@ -49,6 +50,15 @@ def account_of(user: str) -> pwd.struct_passwd | None:
     if user not in _remembered.accounts:
         _remembered.accounts[user] = _look_up(user)
     return _remembered.accounts[user]
+
+
+def local_uids_once(read: Callable[[], dict[str, int]]) -> dict[str, int] | None:
+    """What `read` makes of this host's own passwd file, read once; None outside of `remembered_accounts`."""
+    if _remembered is None:
+        return None
+    if _remembered.local_uids is None:
+        _remembered.local_uids = read()
+    return _remembered.local_uids
 
 
 def _look_up(user: str) -> pwd.struct_passwd | None:

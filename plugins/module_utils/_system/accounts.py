@@ -17,7 +17,11 @@ from collections import defaultdict
 from typing import Iterable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError, PartlyDoneError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import account_of, group_ids_of
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import (
+    account_of,
+    group_ids_of,
+    local_uids_once,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
@@ -60,7 +64,15 @@ def account_uid(user: str) -> int | None:
 
 def local_uid(user: str) -> int | None:
     """The user id of an account in this host's own passwd file, regardless of any directory."""
+    known = local_uids_once(_local_uids)
+    if known is not None:
+        return known.get(user)
     return next((uid for _name, uid, _shell in _local_accounts(f"{user}:")), None)
+
+
+def _local_uids() -> dict[str, int]:
+    """The first line of a name counts, as for the system."""
+    return {name: uid for name, uid, _shell in reversed([*_local_accounts()])}
 
 
 def is_gone(user: str, was_local: bool) -> bool:

@@ -26,7 +26,7 @@ PLAY = """
 - hosts: all
   gather_facts: false
   connection: local
-  vars_files: [{role}/defaults/main.yml, {role}/vars/main.yml]
+  vars_files: [{role}/defaults/main.yml, {role}/vars/main/main.yml]
   tasks:
     - fleetmfa.ssh.role_settings:
       register: mfa__read

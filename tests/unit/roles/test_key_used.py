@@ -28,7 +28,7 @@ def key_used(tmp_path):
 
 def test_the_shell_takes_nothing_from_the_environment():
     command = ["ansible", "localhost", "-m", "ansible.builtin.debug", "-a", "var=mfa__pam_programs"]
-    command += ["-e", "@vars/main.yml"]
+    command += ["-e", "@vars/main/main.yml"]
     done = subprocess.run(command, cwd=ROLE, capture_output=True, text=True, check=True)
     programs = json.loads(done.stdout.partition("=>")[2])["mfa__pam_programs"]
     assert len(programs) == 3

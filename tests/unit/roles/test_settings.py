@@ -123,7 +123,7 @@ def test_nothing_else_reads_the_variables():
     """mfa__set.NAME everywhere, but for the secrets, what playbooks ask for, and whether there is a key store."""
     asked = "|".join(name[len("mfa_") :] for name in OF_PLAYBOOKS)
     others = rf"(?<![\w.])mfa_(?!_|(?:import_)?keys\b|store\b|(?:{asked})\b)[a-z_]+"
-    for path in [*ROLE.glob("tasks/*.yml"), *ROLE.glob("vars/*.yml"), *ROLE.rglob("templates/**/*.j2")]:
+    for path in [*ROLE.glob("tasks/*.yml"), *ROLE.glob("vars/*/*.yml"), *ROLE.rglob("templates/**/*.j2")]:
         for expression in re.findall(
             r"{{.*?}}|{%.*?%}|^\s*(?:when|that): [^\n]*$", path.read_text(), re.MULTILINE | re.DOTALL
         ):

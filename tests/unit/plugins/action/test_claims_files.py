@@ -17,10 +17,8 @@ import yaml
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._claims.settings import read_claim_settings
 
 ROLE = Path(__file__).parents[4] / "roles/mfa"
-TASKS = {
-    "enforce": "Install the programs that PAM runs",
-    "remove": "Delete the programs that PAM runs, and the folders made for them",
-}
+INSTALL = {"name": "Install", "fleetmfa.ssh.totp_host": {"programs": "{{ mfa__part_programs }}"}}
+REMOVE = "Delete the programs that PAM runs, and the folders made for them"
 SETTINGS = Path("/etc/fleetmfa/claims.conf")  # in an /etc of the test's own
 DEFAULTS = {
     name[4:]: value
@@ -49,8 +47,8 @@ def install(accounts, tmp_path):
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
 
     def run(entry_point="enforce", **settings):
-        tasks = yaml.safe_load((ROLE / f"tasks/{entry_point}.yml").read_text())
-        (task,) = [task for task in tasks if task["name"] == TASKS[entry_point]]
+        tasks = yaml.safe_load((ROLE / "tasks/remove.yml").read_text())
+        (task,) = [INSTALL] if entry_point == "enforce" else [task for task in tasks if task["name"] == REMOVE]
         (role / "tasks/main.yml").write_text(yaml.safe_dump([{**task, "register": "done"}]))
         variables = {
             "mfa__read": {"settings": {**DEFAULTS, **settings}},

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._connected_action import ConnectedAction
 
-MODULES = ("sshd_policy_info", "totp_key", "totp_rollout", "totp_validate")
+MODULES = ("sshd_policy_info", "totp_host", "totp_key", "totp_rollout", "totp_validate")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -27,6 +27,6 @@ def test_services_with_the_mark(tmp_path):
 
 
 def test_the_role_writes_those_marks():
-    variables = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    variables = yaml.safe_load((ROLE / "vars/main/main.yml").read_text())
     assert (variables["mfa__pam_mark"], variables["mfa__door_mark"]) == (MARK.decode(), DOOR_MARK.decode())
     assert "{{ mfa__pam_mark }}" in (ROLE / "templates/etc/pam.d/token.j2").read_text()
