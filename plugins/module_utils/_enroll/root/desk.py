@@ -71,6 +71,7 @@ class Desk:
         self._policy, self._user = policy, user
         self._now = time.time() if now is None else now
         self._state = StateDir(policy.state_dir)
+        self._state.notices.by = "user"
         self._host = MfaHost(self._state, EnforcedGroup(policy.group), policy.left_alone)
 
     def answer(self, question: Any) -> Answer:
