@@ -203,7 +203,8 @@ def test_two_senders_tell_once(told, tell):
 
 def test_a_notice_older_than_a_day_is_dropped(told, tell, logged, monkeypatch):
     tell("alice", "locked")
-    monkeypatch.setattr(delivery.time, "time", lambda later=time.time() + 25 * 3600: later)
+    later = time.time() + 25 * 3600
+    monkeypatch.setattr(delivery.time, "time", lambda: later)
     assert told.send() == [] and logged == ["user alice: locked: not told, since it is older than a day"]
 
 
