@@ -2,6 +2,8 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """An example for mfa_notify_command: a mail to USER@DOMAIN, through the host's sendmail. Arguments: DOMAIN SENDER."""
 
+from __future__ import annotations
+
 import json
 import re
 import subprocess

@@ -3,6 +3,8 @@
 """An example for mfa_notify_command: the document is posted to a web server. Argument: the path of a file that only root can read,
 with the address, which often is a secret, in the first line and the path of a CA (PEM), if it is not a public one, in the second."""
 
+from __future__ import annotations
+
 import ssl
 import sys
 import urllib.request

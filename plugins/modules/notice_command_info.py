@@ -68,16 +68,23 @@ def main() -> None:
     command = module.params["command"]
     try:
         require_root()
+        require_runnable(command)
+    except FleetMfaError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, program=command[0])
+
+
+def require_runnable(command: list[str]) -> None:
+    try:
         if not command:
             raise FleetMfaError("the list is empty")
         check_command(command)
         if not systemd.is_running():
             raise FleetMfaError(
-                "systemd does not run on this host, so nothing could start it; remove mfa_notify_command here"
+                "systemd, which would start the program, does not run on this host; remove the variable here"
             )
     except FleetMfaError as error:
-        module.fail_json(msg=f"command (mfa_notify_command): {error}")
-    module.exit_json(changed=False, program=command[0])
+        raise FleetMfaError(f"command (mfa_notify_command): {error}") from None
 
 
 if __name__ == "__main__":

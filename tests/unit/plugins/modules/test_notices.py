@@ -21,7 +21,11 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import Exemption
 from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import policy
 
-OLD, NEW, OTHER = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "KRUGKIDROVUWG2ZAKRUGKIDROVUWG2ZA", "MFSWG2LPNZXW4ZLOORXGK3LPNZSXA4DB"
+OLD, NEW, OTHER = (
+    "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+    "KRUGKIDROVUWG2ZAKRUGKIDROVUWG2ZA",
+    "MFSWG2LPNZXW4ZLOORXGK3LPNZSXA4DB",
+)
 CODES = ["12345678", "23456789"]
 
 
@@ -127,7 +131,11 @@ def test_the_first_key_and_all_that_a_user_does(host, told, tmp_path):
     events(told)
     ask("new_key", token=codes[0])
     (used,) = told.waiting()
-    assert (used["event"], used["by"], used["details"]) == ("recovery_code_used", "user", {"recovery_codes": len(codes) - 1})
+    assert (used["event"], used["by"], used["details"]) == (
+        "recovery_code_used",
+        "user",
+        {"recovery_codes": len(codes) - 1},
+    )
     events(told)
     ask("recovery_codes", token=host.token(shown["secret"], time.time(), 1))
     assert events(told) == [("alice", "recovery_codes_changed", "user")]
