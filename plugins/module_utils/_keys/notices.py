@@ -18,11 +18,12 @@ import secrets
 import syslog
 import time
 from pathlib import Path
-from typing import Any, Callable, Container, Iterable
+from typing import Any, Callable, Iterable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.private_folder import make_private_folder
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
 
 # There if, and only if, users are told; written by the role.
 SETTINGS_PATH = "/etc/fleetmfa/notices.conf"
@@ -67,7 +68,7 @@ class Notices:
         elif before is not None and not set(after.recovery_codes) <= set(before.recovery_codes):
             self.tell(user, "recovery_codes_changed", recovery_codes=len(after.recovery_codes))
 
-    def membership_changed(self, before: set[str], after: set[str], exempt: Container[str]) -> None:
+    def membership_changed(self, before: set[str], after: set[str], exempt: Exemptions) -> None:
         """`before` and `after` are the members of the enforced group."""
         self.joined(after - before)
         for user in sorted(before - after):

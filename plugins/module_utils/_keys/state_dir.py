@@ -21,6 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_record
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_lock import WrongTokens, wrong_tokens
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.notices import Notices
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.previous_login import PreviousLogin, previous_login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.private_folder import (
     check_ancestors,
     check_folder,
@@ -230,6 +231,10 @@ class StateDir:
     def last_login(self, user: str) -> int | None:
         """When the guard last let the user in, in seconds since the epoch; None if that was never, or without the guard."""
         return guard_claims.last_login(self._folder("guard"), user)
+
+    def previous_login(self, user: str) -> PreviousLogin | None:
+        """The login with a token before the last one, and wrong tokens in between."""
+        return previous_login(guard_claims.words_of_lines(self._folder("guard"), user))
 
     @property
     def last_sync(self) -> int | None:

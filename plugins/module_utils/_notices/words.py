@@ -25,6 +25,7 @@ EVENTS: dict[str, str] = {
     "suspended": "After {wrong_tokens} wrong tokens in a row{address} your tokens do not count on {host} any more: log in with a "
     "recovery code, or ask your administrator.",
     "unlocked": "You are not locked on {host} any more.",
+    "deadline_near": "Validate your key on {host} before {deadline} (mfa-enroll); days left: {days_left}. {overdue}",
 }
 # What an event may tell besides; nothing else leaves the host.
 DETAILS = {
@@ -34,6 +35,7 @@ DETAILS = {
     "recovery_code_used": ("recovery_codes", "address"),
     "locked": ("wrong_tokens", "until", "address"),
     "suspended": ("wrong_tokens", "address"),
+    "deadline_near": ("deadline", "days_left", "overdue"),
 }
 _ASKED = {
     True: "From now on you are asked for a token at login.",
