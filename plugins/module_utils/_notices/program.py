@@ -26,6 +26,8 @@ _EVENTS = {
     ("accepted", "recovery_code"): "recovery_code_used",
 }
 _LONGEST_ADDRESS = 256
+# systemd starts the program again at once while anything is left to tell.
+FAILED_SECONDS = 60
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
     except (FleetMfaError, OSError) as error:
         log(str(error))
+        if given[0] == "send":
+            time.sleep(FAILED_SECONDS)
         return 1
     sys.stderr.write("usage: mfa-notice send SETTINGS (run by systemd)\n")
     return 2

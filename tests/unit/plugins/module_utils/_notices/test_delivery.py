@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import notices
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._notices import delivery
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._notices import delivery, program
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._notices.words import EVENTS, document
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
 
@@ -248,3 +248,30 @@ def test_nothing_is_in_arguments_or_the_log(told, tell, logged):
     told.send()
     assert Path(f"{told.hook}.cmdline").read_text().split() == ["/bin/sh", str(told.hook)]
     assert json.dumps(logged).count("192.0.2.1") == 0
+
+
+@pytest.mark.parametrize(
+    "settings", ["", "state_dir = /nonexistent\n", "command = []\nstate_dir = /x\ngroup = g\n", "command = [1"]
+)
+def test_settings_that_cannot_be_read_are_told_once_a_minute(told, tell, logged, monkeypatch, settings):
+    slept = []
+    monkeypatch.setattr(program.time, "sleep", slept.append)
+    tell("alice", "validated")
+    Path(notices.SETTINGS_PATH).write_text(settings)
+    assert program.main(["send", notices.SETTINGS_PATH]) == 1
+    assert slept == [program.FAILED_SECONDS] and len(logged) == 1 and "run the role again" in logged[0]
+    assert len(told.waiting()) == 1
+
+
+def test_a_notice_that_cannot_be_taken_out_is_not_told(told, tell, logged, monkeypatch):
+    """On a file system that has become read-only, it would be told again and again."""
+    monkeypatch.setattr(program.time, "sleep", lambda _seconds: None)
+    tell("alice", "validated")
+
+    def unlink(_path):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(delivery.os, "unlink", unlink)
+    assert program.main(["send", notices.SETTINGS_PATH]) == 1
+    monkeypatch.undo()
+    assert told.got() == [] and len(told.waiting()) == 1
