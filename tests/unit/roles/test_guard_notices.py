@@ -118,6 +118,14 @@ def test_nothing_is_started_without_the_settings(telling):
     assert not (telling.folder / "started").exists()
 
 
+def test_nothing_is_started_for_a_token_wrong_or_right(telling):
+    telling.program.write_text(f"#!/bin/sh\ntouch {telling.folder}/started\n")
+    fail(telling, 2)
+    assert telling.answer(telling.token())
+    telling.logged()
+    assert not (telling.folder / "started").exists()
+
+
 def test_its_environment_is_empty(telling):
     telling.program.write_text(f"#!/bin/sh\n/usr/bin/env >{telling.folder}/saw\n")
     telling.first_factor = (*telling.first_factor, "LD_LIBRARY_PATH=/x", "PYTHONPATH=/y")
