@@ -20,6 +20,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy import enforc
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions import Exemption
 from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import policy
+from ansible_collections.fleetmfa.ssh.tests.support.fleet_with_store import Decisions
 
 OLD, NEW, OTHER = (
     "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
@@ -180,6 +181,31 @@ def test_joining_that_is_rolled_back(host, told, monkeypatch):
     result = host.totp_key(validated("alice"), _connection={"logs_in": True, "uid": 0})
     assert events(told) == [("alice", "enforced", "operator")]
     Rollout(str(told.state_dir)).confirm(result["rollout_id"])
+
+
+def test_what_comes_from_the_key_store(told, host, tmp_path):
+    fleet = Decisions(host, tmp_path)
+
+    def of(name):
+        folder = fleet.hosts[name].state_dir.notices.path / "new"
+        paths = sorted(folder.glob("*"))
+        found = [json.loads(path.read_text()) for path in paths]
+        for path in paths:
+            path.unlink()
+        return [(one["user"], one["event"], one["by"]) for one in found]
+
+    fleet.hosts["web1"].make_validated("alice", "one")
+    of("web1")
+    fleet.sync()
+    fleet.sync()
+    assert (of("web1"), of("web2")) == ([], [("alice", "validated", "store")])
+    fleet.new_key()
+    fleet.sync()
+    assert sorted(of("web2")) == [("alice", "pending", "store"), ("alice", "revoked", "store")]
+    fleet.revoke()
+    fleet.sync()
+    fleet.sync()
+    assert of("web2") == [], "denied already"
 
 
 def test_many_users_in_one_run(host, told):
