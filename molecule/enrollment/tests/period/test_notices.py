@@ -42,7 +42,7 @@ def test_from_the_key_to_a_recovery_code(server, open_session, root):
     assert not login(server, "told", ["000000"]).allowed
     assert told(root)[2:] == [("recovery_code_used", "user", True)], "neither a login nor a wrong token is told"
 
-    session = open_session("told")
+    session = open_session("told", columns=120)
     session.wait_for("Verification code:")
     session.enter(codes[1])
     session.wait_for(r"Last login with a token: 20\d\d-\d\d-\d\d \d\d:\d\d UTC from [0-9a-f.:]+; 1 wrong token since\.")
