@@ -18,10 +18,11 @@ options:
     description:
       - Names of programs. V(mfa-enroll) is what users run; it has no rights of its own. V(mfa-enroll-service) answers it
         as root, started by systemd for one request at a time. V(totp-claim) claims a token in the whole fleet, run by the guard.
+        V(mfa-notice) tells users about their keys, as root, started by systemd when there is something to tell.
     type: list
     elements: str
     required: true
-    choices: [mfa-enroll, mfa-enroll-service, totp-claim]
+    choices: [mfa-enroll, mfa-enroll-service, totp-claim, mfa-notice]
   interpreter:
     description:
       - Path on the host of the Python that runs the program, 3.8 or later.
@@ -66,6 +67,7 @@ PROGRAMS = {
     "mfa-enroll": "_enroll.user.program",
     "mfa-enroll-service": "_enroll.root.service",
     "totp-claim": "_claims.program",
+    "mfa-notice": "_notices.program",
 }
 
 

@@ -202,6 +202,7 @@ def main() -> None:
 
 def distribute(module: DistributingModule) -> dict[str, Any]:
     host = MfaHost.from_options(with_host_policy(module.params), given=module.params)
+    host.state_dir.notices.by = "store"
     entries = stored_entries(module)
     plans, seconds = planned(module, host, entries)
     module.params["unknown_first_factor"] = with_host_first_factor(module.params["unknown_first_factor"])

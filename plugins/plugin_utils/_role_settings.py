@@ -239,6 +239,21 @@ def _endpoints(value: Any) -> list[str]:
     return [check_endpoint(number, url) for number, url in enumerate(value, 1)]
 
 
+def _command(value: Any) -> list[str]:
+    """A program and its arguments. A program alone may be given as a string; no shell takes words apart."""
+    if isinstance(value, str):
+        found = structure(value, list)
+        value = [value] if found is None and value else found or []
+    if not isinstance(value, (list, tuple)):
+        raise FleetMfaError("must be a list of a program and its arguments, [/usr/local/sbin/tell, --from, me]")
+    parts = [part if isinstance(part, str) else str(_int(part)) for part in value]
+    if not all(part.isprintable() for part in parts):
+        raise FleetMfaError("has a line break or a control character")
+    if parts and (not posixpath.isabs(parts[0]) or " " in parts[0]):
+        raise FleetMfaError("must begin with the absolute path of a program, without blanks; write arguments as a list")
+    return parts
+
+
 def _networks(value: Any) -> list[str]:
     return [check_network(number, one) for number, one in enumerate(_elements(value), 1)]
 
@@ -251,6 +266,7 @@ def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
         "mfa_audit_logins": read_logins,
         "mfa_claims_endpoints": _endpoints,
         "mfa_penalty_exempt": _networks,
+        "mfa_notify_command": _command,
         **dict.fromkeys(("mfa_exempt_users", "mfa_exempt_groups"), _exemptions),
     }
     return own.get(name) or _READERS[option["type"]]

@@ -22,6 +22,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy i
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import FindingReport
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.notices import SETTINGS_PATH as NOTICE_SETTINGS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.systemd import is_running
 
@@ -30,6 +31,8 @@ _EXEMPTIONS = os.path.join(os.path.dirname(POLICY_PATH), EXEMPTIONS_FILE)
 _SERVICE = "/usr/local/libexec/fleetmfa/mfa-enroll-service"
 _ENROLLMENT_PROGRAMS = ("/usr/local/bin/mfa-enroll", _SERVICE)
 _CLAIM_PROGRAM = "/usr/local/libexec/fleetmfa/totp-claim"
+_NOTICE_PROGRAM = "/usr/local/libexec/fleetmfa/mfa-notice"
+_NOTICE_UNIT = "fleetmfa-notice.path"
 _TIMER = "fleetmfa-deadline.timer"
 _UNITS = ("fleetmfa-enroll.socket", _TIMER)
 _UNIT_FOLDER = "/etc/systemd/system"
@@ -61,6 +64,7 @@ class Drift:
                 *self._of_programs(),
                 *self._of_settings(),
                 *_of_units(self._wanted_units),
+                *_of_units([_NOTICE_UNIT] if os.path.lexists(NOTICE_SETTINGS) else []),
                 *((one.path, one.problem) for one in self._packages.changed_files()),
             ]
         )
@@ -94,9 +98,11 @@ class Drift:
             wanted.update(_ENROLLMENT_PROGRAMS if self._wanted_units == _UNITS else [_SERVICE])
         if os.path.lexists(CLAIMS_SETTINGS):
             wanted.add(_CLAIM_PROGRAM)
+        if os.path.lexists(NOTICE_SETTINGS):
+            wanted.add(_NOTICE_PROGRAM)
         for path in sorted(wanted):
             if not os.path.lexists(path):
-                yield path, "is missing, but it is run at logins or by users"
+                yield path, "is missing, but it is run at logins, by users or to tell them"
                 continue
             yield from _of_access(path)
             if not os.lstat(path).st_mode & 0o111:
@@ -107,7 +113,7 @@ class Drift:
             yield from _of_access(POLICY_PATH)
             if self._policy_problem:
                 yield POLICY_PATH, self._policy_problem
-        for path in (CLAIMS_SETTINGS, _EXEMPTIONS):
+        for path in (CLAIMS_SETTINGS, NOTICE_SETTINGS, _EXEMPTIONS):
             if os.path.lexists(path):
                 yield from _of_access(path)
                 if os.lstat(path).st_mode & 0o077:
@@ -146,7 +152,7 @@ def _of_units(wanted: Iterable[str]) -> Iterator[tuple[str, str]]:
     for unit in wanted:
         path = f"{_UNIT_FOLDER}/{unit}"
         if not os.path.lexists(path):
-            yield path, "is missing, but the policy that needs it is there"
+            yield path, "is missing, but what needs it is there"
             continue
         yield from _of_access(path)
         if is_running() and not _is_active(unit):

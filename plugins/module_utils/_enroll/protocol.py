@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Literal, Mapping, TypedDict, Union
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import refusals
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.previous_login import PreviousLogin
 
 Reason = refusals.Reason
 
@@ -57,6 +58,7 @@ class Status(TypedDict):
     overdue: bool
     overdue_mode: str  # what happens to overdue users: allow, enroll_only or deny
     displaced: str | None  # as KeyFile.displaced
+    previous_login: PreviousLogin | None  # to be told at a login; None if there is nothing to tell
 
 
 class ShownKey(TypedDict):

@@ -5,8 +5,8 @@
 The records are those of the role's totp-guard (docs/guard.md): lines about attempts, which stay unchanged, then one
 `lent NAME` if a login under another spelling of the user's name may have left a copy of the key, one `fell_back TIME`
 if a login was let in without a claim in the fleet (docs/claims.md), one `last_login TIME` after a login with a token or
-a recovery code, those about wrong tokens (guard_lock.py), then one `claimed STEP...`. A step of a second device's key is written
-sSTEP (docs/second_device.md).
+a recovery code, those about wrong tokens (guard_lock.py), one `last_from ADDRESS` and one about the login before the last
+(previous_login.py), then one `claimed STEP...`. A step of a second device's key is written sSTEP (docs/second_device.md).
 """
 
 from __future__ import annotations

@@ -77,9 +77,11 @@ class MfaHost(NamedTuple):
 
         With this order, a killed run leaves nobody recorded who is not a member: such an account could not log in.
         """
-        join, leave = set(join), set(leave)
+        join, leave, before = set(join), set(leave), self.group.members
         forgotten = self.state_dir.records.remove(leave, self.exempt)
         moved = self.group.update(join, leave)
+        if moved:
+            self.state_dir.notices.membership_changed(before, self.group.members, self.exempt)
         return self.state_dir.records.add(join, self.exempt) or moved or forgotten
 
     @classmethod

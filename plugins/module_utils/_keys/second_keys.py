@@ -69,6 +69,7 @@ class SecondKeys(StateDir):
     def __init__(self, first: StateDir):
         super().__init__(first.path)
         self._first = first
+        self.notices = first.notices
 
     def _folder(self, name: str) -> str:
         return super()._folder(_FOLDERS.get(name, name))
@@ -118,6 +119,7 @@ class SecondKeys(StateDir):
         key = self._leave(user, lambda path: os.rename(path, self._first._file("keys", user)))
         if key is None:
             raise FleetMfaError(f"user {user}: the key of the second device is gone; the first one stays as it was")
+        self.notices.validated_changed(user, first, key)
         # A login that had read the first key before writes it back.
         self._first.converge_validated(user, lambda now: now if now and now.same_key(key) else key)
 

@@ -20,6 +20,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys import guard_cl
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.enforced_records import EnforcedRecords
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.guard_lock import WrongTokens, wrong_tokens
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.notices import Notices
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.previous_login import PreviousLogin, previous_login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.private_folder import (
     check_ancestors,
     check_folder,
@@ -79,6 +81,7 @@ class StateDir:
         if not os.path.isabs(path):
             raise FleetMfaError(f"state_dir: {path} is not an absolute path")
         self.path = os.path.normpath(path)
+        self.notices = Notices(self.path)
         self._lock_depth = 0
 
     # Folders
@@ -229,6 +232,10 @@ class StateDir:
         """When the guard last let the user in, in seconds since the epoch; None if that was never, or without the guard."""
         return guard_claims.last_login(self._folder("guard"), user)
 
+    def previous_login(self, user: str) -> PreviousLogin | None:
+        """The login with a token before the last one, and wrong tokens in between."""
+        return previous_login(guard_claims.words_of_lines(self._folder("guard"), user))
+
     @property
     def last_sync(self) -> int | None:
         """When this host last got the keys of the key store, in seconds since the epoch."""
@@ -251,7 +258,10 @@ class StateDir:
 
     def forget_attempts(self, user: str) -> None:
         """None counts for a limit any more. The caller holds the lock."""
+        wrong = self.wrong_tokens(user)
         guard_claims.forget_attempts(self._folder("guard"), user)
+        if wrong.locked or wrong.suspended:
+            self.notices.tell(user, "unlocked")
         pending = self.pending(user)
         if pending is not None and pending != pending.with_attempts_forgotten():
             self.save_pending(user, pending.with_attempts_forgotten())
@@ -278,7 +288,9 @@ class StateDir:
             self.put_away(folder, user)
 
     def save_pending(self, user: str, key: KeyFile) -> None:
+        before = self.pending(user) if self.notices.are_on else key
         self._write("pending", user, key)
+        self.notices.pending_changed(user, before, key, self.validated)
 
     def remove_pending(self, user: str) -> None:
         unlink(self._file("pending", user))
@@ -286,8 +298,9 @@ class StateDir:
     def promote(self, user: str, key: KeyFile) -> None:
         """Make `key` the user's validated key and remove the pending one in the same step (one rename)."""
         replaced = self.validated(user)
-        self.save_pending(user, key)
+        self._write("pending", user, key)
         os.rename(self._file("pending", user), self._file("keys", user))
+        self.notices.validated_changed(user, replaced, key)
         self._forget_logins_with(user, replaced, key)
         # A login with the replaced key may have been writing.
         self.converge_validated(user, lambda current: current if current and key.same_key(current) else key)
@@ -313,6 +326,7 @@ class StateDir:
                     unlink(path)
                 else:
                     self._write("keys", user, wanted, functools.partial(self._is_untouched, user, version))
+                self.notices.validated_changed(user, current, wanted)
                 self._forget_logins_with(user, current, wanted)
         raise FleetMfaError(f"user {user}: logins change the key file faster than it can be written; run again")
 

@@ -135,5 +135,6 @@ class Joining:
             joining=Members(group=group.name, users=joining),
             caller=self._connection.caller(self._timeout),
         )
+        self._host.state_dir.notices.joined(joining)
         self.result = {**began, "rollout_id": rollout_id, "confirm_timeout": self._timeout, "joining": joining}
         return True

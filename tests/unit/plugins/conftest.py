@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import shutil
+import syslog
 import threading
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ import jinja2
 import pytest
 
 from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE, PamLogin
+from ansible_collections.fleetmfa.ssh.tests.support.told_host import ToldHost
 
 _CLONE_NEWNS = 0x00020000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
@@ -194,3 +196,19 @@ def render(tmp_path):
         return str(path)
 
     return render_
+
+
+@pytest.fixture
+def told(accounts, tmp_path):
+    """A host whose users are told; its keys are in tmp_path/state."""
+    host = ToldHost(tmp_path / "state")
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """The lines of the system's log."""
+    lines = []
+    monkeypatch.setattr(syslog, "syslog", lambda _priority, text: lines.append(text))
+    return lines

@@ -18,7 +18,12 @@ def test_nothing_is_left(root):
     ):
         assert not root.file(path).exists, path
     assert root.run("find /etc /usr/local -name '*fleetmfa*' -o -name 'mfa-enroll*'").stdout == ""
-    assert root.run("systemctl list-units --all --no-legend 'fleetmfa-enroll*' 'fleetmfa-deadline*'").stdout == ""
+    assert (
+        root.run(
+            "systemctl list-units --all --no-legend 'fleetmfa-enroll*' 'fleetmfa-deadline*' 'fleetmfa-notice*'"
+        ).stdout
+        == ""
+    )
     assert not root.group("mfa-overdue").exists
 
 

@@ -38,6 +38,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import (
     made_here,
     may_be_shown,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.previous_login import PreviousLogin
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.refusals import Reason, TokenRefused
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.selection import is_selected
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
@@ -71,6 +72,7 @@ class Desk:
         self._policy, self._user = policy, user
         self._now = time.time() if now is None else now
         self._state = StateDir(policy.state_dir)
+        self._state.notices.by = "user"
         self._host = MfaHost(self._state, EnforcedGroup(policy.group), policy.left_alone)
 
     def answer(self, question: Any) -> Answer:
@@ -126,7 +128,13 @@ class Desk:
             "overdue": overdue,
             "overdue_mode": self._policy.enrollment_overdue,
             "displaced": validated.displaced if validated else None,
+            "previous_login": self._previous_login(validated),
         }
+
+    def _previous_login(self, validated: KeyFile | None) -> PreviousLogin | None:
+        """Who is not asked for a token notices nothing."""
+        asked = validated is not None and self._user in self._host.group.members
+        return self._state.previous_login(self._user) if asked and self._policy.last_login_notice else None
 
     def seen(self) -> Nothing:
         """The user has been told that another key has taken the place of the one validated on this host."""

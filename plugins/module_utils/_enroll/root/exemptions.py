@@ -34,6 +34,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import 
 def end_exemptions(policy: Policy, today: datetime.date) -> list[str]:
     """Returns who is asked for a token from now on."""
     state = StateDir(policy.state_dir)
+    state.notices.by = "host"
     if not any(one.has_ended(today) for one in policy.exemptions) and not kept_exempt(policy.state_dir):
         return []
     host = MfaHost(state, EnforcedGroup(policy.group), Exemptions(*exempt_today(policy.exemptions, (), today)))

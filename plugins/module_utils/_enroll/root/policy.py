@@ -66,6 +66,7 @@ class Policy(NamedTuple):
     unknown_first_factor: str
     exemptions: Sequence[Exemption] = ()
     offered: bool = True
+    last_login_notice: bool = True
 
     @property
     def users_left_alone(self) -> list[str]:
@@ -210,7 +211,8 @@ def _policy(parser: configparser.ConfigParser) -> Policy:
         unknown_first_factor=_one_of(
             host.get("unknown_first_factor", "error"), "unknown_first_factor", UNKNOWN_FIRST_FACTOR
         ),
-        offered=_one_of(enrollment.get("offered", "yes"), "offered", ("yes", "no")) == "yes",
+        offered=_yes_or_no(enrollment, "offered"),
+        last_login_notice=_yes_or_no(host, "last_login_notice"),
     )
 
 
@@ -237,6 +239,11 @@ def _one_of(text: str, option: str, allowed: tuple[str, ...]) -> str:
     if text not in allowed:
         raise ValueError(f"{option} is {text!r}; it must be one of {', '.join(allowed)}")
     return text
+
+
+def _yes_or_no(section: Mapping[str, str], option: str) -> bool:
+    """Yes if it is not there, as in the policy of an older version."""
+    return _one_of(section.get(option, "yes"), option, ("yes", "no")) == "yes"
 
 
 def _extensions(section: Mapping[str, str]) -> Mapping[str, int]:

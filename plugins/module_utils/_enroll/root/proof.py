@@ -56,6 +56,7 @@ def _spend_code(state: StateDir, user: str, code: str, now: float) -> None:
     state.converge_validated(user, without_code)
     if not seen:
         raise _used_before()  # by a login, after our check
+    state.notices.tell(user, "recovery_code_used", recovery_codes=len(seen[0].recovery_codes) - 1)
 
 
 def _judgeable(state: StateDir, user: str, now: float) -> KeyFile:

@@ -3,7 +3,7 @@
 """The root side of enrollment: the program /usr/local/libexec/fleetmfa/mfa-enroll-service. Private to the collection.
 
     mfa-enroll-service door       serves users' requests, one per connection, at systemd's socket (standard input)
-    mfa-enroll-service deadline   ends exemptions, and updates the group of users whose enrollment is overdue
+    mfa-enroll-service deadline   ends exemptions, updates the group of users whose enrollment is overdue, and reminds users
 
 This is the door between users and their keys. A user can only send one line of JSON through it, and the kernel tells
 which user it is (SO_PEERCRED). Nothing else of the user reaches this process: no terminal, signal, environment, folder,
@@ -26,6 +26,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.doorkeep
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.exemptions import end_exemptions
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.overdue import settle_all
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.policy import POLICY_PATH, Policy, read_policy
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.root.reminders import remind
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SharedUids
 
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _deadline() -> int:
     """What fails of it does not keep the rest from being done."""
-    done = [_settled(step) for step in (_end_exemptions, _settle_overdue)]
+    done = [_settled(step) for step in (_end_exemptions, _settle_overdue, _remind)]
     return 0 if all(done) else 1
 
 
@@ -68,6 +69,12 @@ def _end_exemptions(policy: Policy, today: datetime.date) -> str:
 
 def _settle_overdue(policy: Policy, today: datetime.date) -> str:
     return "the group of overdue users has changed" if settle_all(policy, today) else ""
+
+
+def _remind(policy: Policy, today: datetime.date) -> str:
+    """That users were reminded changes nothing on the host."""
+    remind(policy, today)
+    return ""
 
 
 def serve(connection: socket.socket, policy_path: str = POLICY_PATH) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import os
 import select
 import sys
+import time
 from typing import Callable
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.protocol import Status
@@ -20,6 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.pages import printable
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.terminal import Left
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.previous_login import PreviousLogin
 
 STATUS_SECONDS = 10  # seconds that a login waits for the status; a busy host needs some of them to start the service
 OFFER_SECONDS = 60  # seconds after which the answer is "later", so that a script with a terminal does not wait forever
@@ -37,6 +39,10 @@ def offer_at_login(door: Door, plain: bool, enroll: Enroll) -> int:
         status = door.status(STATUS_SECONDS)
     except (Refused, FleetMfaError, KeyboardInterrupt):
         return 0  # the user has not requested anything, so nothing is reported
+    if status["previous_login"] is not None:
+        with contextlib.suppress(OSError):
+            sys.stdout.write(f"{previous_login_text(status['previous_login'])}\n")
+            sys.stdout.flush()
     if status["displaced"] is not None:
         _tell_displaced(door, status["displaced"])
     if not (status["pending"] and status["open"]):
@@ -52,6 +58,17 @@ def offer_at_login(door: Door, plain: bool, enroll: Enroll) -> int:
     except (Refused, Stopped, FleetMfaError) as reason:
         sys.stdout.write(f"{reason}\n")
     return 0
+
+
+def previous_login_text(login: PreviousLogin) -> str:
+    """So that a user notices a login of somebody else, and guesses."""
+    count = login["wrong_tokens"]
+    wrong = f"{count or 'no'} wrong token{'' if count == 1 else 's'}"
+    if login["time"] is None:
+        return f"First login with a token; {wrong} before."
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(login["time"]))
+    where = f" from {printable(login['address'])}" if login["address"] else ""
+    return f"Last login with a token: {when}{where}; {wrong} since."
 
 
 def _tell_displaced(door: Door, host: str) -> None:

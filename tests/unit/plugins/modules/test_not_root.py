@@ -9,6 +9,7 @@ import os
 import pytest
 
 OPTIONS = {
+    "notice_command_info": {"command": ["/bin/true"]},
     "claim_store_info": {"endpoints": ["https://127.0.0.1:9"], "ca": "/x", "cert": "/x", "key": "/x"},
     "host_audit_info": {},
     "host_files": {"files": [{"path": "/etc/fleetmfa/x", "content": "x"}]},

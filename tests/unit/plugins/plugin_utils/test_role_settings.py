@@ -20,7 +20,7 @@ OF_TYPE = {
     for kind in ("bool", "int", "list", "dict", "str", "path")
 }
 SECRETS = ("mfa_keys", "mfa_import_keys")
-NO_NAMES = (*SECRETS, "mfa_claims_endpoints", "mfa_services", "mfa_penalty_exempt")
+NO_NAMES = (*SECRETS, "mfa_claims_endpoints", "mfa_services", "mfa_penalty_exempt", "mfa_notify_command")
 NAMES = [name for name in OF_TYPE["list"] if name not in NO_NAMES]
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
@@ -322,3 +322,32 @@ def test_a_device_left_empty_does_not_mean_all(name):
             read_settings(OPTIONS, {name: value})
     for value in ("first", "tablet"):
         read_settings(OPTIONS, {name: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ([], []),
+        ("", []),
+        ("[]", []),
+        ("/usr/local/sbin/tell", ["/usr/local/sbin/tell"]),
+        ('["/usr/local/sbin/tell", "--to", "a b"]', ["/usr/local/sbin/tell", "--to", "a b"]),
+        (["/usr/local/sbin/tell", 5, "$(id)"], ["/usr/local/sbin/tell", "5", "$(id)"]),
+    ],
+)
+def test_a_command(value, meant):
+    assert read("mfa_notify_command", value) == meant
+
+
+@pytest.mark.parametrize("value", ["tell", "./tell", ["tell", "/x"], "/usr/local/sbin/tell --to me", ["/a b"], [""]])
+def test_a_command_that_is_no_absolute_path(value):
+    assert "must begin with the absolute path of a program" in refused("mfa_notify_command", value)
+
+
+@pytest.mark.parametrize("value", [5, True, {"a": 1}, ["/x", ["y"]], ["/x", "a\nb"], ["/x", None], ["/x", True]])
+def test_what_is_no_command(value):
+    refused("mfa_notify_command", value)
+
+
+def test_a_secret_is_no_argument():
+    assert SECRET not in refused("mfa_notify_command", ["/usr/local/sbin/tell", SECRET])

@@ -142,8 +142,24 @@ def test_exemptions_without_enrollment(host, monkeypatch, render, tmp_path):
     entries.write_text('[{"kind": "user", "name": "bob", "until": "2026-05-31"}]')
     assert host.drift() == [
         (str(entries), "others than root can read it"),
-        (str(tmp_path / "fleetmfa-deadline.timer"), "is missing, but the policy that needs it is there"),
+        (str(tmp_path / "fleetmfa-deadline.timer"), "is missing, but what needs it is there"),
     ]
+
+
+def test_notices(host, monkeypatch, tmp_path):
+    monkeypatch.setattr(drift, "_NOTICE_PROGRAM", str(host.programs / "mfa-notice"))
+    monkeypatch.setattr(drift, "_UNIT_FOLDER", str(tmp_path))
+    monkeypatch.setattr(drift, "is_running", lambda: False)
+    settings = Path("/etc/fleetmfa/notices.conf")
+    settings.parent.mkdir()
+    settings.write_text("")
+    found = {os.path.basename(path) for path, _problem in host.drift()}
+    assert found == {"notices.conf", "mfa-notice", "fleetmfa-notice.path"}
+    settings.chmod(0o600)
+    (tmp_path / "fleetmfa-notice.path").write_text("[Path]\n")
+    (host.programs / "mfa-notice").write_text("#!/bin/sh\n")
+    (host.programs / "mfa-notice").chmod(0o755)
+    assert host.drift() == []
 
 
 def test_unit_that_is_not_active(host, monkeypatch, render, tmp_path):

@@ -326,3 +326,14 @@ def test_a_member_who_lost_the_key_gets_none_here(desk, host):
     assert not ask(desk(), "status")["may_enroll"]
     assert ask(desk(), "key")["refused"] == "no_pending_key"
     assert host.pending("alice") is None
+
+
+def test_the_last_login_is_told_to_who_is_asked_only(desk, host):
+    guard = Path(host.path, "guard/alice")
+    guard.write_text("previous 1 2 192.0.2.1\nclaimed \n")
+    assert ask(desk(), "status")["previous_login"] is None, "pending"
+    ask(desk(), "validate", first=token(-1), second=token())
+    assert ask(desk(), "status")["previous_login"] == {"time": 1, "wrong_tokens": 2, "address": "192.0.2.1"}
+    assert ask(desk(last_login_notice=False), "status")["previous_login"] is None
+    EnforcedGroup().update(leave=["alice"])
+    assert ask(desk(), "status")["previous_login"] is None, "exempt, say"

@@ -139,6 +139,7 @@ def test_the_service_takes_no_other_arguments(arguments, capsys):
 def test_deadline_says_whether_it_changed_anything(monkeypatch, capsys):
     monkeypatch.setattr(enroll_service, "read_policy", lambda: None)
     monkeypatch.setattr(enroll_service, "end_exemptions", lambda _policy, _today: [])
+    monkeypatch.setattr(enroll_service, "remind", lambda _policy, _today: ["alice"])
     for changed in (True, False):
         monkeypatch.setattr(enroll_service, "settle_all", lambda _policy, _today, changed=changed: changed)
         assert enroll_service.main(["deadline"]) == 0

@@ -311,6 +311,34 @@ def test_the_loser_of_two_keys_is_told_at_the_next_login_and_never_again(window,
     assert again.wait_for_end() == 0 and again.text == ""
 
 
+@pytest.mark.parametrize(
+    ("previous", "told"),
+    [
+        (
+            "1795767120 2 192.0.2.1",
+            "Last login with a token: 2026-11-27 08:12 UTC from 192.0.2.1; 2 wrong tokens since.",
+        ),
+        ("1795767120 1 -", "Last login with a token: 2026-11-27 08:12 UTC; 1 wrong token since."),
+        (
+            "1795767120 0 2001:db8::1",
+            "Last login with a token: 2026-11-27 08:12 UTC from 2001:db8::1; no wrong tokens since.",
+        ),
+        ("0 3 -", "First login with a token; 3 wrong tokens before."),
+        ("99999999999999999999 0 -", ""),
+    ],
+)
+def test_who_is_asked_is_told_of_the_last_login(window, tmp_path, accounts, previous, told):
+    state = provision(tmp_path, "alice")
+    with state.lock():
+        state.promote("alice", pending_key("alice"))
+    (tmp_path / "state/guard/alice").write_text(f"previous {previous}\nclaimed \n")
+    assert window("login").text == "", "not a member"
+    accounts.add_group("mfa-enforced", ["alice"])
+    one = window("login", columns=120)
+    assert one.wait_for_end() == 0
+    assert " ".join(one.text.split()) == told
+
+
 def test_the_offer_leads_to_the_dialogue(window):
     one = window("login")
     one.wait_for("Enroll now")
