@@ -87,7 +87,7 @@ def _built(entry: str, interpreter: str) -> bytes:
     """Built once in a run, not once for each host. The folder is of this run and this user, and Ansible's own packed modules
     are in it as well."""
     name = hashlib.sha256(f"{entry}\0{interpreter}".encode()).hexdigest()
-    path = Path(C.DEFAULT_LOCAL_TMP, f"fleetmfa-{name}")  # type: ignore[attr-defined]
+    path = Path(C.DEFAULT_LOCAL_TMP, f"fleetmfa-{name}")
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
     program = build_program(entry, interpreter)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from statistics import median
 
 from commands import ROOT, compare, run, say
 
@@ -29,10 +30,15 @@ def main() -> int:
     options = _options()
     run([*LAB, "up", *INSTANCE, "--hosts", "debian12", "--users", "alice"])
     try:
-        for users in (1, options.site_users):
+        for users in (1, *options.site_users):
             set_users(users)
             first = run(SITE)
-            say(f"site, first run with {users} users", first.tasks, f"{first.seconds:.1f} s")
+            ping = median(run(PING).seconds for _round in range(options.rounds))
+            say(
+                f"site, first run with {users} users",
+                first.tasks,
+                f"{first.seconds:.1f} s, {first.seconds / ping:.1f} pings",
+            )
             compare(f"site, converged, {users} users", SITE, PING, options.rounds)
         for users in options.policy_users:
             set_users(users)
@@ -47,7 +53,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--site-users", type=int, default=1000)
+    parser.add_argument("--site-users", type=int, nargs="*", default=[1000, 10000])
     parser.add_argument("--policy-users", type=int, nargs="*", default=[10, 1000, 10000])
     return parser.parse_args()
 

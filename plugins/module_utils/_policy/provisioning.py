@@ -124,7 +124,7 @@ class Provisioning:
             changed = joining.took_back or prepares or has_changes(self._plans, self._seconds)
         with remembered_accounts():
             denied = denied_users(self._plans, host)
-            users = [one.result() for one in [*self._plans, *self._seconds]]
+            users = [*(one.result() for one in self._plans), *(one.result() for one in self._seconds)]
             words = self._words()
         for user, why in denied.items():
             self._warn(f"user {user}: every login is denied, because the validated key is not usable: {why}")

@@ -38,6 +38,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.record impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout, tell
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.account_lookup import remembered_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange
 
 # Set once for the whole roll-out.
@@ -170,6 +171,11 @@ def _result(plan: PlannedFiles, earlier: EarlierRollout | None, warn: Callable[[
 
 def _plan(call: Call) -> PlannedFiles:
     """Checks everything and changes nothing."""
+    with remembered_accounts():
+        return _planned(call)
+
+
+def _planned(call: Call) -> PlannedFiles:
     options = call.options
     check_ranges(options)
     planned = plan_files(options)

@@ -101,7 +101,9 @@ def test_members_who_were_not_confirmed_are_out_and_nothing_else_is_done():
     result = action.act()
     assert len(action.calls) == 1 and action.phases[1] == ("rollback", "00000000000000a1", "/srv/state")
     assert result["failed"] and result["rolled_back"] and result["changed"], "their keys stay"
-    assert "the membership of the users to be asked for a token was applied, but could not be confirmed" in result["msg"]
+    assert (
+        "the membership of the users to be asked for a token was applied, but could not be confirmed" in result["msg"]
+    )
     assert "Connection refused" in result["msg"] and "programs" not in result
     assert [one["enforced"] for one in result["keys"]["users"]] == [False, True]
 
