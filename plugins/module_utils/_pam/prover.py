@@ -89,8 +89,9 @@ def prove(
     """What the stack of `service` can do for `subject`.
 
     `required`: what counts as a login with a token: a list of tests, each of which a line that succeeds must meet, in
-    this order; by default a token module, or our own line that knows of an earlier token (remembered.py). `assume`: maps
-    `file:line` to the results that this line may have. `one_answer`: every prompt gets the same answer, as sshd gives it for method `password`.
+    this order; by default a token module, or our own line that knows of an earlier token (remembered.py). `assume`:
+    maps `file:line` to the results that this line may have. `one_answer`: every prompt gets the same answer, as sshd
+    gives it for method `password`.
     """
     stack = config.auth_stack(service)
     lines = stack.lines

@@ -264,6 +264,17 @@ def test_a_recovery_code_is_not_remembered(remembering):
     assert is_asked(remembering) and words(remembering) == []
 
 
+@pytest.mark.parametrize(("status", "asked"), [(0, False), (1, True)])
+def test_a_token_that_was_claimed_on_this_host_alone_is_not_remembered(remembering, status, asked):
+    """It may have let in somebody on another host."""
+    (remembering.folder / "claims.conf").write_text("unreachable = local\n")
+    store = remembering.folder / "totp-claim"
+    store.write_text(f"#!/bin/sh\nexit {status}\n")
+    store.chmod(0o755)
+    log_in(remembering)
+    assert is_asked(remembering) == asked and bool(words(remembering)) != asked
+
+
 def test_another_service_is_asked_and_not_remembered(remembering):
     log_in(remembering)
     remembering.service = "guarded"
