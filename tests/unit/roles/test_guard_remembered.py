@@ -343,6 +343,7 @@ def test_without_the_files_everybody_is_asked(remembering, lost):
         [("{id}", BOOT, "-1", "{date}")],
         [("{id}", BOOT, "{since}", "")],
         [("{id}", BOOT, "00{since}", "{date}")],
+        [("{id}", BOOT, "01", "{date}")],
         [("{id}", BOOT, "18446744073709551616", "{date}")],
         [("{id}", BOOT, "{since}", "$(date +%s)")],
         [("", BOOT, "{since}", "{date}")],
@@ -438,8 +439,9 @@ def test_a_program_that_fails_asks(remembering, broken):
     assert login.has_prompt() or not login.succeeds()
 
 
-def test_a_program_that_fails_at_the_token_denies_nobody(remembering):
-    remembering.write_program("sha256sum", "exit 1")
+@pytest.mark.parametrize("answer", ["exit 1", "exit 0", "echo the same for everybody"])
+def test_a_program_that_fails_at_the_token_denies_nobody(remembering, answer):
+    remembering.write_program("sha256sum", answer)
     log_in(remembering)
     assert is_asked(remembering) and words(remembering) == []
 
@@ -527,6 +529,14 @@ def test_what_the_log_says(remembering):
     logged = remembering.logged()
     assert f"remembered alice from {ADDRESS}: a token was given " in logged
     assert logged.count(f"asked alice from {ELSEWHERE}") == 1 and "refused" not in logged
+
+
+def test_a_fault_is_logged_once_by_what_denies(remembering):
+    log_in(remembering)
+    remembering.note_log()
+    remembering.state.write_text("wrong x\n")
+    assert not remembering.login().succeeds()
+    assert remembering.logged().count("refused alice") == 1
 
 
 def test_nothing_of_a_secret_is_in_the_record(remembering):
