@@ -59,6 +59,11 @@ OF_AUDIT = {
         "medium",
         "Set mfa_guard to true and run site: then the key is suspended after 100 wrong tokens in a row, whatever mfa_lock_after is.",
     ),
+    "token_remembered": (
+        "low",
+        "Set mfa_remember_seconds to 0 and run site where MFA is required at each login; or name in mfa_remember_groups only those who "
+        "need it.",
+    ),
     "account_check_missing": (
         "medium",
         "Set mfa_fail_closed to true and run site: then a host that loses the token lines denies enforced users.",

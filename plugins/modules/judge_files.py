@@ -132,6 +132,9 @@ classes:
       description: The verdicts that are wanted.
       type: list
       elements: str
+    remembered_seconds:
+      description: As in M(fleetmfa.ssh.sshd_policy_info).
+      type: int
     ok:
       description: Whether it is one of them, or sshd denies these users by name.
       type: bool
@@ -155,6 +158,7 @@ classes:
       ok: true
       reason: ""
       remedy: ""
+      remembered_seconds: 0
       users: enforced users
       verdict: asked
       wanted: [asked]

@@ -110,7 +110,9 @@ can_succeed:
   returned: success
   type: bool
 can_succeed_without_token:
-  description: Whether it can succeed without a token module having accepted a token.
+  description:
+    - Whether it can succeed without a token module having accepted a token.
+    - A line of role P(fleetmfa.ssh.mfa#role) that knows of an earlier token does not count; see RV(remembered_seconds).
   returned: success
   type: bool
 token_asked:
@@ -128,7 +130,7 @@ can_succeed_if_token_module_missing:
   returned: success
   type: bool
 ways_in:
-  description: The sets of factors, out of C(token) and C(password), with which it can succeed.
+  description: The sets of factors, out of C(token), C(remembered) and C(password), with which it can succeed.
   returned: success
   type: list
   elements: list
@@ -201,6 +203,13 @@ unknown_modules:
   returned: success
   type: list
   elements: str
+remembered_seconds:
+  description:
+    - For how many seconds after a token a user may not be asked again (C(mfa_remember_seconds)), V(0) if each login is asked.
+    - Only a line that the role writes, in its own block, counts. Any other line like it is a way in without a token.
+  returned: success
+  type: int
+  sample: 0
 problem:
   description: Why libpam does not start the service at all. Empty if it does.
   returned: success

@@ -108,6 +108,14 @@ options:
       - With a wrong V(true), members of the group are denied there.
     type: bool
     default: false
+  remember_seconds:
+    description:
+      - For how many seconds a token may be remembered, 0 to 43200. V(0) is never. Requires O(guard).
+      - Only with this number is one line accepted in O(content) that runs O(guard) with C(remembered) and the same number, and lets a
+        member in without a token if it succeeds. C(totp-guard) of role P(fleetmfa.ssh.mfa#role) does so only after a token of the same
+        user, with the same SSH key and from the same address.
+    type: int
+    default: 0
   confdir:
     description:
       - Folder of the PAM services.

@@ -222,6 +222,10 @@ classes:
         - If the verdicts for several connections differ, the first of V(can_bypass), V(locked_out), V(not_asked), V(asked).
         - If in doubt, V(can_bypass). An unknown PAM module may return anything, and a service that cannot be read may let anybody in.
       type: str
+    remembered_seconds:
+      description:
+        - For V(asked), for how many seconds after a token they may not be asked again (C(mfa_remember_seconds)). V(0) if each login is.
+      type: int
     counterexample:
       description: For V(can_bypass), a login without a token, from the connection to the session. Otherwise empty.
       type: list

@@ -189,6 +189,10 @@ options:
             description: With O(rollout.pam[].after_password=true), whether you have tried that the program shows a second prompt.
             type: bool
             default: false
+          remember_seconds:
+            description: For how many seconds a token may be remembered, as for M(fleetmfa.ssh.totp_rollout). V(0) is never.
+            type: int
+            default: 0
           confdir:
             description: Folder of the PAM services.
             type: path

@@ -122,6 +122,13 @@ options:
           - With a wrong V(true), enforced users are denied there.
         type: bool
         default: false
+      remember_seconds:
+        description:
+          - For how many seconds a token may be remembered, 0 to 43200. V(0) is never. Requires O(pam[].guard).
+          - Only with this number is one line accepted in O(pam[].content) that runs the guard with C(remembered) and the same number, and
+            lets enforced users in without a token if it succeeds.
+        type: int
+        default: 0
       confdir:
         description: Folder of the PAM services.
         type: path

@@ -15,6 +15,8 @@ description:
   - Forgets the attempts of users that count for a limit on this host - logins (the PAM module's and the guard's), and wrong
     tokens at a login, at a validation or in C(mfa-enroll). The users can log in again at once, with a token as before, even if
     wrong tokens had locked them until an operator unlocks them.
+  - Also forgets where a user has given a token not long ago, so each login is asked again (C(mfa_remember_seconds)); with
+    O(only_remembered=true) nothing else.
   - The limits themselves, used tokens, spent recovery codes and claims stay as they are. Prompts that are open at this moment
     are refused.
   - A user without a key here has nothing to forget; a name without an account is skipped.
@@ -24,6 +26,10 @@ options:
     type: list
     elements: str
     required: true
+  only_remembered:
+    description: Whether to forget only where users have given a token not long ago. Attempts and locks stay.
+    type: bool
+    default: false
   state_dir:
     description: The state directory, the same as for M(fleetmfa.ssh.totp_key).
     type: path
@@ -52,6 +58,11 @@ EXAMPLES = r"""
 - name: Let alice try again at once
   fleetmfa.ssh.totp_unlock:
     users: [alice]
+
+- name: Ask alice for a token at each login again, wherever she has given one
+  fleetmfa.ssh.totp_unlock:
+    users: [alice]
+    only_remembered: true
 """
 
 RETURN = r"""
@@ -76,6 +87,10 @@ users:
     locked:
       description: Whether that had locked the user, or suspended the key.
       type: bool
+    remembered:
+      description: With how many SSH keys and addresses the user may not have been asked again; some of them may have been too old to count.
+      type: int
+      sample: 1
     changed:
       description: Whether anything was forgotten.
       type: bool
@@ -96,6 +111,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.steps import 
 
 ARGUMENTS = {
     "users": {"type": "list", "elements": "str", "required": True},
+    "only_remembered": {"type": "bool", "default": False},
     "state_dir": HOST_ARGUMENTS["state_dir"],
 }
 
@@ -104,12 +120,13 @@ def main() -> None:
     module = Module(ARGUMENTS, supports_check_mode=True)
     try:
         require_root()
-        module.exit_json(**unlock(module.params["users"], StateDir(module.params["state_dir"]), module.check_mode))
+        params, state_dir = module.params, StateDir(module.params["state_dir"])
+        module.exit_json(**unlock(params["users"], state_dir, params["only_remembered"], module.check_mode))
     except FleetMfaError as error:
         module.fail_json(msg=str(error), changed=error.changed)
 
 
-def unlock(users: list[str], state_dir: StateDir, check_mode: bool) -> dict[str, Any]:
+def unlock(users: list[str], state_dir: StateDir, only_remembered: bool, check_mode: bool) -> dict[str, Any]:
     for user in users:
         check_user_name(user)
     state_dir.check()
@@ -117,27 +134,40 @@ def unlock(users: list[str], state_dir: StateDir, check_mode: bool) -> dict[str,
     second = SecondKeys(state_dir)
     found = {user: state_dir.attempts(user) + second.key_attempts(user) for user in accounts}
     wrong = {user: state_dir.wrong_tokens(user) for user in accounts}
-    limited = [user for user in accounts if found[user] or wrong[user] != WrongTokens()]
-    if limited and not check_mode:
+    known = {user: state_dir.remembered(user) for user in accounts}
+    limited = [user for user in accounts if found[user] or wrong[user] != WrongTokens()] if not only_remembered else []
+    remembered = [user for user in accounts if known[user]]
+    if not check_mode and (limited or remembered):
         with state_dir.lock():
             run_steps(
-                Step(f"the attempts of {user}", functools.partial(keys.forget_attempts, user))
-                for user in limited
-                for keys in (state_dir, second)
+                [
+                    Step(f"the remembered logins of {user}", functools.partial(state_dir.forget_remembered, user))
+                    for user in remembered
+                ]
+                + [
+                    Step(f"the attempts of {user}", functools.partial(keys.forget_attempts, user))
+                    for user in limited
+                    for keys in (state_dir, second)
+                ]
             )
+    changed = [user for user in accounts if user in limited or user in remembered]
     return {
-        "changed": bool(limited),
+        "changed": bool(changed),
         "users": [
             {
                 "user": user,
                 "attempts": found[user],
                 "wrong_tokens": wrong[user].in_a_row,
                 "locked": wrong[user].locked or wrong[user].suspended,
-                "changed": user in limited,
+                "remembered": known[user],
+                "changed": user in changed,
             }
             for user in accounts
         ],
-        "diff": {"prepared": "".join(_forgotten(user, found[user], wrong[user]) for user in limited)},
+        "diff": {
+            "prepared": "".join(_forgotten(user, found[user], wrong[user]) for user in limited)
+            + "".join(f"{user}: {known[user]} remembered logins forgotten\n" for user in remembered)
+        },
     }
 
 

@@ -36,6 +36,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._entry_lists import (
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._networks import check_network
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._remembered_logins import remember_problems
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import (
     check_any_device,
     second_device_problems,
@@ -64,6 +65,7 @@ OF_PLAYBOOKS = (
     "mfa_recover_again",
     "mfa_recover_file",
     "mfa_unlock_users",
+    "mfa_unlock_only_remembered",
     *OF_STATUS,
     *OF_JUDGING,
 )
@@ -102,6 +104,7 @@ def read_settings(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> 
             problems.append(f"{shown_name(name)}: {error}")
     problems += claim_problems(settings)
     problems += door_problems(settings)
+    problems += remember_problems(settings)
     problems += second_device_problems(settings, settings.get("keys", ()))
     if problems:
         raise FleetMfaError("; ".join(problems))

@@ -19,7 +19,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.pam_logins import SERVICE, P
 from ansible_collections.fleetmfa.ssh.tests.support.token_lines import ROLE, auth_lines, token_lines
 
 # What the role's last line does for a member of the group, and pam_setcred makes as little of it.
-ENOUGH = f"auth sufficient pam_succeed_if.so quiet service = {SERVICE}"
+ENOUGH = f"auth sufficient pam_succeed_if.so quiet service in {SERVICE}:sshd"
 HOSTS_OWN = "auth requisite pam_deny.so"
 PERIOD = 30
 LOGGED_WITHIN = 120
@@ -34,6 +34,8 @@ class GuardedHost:
     user = "alice"
     second_device = False
     first_factor: tuple[str, ...] = ()  # what sshd puts into the PAM environment about it
+    service = SERVICE
+    address = ""  # from where, as sshd says
 
     def __init__(self, folder: Path, shell: str):
         self.folder = folder
@@ -84,7 +86,7 @@ class GuardedHost:
         self.write_lines([*self.lines, HOSTS_OWN])
 
     def write_lines(self, lines: list[str]) -> None:
-        (self.folder / "pam.d" / SERVICE).write_text("\n".join(lines) + "\n")
+        (self.folder / "pam.d" / self.service).write_text("\n".join(lines) + "\n")
 
     def write_key(self, **values) -> None:
         """As when a key is replaced by another one: the guard forgets the old one's attempts."""
@@ -124,7 +126,9 @@ class GuardedHost:
         self.log_decision.write_text(re.sub(r"(?m)^MOST_SECONDS=\d+", f"MOST_SECONDS={seconds}", text))
 
     def login(self, environment: tuple[str, ...] = (), name: str | None = None) -> PamLogin:
-        return PamLogin(self.folder / "pam.d", name or self.user, (*self.first_factor, *environment))
+        return PamLogin(
+            self.folder / "pam.d", name or self.user, (*self.first_factor, *environment), self.service, self.address
+        )
 
     def asked(self, count: int, names: tuple[str, ...] = ()) -> list[PamLogin]:
         """This many logins, started together, that wait at their prompts; with these names in turn."""

@@ -52,9 +52,9 @@ class GuardedSshd(TokenHost):
         log = self.folder / "log"
         _wait_for(lambda: log.exists() and line in log.read_text().splitlines())
 
-    def log_in(self, answer: str, user: str = "alice") -> tuple[bool, str]:
-        """Whether one answer lets the user in, and the prompt that was answered."""
-        done = self._ssh(f"echo {answer}", user)
+    def log_in(self, answer: str, user: str = "alice", *options: str) -> tuple[bool, str]:
+        """Whether one answer lets the user in, and the prompt that was answered; `options` of ssh come before ours, and win."""
+        done = self._ssh(f"echo {answer}", user, *options)
         output = done.communicate()[0]
         return output == f"{user}\n", self._prompts.read_text().replace(f"({user}@127.0.0.1) ", "")
 
@@ -100,12 +100,13 @@ class GuardedSshd(TokenHost):
     def _prompts(self) -> Path:
         return self.folder / "prompts"
 
-    def _ssh(self, answer: str, user: str) -> subprocess.Popen:
+    def _ssh(self, answer: str, user: str, *options: str) -> subprocess.Popen:
         ask = self.folder / "askpass"
         ask.write_text(f'#!/bin/sh\nprintf %s "$1" >>{self._prompts}\n{answer}\n')
         ask.chmod(0o700)
         self._prompts.write_text("")
-        command = ["ssh", "-F", "none", "-p", str(self.port), "-i", str(self.key), "-o", "IdentitiesOnly=yes"]
+        identity = () if "-i" in options else ("-i", str(self.key))
+        command = ["ssh", "-F", "none", *options, "-p", str(self.port), *identity, "-o", "IdentitiesOnly=yes"]
         command += ["-o", f"UserKnownHostsFile={self.known_hosts}", "-o", "NumberOfPasswordPrompts=1"]
         environment = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
         return subprocess.Popen(

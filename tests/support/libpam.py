@@ -14,6 +14,7 @@ from typing import Callable, Sequence
 SUCCESS, CONV_ERR = 0, 19
 ECHO_OFF, ECHO_ON = 1, 2
 ESTABLISH_CRED = 2
+RHOST = 4
 FLAGS = {"pam_authenticate": 0, "pam_setcred": ESTABLISH_CRED, "pam_acct_mgmt": 0}
 ONLY_DEBUG_MESSAGES = 1 << 7
 
@@ -64,6 +65,7 @@ def call(
     answer: Callable[[], str] | None = None,
     environment: Sequence[str] = (),
     after: Sequence[str] = (),
+    address: str = "",
 ) -> int:
     """The code that this function of libpam returned, or pam_start_confdir() if that failed, or one of the functions called before it
     on the same handle."""
@@ -74,6 +76,8 @@ def call(
         service.encode(), user.encode(), ctypes.byref(conversation), str(folder).encode(), ctypes.byref(handle)
     )
     if code == SUCCESS:
+        if address:
+            library.pam_set_item(handle, RHOST, address.encode())
         for setting in environment:
             library.pam_putenv(handle, setting.encode())
         for function in (*after, name):

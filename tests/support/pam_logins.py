@@ -19,10 +19,12 @@ _fork = multiprocessing.get_context("fork")
 class PamLogin:
     """One login: has_prompt() waits for the prompt, answer() answers it, succeeds() waits for the end."""
 
-    def __init__(self, confdir: Path, user: str, environment: tuple[str, ...] = (), service: str = SERVICE):
+    def __init__(
+        self, confdir: Path, user: str, environment: tuple[str, ...] = (), service: str = SERVICE, address: str = ""
+    ):
         self._pipe, far_end = _fork.Pipe()
         self._process = _fork.Process(
-            target=_authenticate, args=(far_end, str(confdir), user, environment, service), daemon=True
+            target=_authenticate, args=(far_end, str(confdir), user, environment, service, address), daemon=True
         )
         self._process.start()
         far_end.close()
@@ -57,10 +59,10 @@ class PamLogin:
         return message
 
 
-def _authenticate(pipe, confdir: str, user: str, environment: tuple[str, ...], service: str) -> None:
+def _authenticate(pipe, confdir: str, user: str, environment: tuple[str, ...], service: str, address: str) -> None:
     def answer() -> str:
         pipe.send("prompt")
         return pipe.recv()
 
-    pipe.send(libpam.call("pam_authenticate", confdir, service, user, answer, environment))
+    pipe.send(libpam.call("pam_authenticate", confdir, service, user, answer, environment, address=address))
     os._exit(0)

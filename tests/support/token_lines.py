@@ -17,7 +17,14 @@ def token_lines(program_dir: str, state_dir: str, own_service: bool = True, **se
     environment.filters["comment"] = lambda text: f"# {text}"
     template = environment.from_string((ROLE / "templates/etc/pam.d/token.j2").read_text())
     wanted = {"guard": True, "second_device": True, "factors": "publickey+totp", "group": "mfa-enforced"}
-    wanted = {**wanted, "lock_after": 10, "lock_seconds": 1800, **settings}
+    wanted = {
+        **wanted,
+        "lock_after": 10,
+        "lock_seconds": 1800,
+        "remember_seconds": 0,
+        "remember_groups": [],
+        **settings,
+    }
     return template.render(
         ansible_managed="Ansible managed",
         mfa__pam_mark="# a mark",

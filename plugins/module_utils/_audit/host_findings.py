@@ -66,6 +66,12 @@ def policy_findings(pam: ManagedPam) -> Iterator[Finding]:
         if not pam.has_guard:
             yield Finding("guard_missing", (f"{path}: the token lines run without totp-guard",))
     yield from _lock_findings(pam)
+    for one in pam.files:
+        for seconds, groups in one.remembers:
+            who = f"members of {groups.replace(':', ', ')}" if groups else "all enforced users"
+            yield Finding(
+                "token_remembered", (f"{one.path}: {who} are not asked again for {seconds} seconds after a token",)
+            )
     if pam.token_files and not pam.has_account_check:
         yield Finding("account_check_missing", ("no PAM service has the account check",))
 

@@ -19,6 +19,7 @@ _LEFT = (".dpkg-old", ".dpkg-bak", ".rpmsave", ".ucf-old")
 _PROGRAM = re.compile(rb"(?<![\w/])(/[\w/.+-]*/(?:totp-guard|key-used|log-decision))(?![\w/.-])")
 # The line that counts wrong tokens: how many lock the user, and for how many seconds (roles/mfa/templates/etc/pam.d/token.j2).
 _COUNTS = re.compile(rb"/totp-guard failed (\d+) (\d+)")
+_REMEMBERS = re.compile(rb"/totp-guard remembered (\S+)(?: (\S+))?")
 # Lines of factors with an SSH key: only then does a wrong token count (docs/wrong_tokens.md).
 _AFTER_KEY = re.compile(rb"^auth\s+sufficient\s+pam_succeed_if\.so\s|^auth\s.*/key-used\s*$", re.MULTILINE)
 
@@ -49,6 +50,12 @@ class MarkedFile(NamedTuple):
         same numbers."""
         found = _COUNTS.search(self.token_lines or b"")
         return Lock(int(found[1]), int(found[2])) if found else None
+
+    @property
+    def remembers(self) -> list[tuple[str, str]]:
+        """For how many seconds users are not asked again, and the groups of these users, "" for everybody who is enforced."""
+        found = _REMEMBERS.findall(self.token_lines or b"")
+        return [(seconds.decode("utf-8", "replace"), groups.decode("utf-8", "replace")) for seconds, groups in found]
 
 
 class ManagedPam:

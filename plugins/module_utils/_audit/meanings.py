@@ -155,6 +155,9 @@ MEANINGS = {
     "failure_cap_missing": (
         "Nothing counts wrong tokens, so there is no number of them after which a key no longer lets anybody in."
     ),
+    "token_remembered": (
+        "After a token users are not asked again for a time, with the same SSH key and from the same address, by mfa_remember_seconds."
+    ),
     "account_check_missing": (
         "No PAM service has the account check, so a host that loses its token lines lets enforced users in with "
         "what is left."

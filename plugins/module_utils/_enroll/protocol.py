@@ -27,6 +27,7 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "first": ("token",),
     "validate": ("first", "second"),
     "recovery_codes": ("token",),
+    "forget": (),
     "seen": (),
 }
 
@@ -84,8 +85,8 @@ class Validated(NewCodes):
 
 
 class Nothing(TypedDict):
-    """Answer to `first`: the token is right. Answer to `seen`: the user has been told. Answer to `ready`: this user could
-    still log in as an enforced one."""
+    """Answer to `first`: the token is right. Answer to `seen`: the user has been told. Answer to `forget`: each login is
+    asked again. Answer to `ready`: this user could still log in as an enforced one."""
 
 
 class Refusal(TypedDict):

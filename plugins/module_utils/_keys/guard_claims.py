@@ -6,7 +6,8 @@ The records are those of the role's totp-guard (docs/guard.md): lines about atte
 `lent NAME` if a login under another spelling of the user's name may have left a copy of the key, one `fell_back TIME`
 if a login was let in without a claim in the fleet (docs/claims.md), one `last_login TIME` after a login with a token or
 a recovery code, those about wrong tokens (guard_lock.py), one `last_from ADDRESS` and one about the login before the last
-(previous_login.py), then one `claimed STEP...`. A step of a second device's key is written sSTEP (docs/second_device.md).
+(previous_login.py), one `remembered` with four words for each login that is not asked again (docs/remember.md), then one
+`claimed STEP...`. A step of a second device's key is written sSTEP (docs/second_device.md).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _FELL_BACK = b"fell_back "
 _ATTEMPTS = (b"open ", b"over ")
 _LAST_LOGIN = b"last_login "
 _COUNTED = (*_ATTEMPTS, b"wrong ", b"locked ")
+_REMEMBERED, _WORDS_OF_ONE = b"remembered ", 4
 
 
 def claim_step(folder: str, user: str, step: int) -> bool:
@@ -100,6 +102,20 @@ def forget_attempts(folder: str, user: str) -> None:
     with locked(folder, user):
         lines = _lines(folder, user)
         left = [line for line in lines if not line.startswith(_COUNTED)]
+        if left != lines:
+            _write(folder, user, left)
+
+
+def remembered(folder: str, user: str) -> int:
+    """How many SSH keys and addresses are remembered; some of them may be too old to count."""
+    return sum(len(line.split()[1:]) for line in _lines(folder, user) if line.startswith(_REMEMBERED)) // _WORDS_OF_ONE
+
+
+def forget_remembered(folder: str, user: str) -> None:
+    """Each login is asked for a token again."""
+    with locked(folder, user):
+        lines = _lines(folder, user)
+        left = [line for line in lines if not line.startswith(_REMEMBERED)]
         if left != lines:
             _write(folder, user, left)
 

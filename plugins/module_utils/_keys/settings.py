@@ -34,6 +34,7 @@ RANGES = {
     "rate_limit_seconds": Range(1, 3600, 30),
     "lock_after": Range(0, 100, 10),  # wrong tokens, 0: only the limit of 100
     "lock_seconds": Range(0, 86400, 1800),  # 0: until unlocked
+    "remember_seconds": Range(0, 43200, 0),  # 0: never
     "recovery_codes": Range(0, 100, 5),
     "enrollment_days": Range(1, 365, 7),  # also for extensions
     "confirm_timeout": Range(15, 3600, 120),  # seconds

@@ -228,6 +228,10 @@ class StateDir:
         """How many wrong tokens the guard has counted, and whether it has locked the user."""
         return wrong_tokens(guard_claims.words_of_lines(self._folder("guard"), user))
 
+    def remembered(self, user: str) -> int:
+        """With how many SSH keys and addresses the user may not be asked again (docs/remember.md)."""
+        return guard_claims.remembered(self._folder("guard"), user)
+
     def last_login(self, user: str) -> int | None:
         """When the guard last let the user in, in seconds since the epoch; None if that was never, or without the guard."""
         return guard_claims.last_login(self._folder("guard"), user)
@@ -255,6 +259,11 @@ class StateDir:
         lent = self.lent_name(user)
         if lent:
             unlink(self._file("keys", lent))
+
+    def forget_remembered(self, user: str) -> None:
+        """Each login of the user is asked for a token again. The caller holds the lock."""
+        check_user_name(user)
+        guard_claims.forget_remembered(self._folder("guard"), user)
 
     def forget_attempts(self, user: str) -> None:
         """None counts for a limit any more. The caller holds the lock."""

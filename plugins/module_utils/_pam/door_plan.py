@@ -16,9 +16,14 @@ from typing import Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import VENDOR_CONFDIRS, PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, block_places, prove_token_lines
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.proof import Demand, prove_token_lines
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import Verdict
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import auth_ends, block_of, service_path
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import (
+    auth_ends,
+    block_of,
+    block_places,
+    service_path,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import bytes_of, text_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import lines_of, split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file

@@ -13,6 +13,7 @@ from typing import Callable, Iterable, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.access import access_results, listfile_results
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import RETURN_VALUES, Line
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.remembered import groups_remembered
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject, succeed_if
 
 TOKEN_MODULES = ("pam_google_authenticator.so", "pam_oath.so")
@@ -91,9 +92,14 @@ def _debug(arguments: Sequence[str], _subject: Subject, _service: str) -> Iterab
     return ("success",)
 
 
-def _exec(arguments: Sequence[str], _subject: Subject, _service: str) -> Iterable[str]:
+def _exec(arguments: Sequence[str], subject: Subject, _service: str) -> Iterable[str]:
     # A command that fails, whatever its exit status, is system_err (pam_exec.c); getting the password may fail as well.
-    return ("success", "auth_err", *_TROUBLE) if command_of(arguments) else ("ignore", "service_err")
+    command = command_of(arguments)
+    if not command:
+        return ("ignore", "service_err")
+    groups = groups_remembered(command)
+    never = bool(groups) and subject.in_any_group(groups) is False
+    return (*(() if never else ("success",)), "auth_err", *_TROUBLE)
 
 
 def _faillock(arguments: Sequence[str], _subject: Subject, _service: str) -> Iterable[str]:

@@ -31,6 +31,7 @@ PAM_TOTP_SPEC = {
     "require_installed": {"type": "bool", "default": True},
     "after_password": {"type": "bool", "default": False},
     "asks_again": {"type": "bool", "default": False},
+    "remember_seconds": {"type": "int", "default": 0},
     "confdir": {"type": "path", "default": "/etc/pam.d"},
 }
 
@@ -48,6 +49,7 @@ class PamEntry(TypedDict):
     require_installed: bool
     after_password: bool
     asks_again: bool
+    remember_seconds: int
     confdir: str
 
 
@@ -125,6 +127,7 @@ def _demand(wish: PamWish, planned: Mapping[str, bytes | None] | None = None) ->
         token_alone=wish["token_alone"] and not wish["after_password"],
         require_installed=wish["require_installed"],
         after_password=wish["after_password"],
+        remember_seconds=wish["remember_seconds"],
         others=texts_after(planned or {}),
     )
 

@@ -22,7 +22,9 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import (
     runs_command,
     token_line,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.remembered import REMEMBERED, lines_that_remember
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.second_device import device_cases
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import block_places
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.setcred import set_credentials
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import bytes_of, text_of
@@ -40,7 +42,8 @@ class Demand:
     the token is asked for here (sshd has checked a key before). `require_installed` checks that the installed modules
     accept their options.
 
-    With `after_password` only who has given the password may be asked for the token. `others` are files of PAM that are changed at the
+    `remember_seconds`: for how long a token may be remembered (docs/remember.md), 0 for never. With `after_password` only who has
+    given the password may be asked for the token. `others` are files of PAM that are changed at the
     same time, by path, as they will be.
     """
 
@@ -54,6 +57,7 @@ class Demand:
     token_alone: bool
     require_installed: bool
     after_password: bool = False
+    remember_seconds: int = 0
     others: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
@@ -110,23 +114,14 @@ def _own_places(change: FileChange, demand: Demand) -> set[str]:
     return {place for path, text in texts.items() for place in block_places(path, text)}
 
 
-def block_places(path: str, text: bytes) -> set[str]:
-    """The places of the lines in our block in this text of a file; none if it has none."""
-    found = split(text, path)
-    if found.inside is None:
-        return set()
-    first = found.head.count(b"\n") + 1
-    last = first + found.inside.count(b"\n") + 1
-    return {f"{path}:{number}" for number in range(first, last + 1)}
-
-
 def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Verdict:
     required = [token_line()]
     if demand.guard:
         required = [runs_command(demand.guard, "attempt"), token_line(), runs_command(demand.guard, "claim")]
     member = Subject(member_of=frozenset({demand.group}), has_key=True)
     who = f"a member of {demand.group}"
-    assume = called_by_a_user(config, demand.service)
+    remembering = _remembering(config, demand)
+    assume = {**called_by_a_user(config, demand.service), **dict.fromkeys(remembering, ["system_err"])}
     verdict = _prove(config, demand, member, required, assume)
     if verdict.problem:
         raise _refusal(demand, f"libpam cannot load the service: {verdict.problem}")
@@ -139,13 +134,45 @@ def _prove_enforced(change: FileChange, config: PamConfig, demand: Demand) -> Ve
             raise _refusal(demand, f"{who} could get in without a token", case)
         if case.can_succeed_if_token_module_missing:
             raise _refusal(demand, f"{who} could get in without a token if the token module were missing", case)
-    _prove_devices(config, demand, member)
+    ways = [*verdict.ways_in, *_ways_of_remembered(config, demand, member, remembering)]
+    _prove_devices(config, demand, member, assume)
     _refuse_second_token(change, config, demand, member)
     if not demand.token_alone and ["token"] in verdict.ways_in:
         raise _refusal(demand, f"{who} could get in with a token alone, but a password is required too")
     if demand.after_password:
         _prove_after_password(config, demand, careless)
-    return verdict
+    return replace(verdict, ways_in=sorted(ways), remembered_seconds=demand.remember_seconds)
+
+
+def _remembering(config: PamConfig, demand: Demand) -> list[str]:
+    """The places of the lines that may let a member in without a token, since the guard remembers one."""
+    if not demand.remember_seconds:
+        return []
+    lines = config.auth_stack(demand.service).lines
+    found = lines_that_remember(config, lines, demand.guard or "")
+    if set(found.values()) != {demand.remember_seconds} or demand.after_password or not demand.token_alone:
+        raise _refusal(
+            demand,
+            "a token can be remembered (option remember_seconds) only after an SSH key, and only by one line of these that runs "
+            f"the guard with `remembered {demand.remember_seconds}`, skips lines if it succeeds, and is ignored if not",
+        )
+    return list(found)
+
+
+def _ways_of_remembered(config: PamConfig, demand: Demand, member: Subject, remembering: list[str]) -> list[list[str]]:
+    """Who is remembered gets in, and is not asked for a token."""
+    if not remembering:
+        return []
+    found = _prove(
+        config,
+        demand,
+        member,
+        [lambda line: line.place in remembering],
+        {**called_by_a_user(config, demand.service), **dict.fromkeys(remembering, ["success"])},
+    )
+    if not found.can_succeed or found.token_asked != NEVER:
+        raise _refusal(demand, f"a member of {demand.group} whose token is remembered would not get in", found)
+    return [sorted([*way, REMEMBERED]) for way in found.ways_in]
 
 
 def _prove_after_password(config: PamConfig, demand: Demand, member: Subject) -> None:
@@ -162,12 +189,12 @@ def _prove_after_password(config: PamConfig, demand: Demand, member: Subject) ->
         )
 
 
-def _prove_devices(config: PamConfig, demand: Demand, member: Subject) -> None:
+def _prove_devices(config: PamConfig, demand: Demand, member: Subject, assume: Mapping[str, Sequence[str]]) -> None:
     """If the service asks users with a second device in another way: the same for them, and nothing else for the others."""
     with_password: list[list[str]] = []  # how users with one device may log in
     for case in device_cases(config.auth_stack(demand.service).lines, demand.guard):
         who = f"a member of {demand.group} with {case.who}"
-        verdict = _prove(config, demand, member, case.required, case.assume)
+        verdict = _prove(config, demand, member, case.required, {**assume, **case.assume})
         if case.token_stored and [way for way in with_password if way not in verdict.ways_in]:
             raise _refusal(
                 demand,

@@ -30,6 +30,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import (
     outcomes,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prompts import ANSWERS
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.remembered import REMEMBERED, lines_that_remember
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.walk import LineTest, Visit, Walker, that_succeed
 
@@ -68,6 +69,7 @@ class Verdict:
     lines: list[LineReport]
     unknown_modules: list[str]
     problem: str
+    remembered_seconds: int  # for how long a token may be remembered, 0 if it is not; see `prove`
 
     def explain(self) -> str:
         """The counterexample as text, one step per line."""
@@ -87,11 +89,13 @@ def prove(
     """What the stack of `service` can do for `subject`.
 
     `required`: what counts as a login with a token: a list of tests, each of which a line that succeeds must meet, in
-    this order; by default a token module. `assume`: maps `file:line` to the results that this line may have.
-    `one_answer`: every prompt gets the same answer, as sshd gives it for method `password`.
+    this order; by default a token module, or our own line that knows of an earlier token (remembered.py). `assume`:
+    maps `file:line` to the results that this line may have. `one_answer`: every prompt gets the same answer, as sshd
+    gives it for method `password`.
     """
     stack = config.auth_stack(service)
     lines = stack.lines
+    remembering = lines_that_remember(config, lines) if required is None else {}
     required = [token_line(token_modules)] if required is None else required
     ways = [auth_ways(line, subject, service, token_modules, is_installed) for line in lines]
     _apply_assumptions(assume or {}, lines, ways, token_modules)
@@ -100,11 +104,14 @@ def prove(
         for line, way in zip(lines, ways)
     ]
     alternatives = [(answer,) for answer in ANSWERS] if one_answer else [ANSWERS]
-    walkers = [Walker(lines, required, token_modules, answers) for answers in alternatives if not stack.problem]
+    walkers = [
+        Walker(lines, required, token_modules, answers, remembering) for answers in alternatives if not stack.problem
+    ]
     ends = [end for walker in walkers for end in walker.ends(ways)]
     successes = that_succeed(ends)
-    bypasses = [end for end in successes if end.point.proven < len(required)]
+    bypasses = [end for end in successes if end.point.proven < len(required) and not _is_remembered(end)]
     open_ends = that_succeed([end for walker in walkers for end in walker.ends(without_module)])
+    open_ends = [end for end in open_ends if not _is_remembered(end)]
     return Verdict(
         service=service,
         can_succeed=bool(successes),
@@ -117,7 +124,12 @@ def prove(
         lines=[describe(line, way) for line, way in zip(lines, ways)],
         unknown_modules=_unknown_modules(lines, token_modules, is_installed),
         problem=stack.problem,
+        remembered_seconds=max(remembering.values()) if any(map(_is_remembered, successes)) else 0,
     )
+
+
+def _is_remembered(end: Visit) -> bool:
+    return REMEMBERED in end.point.factors
 
 
 def may_pass(

@@ -77,6 +77,16 @@ def block_of(content: str) -> bytes:
     return block(lines, "option 'content'")
 
 
+def block_places(path: str, text: bytes) -> set[str]:
+    """The places of the lines in our block in this text of a file; none if it has none."""
+    found = split(text, path)
+    if found.inside is None:
+        return set()
+    first = found.head.count(b"\n") + 1
+    last = first + found.inside.count(b"\n") + 1
+    return {f"{path}:{number}" for number in range(first, last + 1)}
+
+
 def first_line(lines: list[bytes], wanted: Pattern[bytes]) -> int:
     """Index of the first line that starts as wanted, 0 if there is none; never inside a continued line."""
     return next((begin for begin, _end in _starting_with(lines, wanted)), 0)

@@ -10,12 +10,13 @@ typed: a small number of states per line.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, NamedTuple, Sequence
+from typing import Any, Callable, Container, Iterator, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.dispatch import State, essence, levels_with_reset, step
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import PASSWORD_MODULES, ModuleOutcome
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prompts import ANSWERS, Reading, readings, reads_held
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.remembered import REMEMBERED
 
 LineTest = Callable[[Line], bool]
 
@@ -47,6 +48,7 @@ class Walker:
     required: Sequence[LineTest]
     token_modules: Sequence[str]
     answers: Sequence[str] = ANSWERS
+    remembering: Container[str] = ()  # the places of lines that let in who has given a token not long ago
 
     def ends(self, ways: Sequence[Sequence[ModuleOutcome]]) -> list[Visit]:
         """Every distinct end of the stack, given these possible results of its lines."""
@@ -98,6 +100,8 @@ class Walker:
     def _factors(self, line: Line) -> frozenset[str]:
         if line.module_name in self.token_modules:
             return frozenset(("token",))
+        if line.place in self.remembering:
+            return frozenset((REMEMBERED,))
         return frozenset(("password",)) if line.module_name in PASSWORD_MODULES else frozenset()
 
 

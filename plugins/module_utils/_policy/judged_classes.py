@@ -37,6 +37,7 @@ class ClassReport(TypedDict):
     methods: list[str]
     needs: list[tuple[str, ...]]
     verdict: str
+    remembered_seconds: int
     counterexample: list[LoginStep]
     reason: str
 
@@ -65,10 +66,10 @@ class ClassJudge:
         services = {
             service_of(login(self._reader, members[0], connection).settings) for connection in self._connections
         }
-        judged: dict[tuple[str, ...], list[Account]] = {}
+        judged: dict[tuple[tuple[str, int], ...], list[Account]] = {}
         for alike in self._told_apart(members, services):
             verdicts = self._verdicts(login(self._reader, alike[0], connection) for connection in self._connections)
-            judged.setdefault(tuple(one.said for one in verdicts.values()), []).extend(alike)
+            judged.setdefault(tuple((one.said, one.remembered_seconds) for one in verdicts.values()), []).extend(alike)
         return [self._class(alike) for alike in judged.values()]
 
     def _told_apart(self, members: list[Account], services: set[str]) -> list[list[Account]]:
@@ -112,6 +113,7 @@ class ClassJudge:
             "methods": sorted({method for each in logins for method in each.methods}),
             "needs": sorted({way for each in logins for way in each.ways_in}),
             "verdict": worst.said,
+            "remembered_seconds": max(each.remembered_seconds for each in verdicts.values()),
             "counterexample": list(worst.steps) if worst.said == CAN_BYPASS else [],
             "reason": worst.reason,
         }

@@ -11,8 +11,9 @@ from typing import Iterable, Iterator, Protocol, Sequence
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_check import asks_guard, records_tested
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.account_phase import account_ways
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import TOKEN_MODULES
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.modules import TOKEN_MODULES, command_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.prover import auth_ways, has_so_suffix, token_line
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.remembered import groups_remembered
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.subject import Subject
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import ANY_USER
@@ -75,7 +76,8 @@ class PamSubjects:
 
 
 def _depends_on_user(line: Line) -> bool:
-    return line.module_name in _BY_USER or bool(records_tested(line)) or asks_guard(line)
+    by_group = bool(groups_remembered(command_of(line.arguments))) and line.module_name == "pam_exec.so"
+    return line.module_name in _BY_USER or by_group or bool(records_tested(line)) or asks_guard(line)
 
 
 def _groups_named(lines: Iterable[Line]) -> Iterator[str]:
@@ -83,6 +85,8 @@ def _groups_named(lines: Iterable[Line]) -> Iterator[str]:
         for test, value in zip(line.arguments, line.arguments[1:]):
             if line.module_name == "pam_succeed_if.so" and test in ("ingroup", "notingroup"):
                 yield from value.split(":")
+        if line.module_name == "pam_exec.so":
+            yield from groups_remembered(command_of(line.arguments))
 
 
 def _members(group: str) -> frozenset[str]:

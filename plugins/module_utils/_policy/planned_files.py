@@ -132,6 +132,7 @@ def _removal(service: str, confdir: str, wish: FilesWish) -> PamWish:
         "require_installed": False,
         "after_password": False,
         "asks_again": False,
+        "remember_seconds": 0,
         "confdir": confdir,
         "group": wish["group"],
     }

@@ -72,6 +72,7 @@ class WaysThroughPam:
             without_token=all(part.without_token for part in parts),
             steps=(_connect(one), *(step for part in parts for step in part.steps)),
             reason="; ".join(filter(None, (part.reason for part in parts))),
+            remembered_seconds=max((part.remembered_seconds for part in parts), default=0),
         )
 
     def _method(self, one: Login, method: str) -> JudgedWay:
@@ -88,6 +89,7 @@ class WaysThroughPam:
             without_token=not reason and proof.can_succeed_without_token,
             steps=tuple(_pam_steps(method, proof)) if proof.can_succeed_without_token else (),
             reason=reason,
+            remembered_seconds=0 if reason else proof.remembered_seconds,
         )
 
     def proof(self, one: Login, one_answer: bool) -> Verdict:
@@ -123,6 +125,7 @@ class WaysThroughPam:
             without_token=way.without_token and without_token.can_succeed,
             steps=(*way.steps, _step("account", f"the account lines of {service} may let the user in")),
             reason=f"the account lines of PAM service {service} deny: {without_token.failure}".replace("\n", "; "),
+            remembered_seconds=way.remembered_seconds if with_token.can_succeed else 0,
         )
 
     def _account_phase(self, one: Login, service: str, with_token: bool) -> AccountPhase:

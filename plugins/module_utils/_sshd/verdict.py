@@ -31,20 +31,24 @@ class LoginStep(TypedDict):
 
 
 class JudgedWay(NamedTuple):
-    """Whether a way in can succeed with a token and without one; how it does without, or why it never does."""
+    """Whether a way in can succeed with a token and without one; how it does without, or why it never does. With a token: for how
+    long it may be remembered."""
 
     with_token: bool
     without_token: bool
     steps: tuple[LoginStep, ...] = ()
     reason: str = ""
+    remembered_seconds: int = 0
 
 
 class LoginVerdict(NamedTuple):
-    """`steps` are a login without a token, `reason` is why nobody gets in."""
+    """`steps` are a login without a token, `reason` is why nobody gets in. Of who is asked, `remembered_seconds`: for how long a
+    token may be remembered."""
 
     said: str
     steps: tuple[LoginStep, ...] = ()
     reason: str = ""
+    remembered_seconds: int = 0
 
 
 class AssumedPam:
@@ -68,5 +72,5 @@ def verdict(one: Login, enforced: bool, pam: AssumedPam) -> LoginVerdict:
         return LoginVerdict(LOCKED_OUT, reason="; ".join(reasons) or one.denied_because)
     open_way = next((way for way in ways if way.without_token), None)
     if open_way is None:
-        return LoginVerdict(ASKED)
+        return LoginVerdict(ASKED, remembered_seconds=max(way.remembered_seconds for way in ways))
     return LoginVerdict(CAN_BYPASS if enforced else NOT_ASKED, open_way.steps)

@@ -44,6 +44,7 @@ class JudgedUsers(NamedTuple):
     kind: str
     users: str
     verdict: str
+    remembered_seconds: int  # of who is asked: for how long a token may be remembered
     denied: bool  # on purpose: by name, or root by PermitRootLogin
     counterexample: tuple[LoginStep, ...]
     reason: str
@@ -113,6 +114,7 @@ class _Judge:
             kind=person.kind,
             users=person.who,
             verdict=found.said,
+            remembered_seconds=max(each.remembered_seconds for _one, each in judged),
             denied=found.said == LOCKED_OUT and (not admitted or _is_denied_root(one, enforced)),
             counterexample=found.steps,
             reason=found.reason,

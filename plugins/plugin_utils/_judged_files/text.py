@@ -19,12 +19,17 @@ def summary(found: Sequence[ComparedUsers], folder: str, version: tuple[int, int
     judged_by = f"{folder} (enforced group {group}, judged with OpenSSH {version[0]}.{version[1]})"
     if not differ:
         told = "; ".join(
-            f"{one.judged.users}: {'denied' if one.judged.denied else one.judged.verdict}" for one in found[:_MOST]
+            f"{one.judged.users}: {'denied' if one.judged.denied else _said(one)}" for one in found[:_MOST]
         )
         return f"All {len(found)} classes of users are as wanted in {judged_by}: {told}" + _more(len(found))
     head = f"{len(differ)} of {len(found)} classes of users are not as wanted in {judged_by}"
     lines = [line for one in differ[:_MOST] for line in _lines(one)]
     return "\n".join([head, *lines]) + _more(len(differ))
+
+
+def _said(one: ComparedUsers) -> str:
+    seconds = one.judged.remembered_seconds
+    return one.judged.verdict + (f" (a token is remembered for {seconds} seconds)" if seconds else "")
 
 
 def _more(number: int) -> str:

@@ -43,6 +43,7 @@ class ComparedUsers(NamedTuple):
             "kind": one.kind,
             "users": one.users,
             "verdict": one.verdict,
+            "remembered_seconds": one.remembered_seconds,
             "wanted": list(self.wanted),
             "ok": self.ok,
             "where": list(one.where),

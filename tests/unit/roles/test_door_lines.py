@@ -72,8 +72,10 @@ def test_by_default_nothing_else_is_touched(entries):
         "cockpit": "absent",
     }
     assert set(found["sshd"]) == {
-        *("state", "content", "guard", "own_service", "base_service", "require_installed", "token_alone")
+        *("state", "content", "guard", "own_service", "base_service", "require_installed", "token_alone"),
+        "remember_seconds",
     }
+    assert found["sshd"]["remember_seconds"] == 0
     template = token_lines("/usr/local/libexec/fleetmfa", "/var/lib/fleetmfa", own_service=False, second_device=False)
     assert lines(found["sshd"]["content"]) == lines(template)
     assert "# For sshd, by role fleetmfa.ssh.mfa." in found["sshd"]["content"].splitlines()
@@ -100,3 +102,12 @@ def test_further_doors_get_the_lines_of_a_password_and_a_token(entries):
 def test_a_second_device_is_asked_for_by_sshd_alone(entries):
     found = entries(mfa_services=["sshd", "su"], mfa_second_device=True)
     assert "one-device" in found["sshd"]["content"] and "one-device" not in found["su"]["content"]
+
+
+def test_a_token_is_remembered_by_sshd_alone(entries):
+    found = entries(mfa_services=["sshd", "su"], mfa_remember_seconds=3600, mfa_remember_groups=["ops", "web"])
+    assert (
+        "totp-guard remembered 3600 ops:web\n" in found["sshd"]["content"] and found["sshd"]["remember_seconds"] == 3600
+    )
+    assert "totp-guard claim remember\n" in found["sshd"]["content"]
+    assert "remember" not in found["su"]["content"] and not found["su"].get("remember_seconds")

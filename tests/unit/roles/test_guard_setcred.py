@@ -17,9 +17,10 @@ def call(host, name, **options):
     return libpam.call(name, host.folder / "pam.d", SERVICE, host.user, **options)
 
 
-@pytest.fixture(params=FACTORS)
+@pytest.fixture(params=[*FACTORS, "remembered"])
 def service(host, request):
-    host.write_service(factors=request.param)
+    settings = {"remember_seconds": 3600} if request.param == "remembered" else {"factors": request.param}
+    host.write_service(**settings)
     host.write_lines([*host.lines, HOSTS_OWN])
     return host
 

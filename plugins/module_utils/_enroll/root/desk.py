@@ -214,6 +214,12 @@ class Desk:
         audit(self._user, f"{len(codes)} new recovery codes generated")
         return {"recovery_codes": codes}
 
+    def forget(self) -> Nothing:
+        """Needs no token, since it only makes logins ask for one."""
+        self._state.forget_remembered(self._user)
+        audit(self._user, "remembered logins forgotten: each login asks for a token again")
+        return {}
+
     def _made_in_place_of(self, unknown: KeyFile | None) -> KeyFile:
         policy = self._policy
         key = KeyFile.create(

@@ -70,6 +70,10 @@ class Door:
         answer: NewCodes = self._ask("recovery_codes", token=token)
         return answer["recovery_codes"]
 
+    def forget(self) -> None:
+        """Each login asks for a token again."""
+        self._ask("forget")
+
     def seen(self) -> None:
         """The user has been told what `displaced` in the status says."""
         self._ask("seen")

@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None, door: Door | None = None) -> int:
         "status": _status,
         "show": _show,
         "recovery-codes": _recovery_codes,
+        "forget": _forget,
         "login": lambda door, plain: offer_at_login(door, plain, _enroll),
         "overdue": lambda door, plain: serve_overdue(door, plain, _enroll),
     }
@@ -68,10 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         "action",
         nargs="?",
         default="enroll",
-        choices=["enroll", "status", "show", "recovery-codes", "login", "overdue"],
-        metavar="enroll|status|show|recovery-codes",
+        choices=["enroll", "status", "show", "recovery-codes", "forget", "login", "overdue"],
+        metavar="enroll|status|show|recovery-codes|forget",
         help="enroll (the default); the state of your key; your key again, before it is validated; "
-        "new recovery codes, for a token",
+        "new recovery codes, for a token; be asked for a token again at each login",
     )
     parser.add_argument("--plain", action="store_true", help="plain lines without pictures, for screen readers")
     return parser
@@ -178,6 +179,12 @@ def _show(door: Door, plain: bool) -> int:
     with open_terminal(plain) as terminal:
         show_key(terminal, door, status)
         terminal.ask("Press Enter to leave: ")
+    return DONE
+
+
+def _forget(door: Door, plain: bool) -> int:
+    door.forget()
+    _tell("Each new login to this host asks for a token again. Sessions that are open stay open.")
     return DONE
 
 

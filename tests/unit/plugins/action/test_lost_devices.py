@@ -14,6 +14,7 @@ import tempfile
 import termios
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -177,6 +178,16 @@ def test_unlock(fleet):
     assert "alice: 1 attempts forgotten" in output and fleet.state["web2"].attempts("alice") == 0
     assert "unlocked" in {event.what for event in alice_of(fleet).history}
     fleet.play("fleetmfa.ssh.unlock", mfa_unlock_users="alice", mfa_store="", **WHY)
+    # Only where she is not asked again.
+    fleet.state["web2"].converge_validated("alice", tried)
+    record = Path(fleet.state["web2"].path, "guard/alice")
+    record.write_text("remembered a b 5 6\nclaimed 3\n")
+    history = alice_of(fleet).history
+    output = fleet.play(
+        "fleetmfa.ssh.unlock", "--diff", mfa_unlock_users="alice", mfa_unlock_only_remembered="true", **WHY
+    )
+    assert "alice: 1 remembered logins forgotten" in output and record.read_text() == "claimed 3\n"
+    assert fleet.state["web2"].attempts("alice") == 1 and alice_of(fleet).history == history
 
 
 @pytest.mark.release

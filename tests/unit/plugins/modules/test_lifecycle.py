@@ -265,16 +265,29 @@ def test_the_loser_of_two_validated_keys_is_to_be_told(fleet, web1, web2):
 def test_unlock(fleet, web1, host):
     web1.change("alice", _limited)
     guard = Path(web1.state_dir.path, "guard/alice")
-    guard.write_text("open 1 5\nover 2 6\nlent Alice\nlocked x 5 0\nwrong 12 2\nclaimed 59\n")
+    guard.write_text(
+        f"open 1 5\nover 2 6\nlent Alice\nlocked x 5 0\nwrong 12 2\nremembered {'a' * 64} x 5 6 b x 5 6\nclaimed 59\n"
+    )
     options = {"users": ["alice", "nobody-here"], "state_dir": web1.state_dir.path}
     told = host._run_module("totp_unlock", check_mode=True, **options)
     assert told["changed"] and web1.state_dir.attempts("alice") == 6
     done = host._run_module("totp_unlock", **options)
-    alice = {"user": "alice", "attempts": 6, "wrong_tokens": 12, "locked": True, "changed": True}
+    alice = {"user": "alice", "attempts": 6, "wrong_tokens": 12, "locked": True, "remembered": 2, "changed": True}
     assert done["users"] == told["users"] == [alice]
     assert guard.read_text() == "lent Alice\nclaimed 59\n"
     key = web1.state_dir.validated("alice")
     assert key.rate_limit == (3, 30) and not key.attempts and "tries" not in key.meta
+    assert not host._run_module("totp_unlock", **options)["changed"]
+
+
+def test_unlock_only_what_is_remembered(web1, host):
+    guard = Path(web1.state_dir.path, "guard/alice")
+    guard.write_text(f"open 1 5\nwrong 12 2\nremembered {'a' * 64} x 5 6\nclaimed 59\n")
+    options = {"users": ["alice"], "state_dir": web1.state_dir.path, "only_remembered": True}
+    assert host._run_module("totp_unlock", check_mode=True, **options)["changed"] and "remembered" in guard.read_text()
+    done = host._run_module("totp_unlock", **options)
+    assert done["changed"] and done["users"][0]["remembered"] == 1
+    assert guard.read_text() == "open 1 5\nwrong 12 2\nclaimed 59\n"
     assert not host._run_module("totp_unlock", **options)["changed"]
 
 

@@ -244,6 +244,44 @@ def test_a_second_device():
     assert found["second_device"] is True
 
 
+REMEMBER = {"mfa_remember_seconds": 28800}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({**REMEMBER, "mfa_guard": False}, "^mfa_remember_seconds: needs mfa_guard: true"),
+        ({**REMEMBER, "mfa_factors": "either"}, "^mfa_remember_seconds: needs mfa_factors: publickey.totp"),
+        ({**REMEMBER, "mfa_factors": "password+totp"}, "^mfa_remember_seconds: needs mfa_factors"),
+        ({"mfa_remember_seconds": 43201}, "^mfa_remember_seconds: must be a number from 0 to 43200$"),
+        ({"mfa_remember_seconds": -1}, "^mfa_remember_seconds: must be a number from 0 to 43200$"),
+        *(
+            (
+                {**REMEMBER, "mfa_remember_groups": ["ops", name]},
+                "^mfa_remember_groups: entry 2 cannot be in a PAM line",
+            )
+            for name in ("domain users", "1000", "a]b", "a\\b", "a#b", "DOMAIN\\ops", "a$b", "-x", "a:b", "é")
+            if name not in ("-x", "a:b")
+        ),
+    ],
+)
+def test_what_remembering_needs(given, told):
+    with pytest.raises(FleetMfaError, match=told):
+        read_settings(OPTIONS, given)
+
+
+def test_remembering():
+    found = read_settings(OPTIONS, {"mfa_remember_seconds": "3600", "mfa_remember_groups": "ops,x.y_z@example-1"})
+    assert (found["remember_seconds"], found["remember_groups"]) == (3600, ["ops", "x.y_z@example-1"])
+    off = {
+        "mfa_remember_seconds": 0,
+        "mfa_guard": False,
+        "mfa_factors": "either",
+        "mfa_remember_groups": ["domain ops"],
+    }
+    assert read_settings(OPTIONS, off)["remember_seconds"] == 0
+
+
 KEYS = {
     f"secret={SECRET}": "a list of entries",
     "no dictionary": "a list of entries",

@@ -62,6 +62,22 @@ def test_lines_of_an_older_version_count_nothing(tmp_path):
     assert older != lines and found(tmp_path / "a", older) == OURS
 
 
+def evidence(folder, lines):
+    (folder / "sshd").write_bytes(block(lines.encode(), "a test"))
+    found = [one for one in policy_findings(ManagedPam(str(folder))) if one.id == "token_remembered"]
+    return [text for one in found for text in one.evidence]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_remembered_tokens(tmp_path, own):
+    path = tmp_path / "sshd"
+    assert evidence(tmp_path, token_lines(own)) == []
+    told = f"{path}: all enforced users are not asked again for 28800 seconds after a token"
+    assert evidence(tmp_path, token_lines(own, remember_seconds=28800)) == [told]
+    told = f"{path}: members of ops, web are not asked again for 60 seconds after a token"
+    assert evidence(tmp_path, token_lines(own, remember_seconds=60, remember_groups=["ops", "web"])) == [told]
+
+
 @pytest.mark.parametrize("settings", [{}, {"lock_after": 0}, {"guard": False}])
 def test_no_false_alarm_where_no_wrong_token_counts(tmp_path, settings):
     """Before a password, and in other doors, which have the lines of password+totp."""

@@ -32,18 +32,32 @@ HOSTS = {
 }
 FORMS = [
     pytest.param(
-        host, {"factors": factors, "second_device": second, "own_service": own}, id=f"{host}-{factors}-{second}-{own}"
+        host,
+        {"factors": factors, "second_device": second, "own_service": own, "remember_seconds": seconds},
+        id=f"{host}-{factors}-{second}-{own}-{seconds}",
     )
     for host in HOSTS
     for factors in FACTORS
     for second in ((False, True) if factors == "publickey+totp" else (False,))
+    for seconds in ((0, 3600) if factors == "publickey+totp" else (0,))
     for own in (False, True)
 ]
-attempts, fails, claims = (functools.partial(runs_command, GUARD)(name) for name in ("attempt", "failed", "claim"))
+REMEMBERING = [form for form in FORMS if form.values[1]["remember_seconds"]]
+attempts, fails, claims, remembers = (
+    functools.partial(runs_command, GUARD)(name) for name in ("attempt", "failed", "claim", "remembered")
+)
 
 
 def first_factor(line):
     return line.module_name in PASSWORD_MODULES or runs_command(f"{PROGRAMS}/key-used")(line)
+
+
+def claims_or_remembers(line):
+    return claims(line) or remembers(line)
+
+
+def last_line(line):
+    return line.module_name == "pam_succeed_if.so" and line.control.lower() == "sufficient"
 
 
 def with_lines_lost(folder, host, form):
@@ -66,11 +80,35 @@ def assumed(config):
 
 @pytest.mark.parametrize(("host", "form"), FORMS)
 def test_nobody_gets_in_without_a_claim_and_the_other_factor(tmp_path, host, form):
-    required = [claims] if form["factors"] == "publickey+totp" else [claims, first_factor]
+    """With `remembered`, who was remembered has made a claim before."""
+    required = [claims_or_remembers] if form["factors"] == "publickey+totp" else [claims, first_factor]
     for lost, config in with_lines_lost(tmp_path, host, form):
         found = prove(config, "sshd", MEMBER, assume=assumed(config), required=required)
         assert not found.can_succeed_without_token, f"{lost}\n{found.explain()}"
         assert found.can_succeed or lost
+
+
+@pytest.mark.parametrize(("host", "form"), REMEMBERING)
+def test_who_is_not_remembered_needs_a_claim_as_ever(tmp_path, host, form):
+    for lost, config in with_lines_lost(tmp_path, host, form):
+        asked = {line.place: ["system_err"] for line in config.auth_stack("sshd").lines if remembers(line)}
+        found = prove(config, "sshd", MEMBER, assume={**assumed(config), **asked}, required=[claims])
+        assert not found.can_succeed_without_token, f"{lost}\n{found.explain()}"
+
+
+@pytest.mark.parametrize(("host", "form"), REMEMBERING)
+def test_who_is_remembered_lands_on_the_last_line_or_needs_the_password(tmp_path, host, form):
+    for lost, config in with_lines_lost(tmp_path, host, form):
+        passed = {line.place: ["success"] for line in config.auth_stack("sshd").lines if remembers(line)}
+        found = prove(
+            config,
+            "sshd",
+            MEMBER,
+            assume={**assumed(config), **passed},
+            required=[lambda line: last_line(line) or first_factor(line)],
+        )
+        assert not found.can_succeed_without_token, f"{lost}\n{found.explain()}"
+        assert found.can_succeed and found.token_asked == NEVER or lost
 
 
 @pytest.mark.parametrize(("host", "form"), FORMS)
@@ -82,12 +120,19 @@ def test_no_wrong_token_gets_in_whatever_claim_says(tmp_path, host, form):
         assert found.token_asked_when_it_succeeds == NEVER, f"{lost}\n{found.explain()}"
 
 
-@pytest.mark.parametrize("guard", [False, True])
-@pytest.mark.parametrize("factors", FACTORS)
+@pytest.mark.parametrize(
+    ("factors", "guard", "more"),
+    [
+        *itertools.product(FACTORS, (False, True), ({},)),
+        *itertools.product(
+            FACTORS[:1], (True,), ({"remember_seconds": 3600}, {"remember_seconds": 3600, "second_device": True})
+        ),
+    ],
+)
 @pytest.mark.parametrize("host", HOSTS)
-def test_who_is_not_enforced_needs_the_password_as_before(tmp_path, host, factors, guard):
+def test_who_is_not_enforced_needs_the_password_as_before(tmp_path, host, factors, guard, more):
     """The gate jumps over lines that are no longer there."""
-    form = {"factors": factors, "second_device": False, "own_service": False, "guard": guard}
+    form = {"factors": factors, "second_device": False, "own_service": False, "guard": guard, **more}
     for lost, config in with_lines_lost(tmp_path, host, form):
         found = prove(config, "sshd", OTHER, assume=assumed(config), required=[first_factor])
         assert not found.can_succeed_without_token, f"{lost}\n{found.explain()}"

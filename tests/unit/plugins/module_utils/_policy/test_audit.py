@@ -14,6 +14,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.origin import g
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.audit import Audit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.key_presence import KeyFiles
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.accounts import login_accounts
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.binary import Sshd
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
@@ -21,6 +22,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account, Connection
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import Surroundings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader, user_classes
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block
 from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import SECRET, provision
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
     ALICE,
@@ -32,6 +34,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import (
     SshdHost,
     needs_sshd,
 )
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import token_lines
 from ansible_collections.fleetmfa.ssh.tests.support.work import calls_made
 
 pytestmark = needs_sshd
@@ -183,6 +186,29 @@ def test_users_whom_only_pam_tells_apart(host):
     assert steps[2]["line"].endswith("/sshd:1 pam_succeed_if.so")
     (found,) = [one for one in report["findings"] if one["id"] == "pam_token_not_asked"]
     assert all(text.startswith(("carol: ", "any other enforced user: ")) for text in found["evidence"])
+
+
+def remembering(*groups):
+    settings = {"own_service": False, "second_device": False, "remember_seconds": 3600, "remember_groups": list(groups)}
+    lines = token_lines("/usr/local/libexec/fleetmfa", "/var/lib/fleetmfa", **settings)
+    return block(lines.encode(), "a test").decode() + "auth required pam_unix.so\naccount required pam_unix.so\n"
+
+
+def remembered(report):
+    return {one["examples"][0]: (one["verdict"], one["remembered_seconds"]) for one in report["classes"]}
+
+
+def test_who_is_asked_may_be_remembered(host, monkeypatch):
+    host.write(DEBIAN, {"00-fleetmfa.conf": POLICY})
+    monkeypatch.setattr(KeyFiles, "of", lambda self, account, lines: GROUP in account.groups)
+    people = [ALICE, CAROL, BOB, ROOT]
+    report = audit(host, people, service=remembering())
+    assert remembered(report)["alice"] == ("asked", 3600) and remembered(report)["bob"] == ("not_asked", 0)
+    assert "pam_token_not_asked" not in ids(report)
+    report = audit(host, people, service=remembering("oncall"))
+    assert remembered(report)["alice"] == ("asked", 0) and remembered(report)["carol"] == ("asked", 3600)
+    report = audit(host, people, service=remembering().replace("# BEGIN", "#").replace("# END", "#"))
+    assert remembered(report)["alice"] == ("can_bypass", 0) and "pam_token_not_asked" in ids(report)
 
 
 def test_users_whom_pam_tells_apart_without_effect_are_one_class(host):

@@ -7,9 +7,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import block
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.text import summary
 from ansible_collections.fleetmfa.ssh.tests.support.judged_folder import GATED, MAIN, JudgedEtc
 from ansible_collections.fleetmfa.ssh.tests.support.pair_host import PAIRS
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import GROUP, POLICY, needs_sshd
+from ansible_collections.fleetmfa.ssh.tests.support.token_lines import token_lines
 
 pytestmark = needs_sshd
 # Their verdict is about alice, and another user gets another one.
@@ -57,6 +60,20 @@ def test_a_folder_as_wanted(etc):
     assert where[1] == f"{etc.path}/ssh/sshd_config:3: usepam yes"
     assert where[2] == f"{etc.path}/pam.d/sshd:2: auth pam_google_authenticator.so"
     assert etc.unwanted() == {}
+
+
+def test_a_folder_that_remembers(etc):
+    settings = {"own_service": False, "second_device": False, "remember_seconds": 3600}
+    lines = token_lines("/usr/local/libexec/fleetmfa", "/var/lib/fleetmfa", **settings)
+    service = (etc.path / "pam.d/sshd").read_text().partition("@include")[1:]
+    etc.write("pam.d/sshd", block(lines.encode(), "a test").decode() + "".join(service))
+    found = {one.users: one for one in etc.judged()}
+    asked, others = found["enforced users"], found["other users"]
+    assert (asked.verdict, asked.remembered_seconds) == ("asked", 3600)
+    assert (others.verdict, others.remembered_seconds) == ("not_asked", 0)
+    assert "asked (a token is remembered for 3600 seconds)" in summary(etc.compared(), "etc", (9, 2), GROUP)
+    etc.write("pam.d/sshd", lines + "".join(service))
+    assert {one.users: one.verdict for one in etc.judged()}["enforced users"] == "can_bypass"
 
 
 @pytest.mark.parametrize(

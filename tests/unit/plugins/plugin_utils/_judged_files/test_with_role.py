@@ -19,7 +19,8 @@ FLEET = FleetGroups(GROUP, frozenset(), frozenset())
 LINES = "".join(GATED.splitlines(keepends=True)[:3])
 SERVICE = {
     "service": "sshd", "state": "present", "content": LINES, "own_service": False, "base_service": "sshd", "guard": None,
-    "token_alone": True, "require_installed": True, "after_password": False, "asks_again": False, "confdir": "/nowhere",
+    "token_alone": True, "require_installed": True, "after_password": False, "asks_again": False, "remember_seconds": 0,
+    "confdir": "/nowhere",
 }  # fmt: skip
 SSHD = {
     "state": "present", "content": POLICY, "dropin": "/nowhere", "config": "/nowhere", "binary": None, "overdue_group": None,

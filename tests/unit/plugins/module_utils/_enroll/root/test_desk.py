@@ -190,6 +190,21 @@ def test_new_recovery_codes_take_a_token_and_use_it_up(desk, host, log):
     assert not set(result["recovery_codes"]) & set(" ".join(log).split())
 
 
+def test_forgetting_where_a_token_was_given_is_for_the_user_alone(desk, host, log):
+    records = {user: Path(host.path, "guard", user) for user in ("alice", "bob")}
+    for record in records.values():
+        record.parent.mkdir(exist_ok=True)
+        record.write_text(f"remembered {'a' * 64} x 5 6\nwrong 3 3\nclaimed 3\n")
+    assert (host.remembered("alice"), host.remembered("bob")) == (1, 1)
+    assert ask(desk(), "forget") == {}
+    assert records["alice"].read_text() == "wrong 3 3\nclaimed 3\n", "a lock is not lifted by it"
+    assert (host.remembered("alice"), host.remembered("bob")) == (0, 1)
+    assert log == ["user alice: remembered logins forgotten: each login asks for a token again"]
+    assert ask(desk("carol"), "forget") == {}, "there is nothing to forget"
+    with pytest.raises(FleetMfaError):
+        ask(desk(), "forget", user="bob")
+
+
 def test_a_token_that_a_login_has_just_claimed_gives_no_codes(desk, host, tmp_path):
     """The key file does not show it yet when the answer is judged."""
     ask(desk(), "validate", first=token(-1), second=token())

@@ -277,6 +277,11 @@ def test_who_has_no_reason_to_enroll_is_told_why(window):
     assert "nobody is not supposed to have a key on this host" in one.text
 
 
+def test_forgetting_asks_for_nothing(window):
+    one = window("forget")
+    assert one.wait_for_end() == 0 and "asks for a token again" in one.text
+
+
 def test_a_missing_service_is_reported(door, window):
     os.rename(door, f"{door}.gone")
     one = window()
