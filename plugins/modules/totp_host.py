@@ -190,7 +190,7 @@ options:
             type: bool
             default: false
           remember_seconds:
-            description: For how many seconds a token may be remembered, as for M(fleetmfa.ssh.totp_rollout). V(0) is never.
+            description: For how many seconds a token may be remembered, 0 to 43200, as for M(fleetmfa.ssh.totp_rollout). V(0) is never.
             type: int
             default: 0
           confdir:
