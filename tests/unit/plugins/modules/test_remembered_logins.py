@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -114,8 +113,9 @@ def test_nobody_can_say_that_the_key_was_another_one(sshd, way):
     options = ["-i", str(sshd.other_key)]
     config = sshd.config.replace("UsePAM yes", "UsePAM yes\nAcceptEnv *\nPermitUserEnvironment yes")
     sshd.reload(config)
-    home = Path(os.path.expanduser("~alice"))
-    home.mkdir(parents=True, exist_ok=True)
+    home = Path("/etc/home_of_alice")  # of this test alone, and she can read it
+    home.mkdir()
+    subprocess.run(["usermod", "--home", str(home), "alice"], check=True)
     if way == "SetEnv":
         options += ["-o", f'SetEnv=SSH_AUTH_INFO_0="{line}"']
     elif way == "environment=":
