@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
 from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import GuardedHost
 from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import TwoDeviceHost
 
@@ -73,6 +74,19 @@ def put(host, *entries):
 def log_in(host):
     assert is_asked(host)
     assert host.answer(host.token())
+
+
+def test_the_user_is_told_of_the_last_token(remembering):
+    started = int(time.time())
+    log_in(remembering)
+    remembering.address = ELSEWHERE
+    assert not remembering.answer(WRONG)
+    remembering.address = ADDRESS
+    for _time in range(2):
+        assert not is_asked(remembering)
+        told = StateDir(str(remembering.folder)).previous_login("alice")
+        assert told and started <= told["time"] <= time.time()
+        assert (told["wrong_tokens"], told["address"]) == (1, ADDRESS)
 
 
 def test_one_token_and_then_none(remembering):
