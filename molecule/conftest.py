@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
+import shlex
 import subprocess
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pyotp
 import pytest
@@ -79,6 +82,33 @@ def root_of(name):
 @pytest.fixture
 def root(server):
     return root_of(server.name)
+
+
+class Told(NamedTuple):
+    """The prompts in turn, P for a password and T for a token, and as whom the command ran ("" if it did not)."""
+
+    prompts: str
+    ran_as: str
+
+
+@pytest.fixture
+def told(root):
+    """told(program, given): what a program for hosts, whose argument and output are JSON, has been told there."""
+
+    def run(program, given):
+        script, argument = program.read_text(), shlex.quote(json.dumps(given))
+        answer = json.loads(root.run_expect([0], f"python3 - {argument} <<'END'\n{script}\nEND\n").stdout)
+        print(answer)  # pytest shows it if the test fails
+        return Told(answer["prompts"], answer["ran_as"])
+
+    return run
+
+
+@pytest.fixture
+def terminal(told):
+    """terminal(user, command, answer, ...): the command as this user, whose prompts are answered in turn."""
+    program = Path(__file__).parent / "shared" / "terminal.py"
+    return lambda user, command, *answers: told(program, {"user": user, "command": command, "answers": answers})
 
 
 # The sockets that sshd listens on; after a reload they are new ones.

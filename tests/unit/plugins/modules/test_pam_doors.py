@@ -23,7 +23,11 @@ PLACES = {
     "login": "auth optional pam_faildelay.so \\\n  delay=3000000\nauth requisite pam_nologin.so\n@include common-auth\n"
     "<>auth optional pam_group.so\nsession required pam_limits.so\n",
     "sudo": "#%PAM-1.0\n# auth required pam_wheel.so \\\n@include common-auth\n<>session required pam_limits.so\n",
-    "cockpit": "auth required pam_sepermit.so\nauth include common-auth\n<>auth optional pam_ssh_add.so\n",
+    "cockpit": "auth required pam_sepermit.so\nauth include common-auth\n<>auth optional pam_ssh_add.so\n"
+    "auth required pam_listfile.so item=user sense=deny file=/etc/cockpit/disallowed-users onerr=succeed\n",
+    "polkit-1": "#%PAM-1.0\n\n@include common-auth\n<>@include common-account\n",
+    "lightdm": "auth      requisite pam_nologin.so\nsession      required pam_env.so readenv=1\n@include common-auth\n"
+    "<>\n-auth  optional pam_gnome_keyring.so\n@include common-account\n",
     "gdm-password": "auth requisite pam_nologin.so\nauth required pam_succeed_if.so user != root quiet_success\n"
     "@include common-auth\n<>auth optional pam_gnome_keyring.so\n@include common-account\n",
 }
@@ -53,10 +57,10 @@ def pam_totp(run_module, confdir, service, **options):
 def test_the_place_is_after_the_password(run_module, folder, service):
     text = PLACES[service]
     confdir = folder(**{service: text.replace("<>", "")})
-    result = pam_totp(run_module, confdir, service)
+    result = pam_totp(run_module, confdir, service, asks_again=True)
     assert result["changed"] and result["ways_in"] == [["password", "token"]], result
     assert (confdir / service).read_text() == text.replace("<>", BLOCK)
-    assert not pam_totp(run_module, confdir, service)["changed"]
+    assert not pam_totp(run_module, confdir, service, asks_again=True)["changed"]
     assert run_module("pam_totp", service=service, confdir=str(confdir), state="absent")["changed"]
     assert (confdir / service).read_text() == text.replace("<>", "")
 
@@ -80,7 +84,11 @@ def test_a_service_that_includes_another_one_gets_no_lines_twice(run_module, fol
         ("su", "auth sufficient pam_fprintd.so\n@include common-auth\n", "could get in without a token"),
         ("login", "auth sufficient pam_rootok.so\n@include common-auth\n", "could get in without a token"),
         ("login", "auth required pam_unix.so\n", "does not know the password"),
-        ("cockpit", "auth required pam_sepermit.so\nauth substack common-auth\n", "include in place of substack"),
+        (
+            "cockpit",
+            "auth required pam_sepermit.so\nauth substack common-auth\nauth optional pam_ssh_add.so\n",
+            "include in place of substack",
+        ),
         ("login", "auth required pam_permit.so\n", "with a token alone"),
         ("login", "@include common-auth\nauth required pam_google_authenticator.so\n", "two tokens"),
         ("login", "session required pam_limits.so\n", "has no auth line"),
