@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,7 +25,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._notices.settings imp
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._notices.words import EVENTS, document
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.folder import RolloutFolder
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import EnforcedGroup
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import PATH
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import feed
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 MOST_SECONDS = 30  # for one hook, which is killed then
@@ -37,7 +35,6 @@ _BATCH = 200
 # systemd starts this program once more if anything is left, and gives up on one that it has to start too often.
 _PAUSE = 0.5
 _ROLLOUT_SECONDS = 2 * 3600
-_ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
 
 
 def send_all(settings: NoticeSettings) -> None:
@@ -109,36 +106,7 @@ class Sender:
             return None
 
     def _tell(self, told: dict[str, Any]) -> None:
-        problem = run_hook(self._settings.command, json.dumps(told).encode("ascii") + b"\n")
+        text = json.dumps(told).encode("ascii") + b"\n"
+        problem = feed(self._settings.command, text, MOST_SECONDS)
         if problem:
             log(f"user {told['user']}: {told['event']}: not told: {self._settings.command[0]} {problem}")
-
-
-def run_hook(command: list[str], text: bytes, seconds: float = MOST_SECONDS) -> str | None:
-    """What went wrong, None if nothing did. Whatever the hook prints is thrown away: it may contain secrets of the hook."""
-    try:
-        process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env=_ENVIRONMENT,
-            close_fds=True,
-            start_new_session=True,
-        )
-    except OSError as error:
-        return f"cannot be started: {error.strerror}"
-    try:
-        process.communicate(text, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        _kill(process)
-        return f"did not end within {seconds:.0f} seconds and was killed"
-    return f"ended with status {process.returncode}" if process.returncode else None
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """With everything that it has started in its session."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()

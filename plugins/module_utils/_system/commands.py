@@ -8,9 +8,12 @@ working directory. This file also runs without Ansible, inside the roll-back pro
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
@@ -78,6 +81,34 @@ def start_detached(program: str, *arguments: str) -> None:
         env=_ENVIRONMENT,
         start_new_session=True,
     )
+
+
+def feed(command: Sequence[str], text: bytes, seconds: float) -> str | None:
+    """Run somebody else's program, an absolute path and arguments, with this standard input. What went wrong, None if nothing did.
+
+    After that time it is killed with everything that it has started in its session. What it prints is thrown away: it may contain
+    secrets of its own.
+    """
+    try:
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={**_ENVIRONMENT, "LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"cannot be started: {error.strerror}"
+    try:
+        process.communicate(text, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return f"did not end within {seconds:.0f} seconds and was killed"
+    return f"ended with status {process.returncode}" if process.returncode else None
 
 
 def _found(program: str) -> str:

@@ -101,7 +101,7 @@ def test_environment_and_descriptors_of_the_hook(told, tell, monkeypatch):
     ],
 )
 def test_what_a_hook_may_do(told, tell, logged, monkeypatch, script, why):
-    monkeypatch.setattr(delivery.run_hook, "__defaults__", (1.0 if why and "killed" in why else 60.0,))
+    monkeypatch.setattr(delivery, "MOST_SECONDS", 1.0 if why and "killed" in why else 60.0)
     told.write_hook(f'echo $$ >>"$0.pids"; {script}')
     tell("alice", "validated")
     started = time.monotonic()
@@ -112,7 +112,7 @@ def test_what_a_hook_may_do(told, tell, logged, monkeypatch, script, why):
 
 
 def test_what_a_killed_hook_has_started_is_killed_too(told, tell, logged, monkeypatch):
-    monkeypatch.setattr(delivery.run_hook, "__defaults__", (1.0,))
+    monkeypatch.setattr(delivery, "MOST_SECONDS", 1.0)
     told.write_hook('sleep 600 & echo $! >>"$0.pids"; wait')
     tell("alice", "validated")
     told.send()
