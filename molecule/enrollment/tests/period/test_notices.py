@@ -9,7 +9,7 @@ import time
 
 from lab.logins import login
 
-WITHIN = 60
+WITHIN = 180
 
 
 def told(root, user="told"):
@@ -49,7 +49,10 @@ def test_from_the_key_to_a_recovery_code(server, open_session, root):
 
 
 def test_nothing_is_left_over_and_no_secret_is_told(root):
-    assert root.run("ls /var/lib/fleetmfa/notices/new").stdout == ""
+    deadline = time.monotonic() + WITHIN
+    while left := root.run("ls /var/lib/fleetmfa/notices/new").stdout:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
     assert root.run("systemctl is-failed fleetmfa-notice.path fleetmfa-notice.service").rc != 0
     for key in root.run("cat /var/lib/fleetmfa/keys/* /var/lib/fleetmfa/pending/* | grep -v '^\"'").stdout.split():
         assert key not in root.run("cat /root/told").stdout
