@@ -158,8 +158,11 @@ def _running(*programs: str) -> dict[int, int]:
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if set(programs) & set((folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")):
-                found[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            # Between two programs (execve) a process has no words, as the kernel's own and dead ones have none.
+            if set(programs) & set(words) or (words == [""] and state != "Z" and parent not in ("0", "2")):
+                found[int(folder.name)] = int(parent)
         except OSError:  # it has ended
             continue
     return found

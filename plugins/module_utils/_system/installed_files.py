@@ -58,7 +58,8 @@ def remove_files(files: list[FileWish], units: list[str], check_mode: bool) -> F
     if not check_mode:
         stop_units(stopping)
         apply_host_files(changes)
-        forget_units(stopping)
+        if stopping or any(change.changed for change in changes):
+            forget_units(units)
     return _result(changes, stopping)
 
 

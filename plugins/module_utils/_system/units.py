@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands import run, succeeds
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.systemd import is_running
 
 _ON = ("active", "enabled")
+_STARTED = (*_ON, "activating")
 
 
 def units_to_start(units: list[str]) -> list[str]:
@@ -21,8 +22,8 @@ def units_to_start(units: list[str]) -> list[str]:
 
 
 def units_to_stop(units: list[str]) -> list[str]:
-    """Those that run, or would start at boot."""
-    return [unit for unit, state in _states(units) if set(state) & set(_ON)] if is_running() else []
+    """Those that run, are just being started, or would start at boot."""
+    return [unit for unit, state in _states(units) if set(state) & set(_STARTED)] if is_running() else []
 
 
 def _states(units: list[str]) -> list[tuple[str, tuple[str, str]]]:
@@ -48,9 +49,11 @@ def stop_units(units: list[str]) -> None:
 
 
 def forget_units(units: list[str]) -> None:
-    """After their files were removed."""
-    if units:
+    """After their files were removed. A failed unit would otherwise be listed until the next boot."""
+    if units and is_running():
         _systemctl("daemon-reload")
+        for unit in units:
+            succeeds("systemctl", "reset-failed", "--", unit)  # no success if it is not known any more
 
 
 def _systemctl(*arguments: str) -> str:

@@ -73,7 +73,7 @@ class Doorkeeper:
             os.close(self._woken)
 
     def _somebody_comes(self, seconds: float) -> bool:
-        ready, _, _ = select.select([self._listener.fileno(), self._woken], [], [], seconds)
+        ready = select.select([self._listener.fileno(), self._woken], [], [], seconds)[0]
         if self._woken in ready:
             os.read(self._woken, 4096)
         return bool(ready)

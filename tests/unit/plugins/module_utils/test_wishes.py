@@ -10,7 +10,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.plan import PAM_
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import SSHD_TOTP_SPEC, SshdWish
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.file_set import HOST_FILE, FileWish
 
-TYPES = {"str": "str", "path": "str", "bool": "bool", "list": "list[str]"}
+TYPES = {"str": "str", "path": "str", "bool": "bool", "int": "int", "list": "list[str]"}
 
 
 @pytest.mark.parametrize(

@@ -134,5 +134,5 @@ def test_one_number_everywhere():
     assert re.search(r"(?m)^MOST_SECONDS=(\d+) ", text)[1] == str(remembered.MOST_SECONDS)
     assert RANGES["remember_seconds"].high == remembered.MOST_SECONDS and RANGES["remember_seconds"].default == 0
     assert remembered.GUARD.startswith(
-        re.search(r"(?m)^mfa__program_dir: (\S+)", Path(ROLE / "vars/main.yml").read_text())[1]
+        re.search(r"(?m)^mfa__program_dir: (\S+)", Path(ROLE / "vars/main/main.yml").read_text())[1]
     )
