@@ -159,9 +159,11 @@ def _running(*programs: str) -> dict[int, int]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            # Between two programs (execve) a process has no words, as the kernel's own and dead ones have none.
-            if set(programs) & set(words) or (words == [""] and state != "Z" and parent not in ("0", "2")):
+            name, _end, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
+            state, parent = rest.split()[:2]
+            # Between two programs (execve) a process has the name of the new one, and no words yet.
+            begins = words == [""] and state != "Z" and name in {Path(program).name[:15] for program in programs}
+            if set(programs) & set(words) or begins:
                 found[int(folder.name)] = int(parent)
         except OSError:  # it has ended
             continue
