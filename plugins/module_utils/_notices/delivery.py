@@ -76,7 +76,8 @@ class Sender:
     def send_some(self) -> None:
         """The oldest ones. If nobody can be told, they are dropped, which is a line in the log."""
         names = sorted(os.listdir(self._folder))[:_BATCH]
-        notices = [notice for notice in map(self._taken, names) if notice is not None]
+        members = EnforcedGroup(self._settings.group).members
+        notices = [notice for name in names if (notice := self._taken(name, members)) is not None]
         try:
             check_command(self._settings.command)
         except FleetMfaError as error:
@@ -85,8 +86,8 @@ class Sender:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(self._tell, notices))
 
-    def _taken(self, name: str) -> dict[str, Any] | None:
-        """The document for the hook; None if there is nothing to tell any more."""
+    def _taken(self, name: str, members: set[str]) -> dict[str, Any] | None:
+        """The document for the hook; None if there is nothing to tell any more. `members` are of the enforced group."""
         path = self._folder / name
         try:
             content = read_file(str(path))
@@ -97,7 +98,7 @@ class Sender:
                 return None
             if notice["event"] not in EVENTS:
                 raise ValueError("an unknown event")
-            enforced = notice["user"] in EnforcedGroup(self._settings.group).members
+            enforced = notice["user"] in members
             if notice["event"] == "enforced" and not enforced:
                 return None  # taken back in the meantime
             return document(notice, os.uname().nodename, enforced, name)

@@ -17,6 +17,7 @@ from typing import Iterable, Sequence
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.config import Line, PamConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import block_places
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.texts import bytes_of
 
 GUARD = "/usr/local/libexec/fleetmfa/totp-guard"
 REMEMBERED = "remembered"  # as a factor
@@ -43,7 +44,7 @@ def groups_remembered(command: Sequence[str]) -> list[str]:
 
 def lines_that_remember(config: PamConfig, lines: Iterable[Line], guard: str = GUARD) -> dict[str, int]:
     """The places of such lines in our block, and for how many seconds each remembers."""
-    found = {line.place: remembered_seconds(line, guard) for line in lines if remembered_seconds(line, guard)}
+    found = {line.place: seconds for line in lines if (seconds := remembered_seconds(line, guard))}
     files = {line.file for line in lines if line.place in found}
     ours = {place for file in files for place in _ours(config, file)}
     return {place: seconds for place, seconds in found.items() if place in ours}
@@ -54,5 +55,5 @@ def _ours(config: PamConfig, path: str) -> set[str]:
     if found is None or found[0] != path:
         return set()
     with contextlib.suppress(FleetMfaError):  # half a block is none
-        return block_places(path, found[1].encode("utf-8", "surrogateescape"))
+        return block_places(path, bytes_of(found[1]))
     return set()

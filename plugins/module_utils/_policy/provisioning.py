@@ -103,23 +103,23 @@ class Provisioning:
 
     def _plan(self) -> None:
         """What is wanted, judged with the accounts and keys of this moment. Changes nothing."""
-        with remembered_accounts():
-            self._plans = plan(self._entries, self._host, refuse_others=self._options["other_members"] == "error")
-            self._seconds: list[SecondPlan] = plan_seconds(self._of_devices, self._host, self._plans)
-            self._refuse()
+        self._plans = plan(self._entries, self._host, refuse_others=self._options["other_members"] == "error")
+        self._seconds: list[SecondPlan] = plan_seconds(self._of_devices, self._host, self._plans)
+        self._refuse()
 
     def run(self, check_mode: bool) -> dict[str, Any]:
         """The result of the module."""
         host, joining = self._host, self._joining
-        self._plan()
         with remembered_accounts():
+            self._plan()
             named = {entry.user for entry in self._entries}
             gone = [one for one in leavers(host.state_dir) if one.name not in named]
         prepares = bool(gone) or not host.group.exists or not host.state_dir.is_prepared
         changed = joining.has_to_wait or prepares or has_changes(self._plans, self._seconds)
         if changed and not check_mode:
             with joining.turn(), host.state_dir.lock():
-                self._plan()  # once more, now that nobody else changes keys
+                with remembered_accounts():
+                    self._plan()  # once more, now that nobody else changes keys
                 apply(self._plans, host, joining.join, gone, steps_of(self._seconds))
             changed = joining.took_back or prepares or has_changes(self._plans, self._seconds)
         with remembered_accounts():

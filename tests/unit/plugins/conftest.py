@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import syslog
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -57,6 +58,7 @@ POLICY_VARIABLES = {
     "mfa_enrollment_overdue": "allow",
     "mfa_enrollment_extensions": {},
     "mfa_unknown_first_factor": "error",
+    "mfa_last_login_notice": True,
 }
 
 
@@ -212,3 +214,12 @@ def logged(monkeypatch):
     lines = []
     monkeypatch.setattr(syslog, "syslog", lambda _priority, text: lines.append(text))
     return lines
+
+
+@pytest.fixture
+def roots_folder():
+    """Everything above it belongs to root, unlike a folder below /tmp."""
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    with tempfile.TemporaryDirectory(dir="/etc") as folder:
+        yield Path(folder)

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.fleetmfa.ssh.tests.support.etcd_cluster import EtcdCluster
 from ansible_collections.fleetmfa.ssh.tests.support.fleet_claims import Fleet
 from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import GuardedHost
+from ansible_collections.fleetmfa.ssh.tests.support.remembered_logins import from_sshd
 
 
 @pytest.fixture(params=["dash", "bash"])
@@ -20,6 +21,11 @@ def host(tmp_path, request):
         pytest.skip(f"needs {request.param}")
     _need_pam()
     return GuardedHost(tmp_path, request.param)
+
+
+@pytest.fixture
+def remembering(host):
+    return from_sshd(host)
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -17,16 +15,8 @@ USER = 20000
 
 
 @pytest.fixture
-def folder():
-    if os.geteuid() != 0:
-        pytest.skip("needs root, who owns the program")
-    with tempfile.TemporaryDirectory(dir="/root") as made:
-        yield Path(made)
-
-
-@pytest.fixture
-def program(folder):
-    path = folder / "sub" / "hook"
+def program(roots_folder):
+    path = roots_folder / "sub" / "hook"
     path.parent.mkdir(mode=0o755)
     path.write_text("#!/bin/sh\n")
     path.chmod(0o755)
@@ -66,12 +56,12 @@ def test_another_owner(program):
     assert why(program).startswith(f"{program.parent} does not belong to root")
 
 
-def test_a_link_to_what_a_user_owns(program, folder):
+def test_a_link_to_what_a_user_owns(program, roots_folder):
     os.chown(program, USER, 0)
-    link = folder / "link"
+    link = roots_folder / "link"
     link.symlink_to(program)
     assert why(link).startswith(f"{program} does not belong to root")
-    relative = folder / "relative"
+    relative = roots_folder / "relative"
     relative.symlink_to("sub/hook")
     assert why(relative).startswith(f"{program} does not belong to root")
     os.chown(program, 0, 0)
@@ -79,53 +69,53 @@ def test_a_link_to_what_a_user_owns(program, folder):
     check_command([str(relative)])
 
 
-def test_a_link_of_a_user(program, folder):
-    link = folder / "link"
+def test_a_link_of_a_user(program, roots_folder):
+    link = roots_folder / "link"
     link.symlink_to(program)
     os.chown(link, USER, 0, follow_symlinks=False)
     assert why(link).startswith(f"{link} does not belong to root")
 
 
-def test_a_chain_of_links_through_a_folder_of_a_user(program, folder):
+def test_a_chain_of_links_through_a_folder_of_a_user(program, roots_folder):
     """The first and the last are root's, the one between is not."""
-    users = folder / "users"
+    users = roots_folder / "users"
     users.mkdir()
     (users / "middle").symlink_to(program)
-    first = folder / "first"
+    first = roots_folder / "first"
     first.symlink_to(users / "middle")
     check_command([str(first)])
     os.chown(users, USER, 0)
     assert why(first).startswith(f"{users} does not belong to root")
 
 
-def test_below_a_linked_folder(program, folder):
-    linked = folder / "linked"
+def test_below_a_linked_folder(program, roots_folder):
+    linked = roots_folder / "linked"
     linked.symlink_to(program.parent)
     check_command([str(linked / "hook")])
     os.chown(program.parent, USER, 0)
     assert why(linked / "hook").startswith(f"{program.parent} does not belong to root")
 
 
-def test_a_target_with_dots_behind_a_link(program, folder):
+def test_a_target_with_dots_behind_a_link(program, roots_folder):
     """`dots/../hook` is beside what `dots` leads to, not beside `dots`."""
-    (folder / "hook").write_text("")
-    (folder / "dots").symlink_to(program.parent / "deep")
+    (roots_folder / "hook").write_text("")
+    (roots_folder / "dots").symlink_to(program.parent / "deep")
     (program.parent / "deep").mkdir()
-    first = folder / "first"
+    first = roots_folder / "first"
     first.symlink_to("dots/../hook")
     check_command([str(first)])
     os.chown(program, USER, 0)
     assert "does not belong to root" in why(first)
 
 
-def test_a_loop_of_links(folder):
-    (folder / "a").symlink_to(folder / "b")
-    (folder / "b").symlink_to(folder / "a")
-    assert "Too many levels of symbolic links" in why(folder / "a")
+def test_a_loop_of_links(roots_folder):
+    (roots_folder / "a").symlink_to(roots_folder / "b")
+    (roots_folder / "b").symlink_to(roots_folder / "a")
+    assert "Too many levels of symbolic links" in why(roots_folder / "a")
 
 
 @pytest.mark.parametrize("kind", ["folder", "not_executable", "device"])
-def test_no_program(program, folder, kind):
+def test_no_program(program, roots_folder, kind):
     program.chmod(0o644)
-    path = {"folder": folder, "not_executable": program, "device": "/dev/null"}[kind]
+    path = {"folder": roots_folder, "not_executable": program, "device": "/dev/null"}[kind]
     assert why(path) == f"{path} is not a program: a file that root may execute" or kind == "device"

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -24,15 +22,6 @@ Match Group sk-users
     AuthorizedKeysFile /etc/ssh/security_keys/%u
     AuthenticationMethods publickey
 """
-
-
-@pytest.fixture
-def roots_folder():
-    """Everything above it belongs to root, unlike a folder below /tmp."""
-    if os.getuid() != 0:
-        pytest.skip("needs root")
-    with tempfile.TemporaryDirectory(dir="/etc") as folder:
-        yield Path(folder)
 
 
 @pytest.fixture
