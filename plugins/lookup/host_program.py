@@ -51,9 +51,8 @@ _raw:
 """
 
 import base64
-import contextlib
+import fcntl
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +83,14 @@ class LookupModule(LookupBase):
 
 
 def _built(entry: str, interpreter: str) -> bytes:
-    """Built once in a run, not once for each host. The folder is of this run and this user, and Ansible's own packed modules
-    are in it as well."""
+    """Built once in a run, not once for each host: the workers of other hosts wait for the first one. The folder is of this
+    run and this user, and Ansible's own packed modules are in it as well."""
     name = hashlib.sha256(f"{entry}\0{interpreter}".encode()).hexdigest()
     path = Path(C.DEFAULT_LOCAL_TMP, f"fleetmfa-{name}")
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
-    program = build_program(entry, interpreter)
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(program)
-    unfinished.replace(path)
-    return program
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.write_bytes(build_program(entry, interpreter))
+            unfinished.replace(path)
+    return path.read_bytes()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import token_at
@@ -21,6 +23,8 @@ from ansible_collections.fleetmfa.ssh.tests.support.token_lines import ROLE, aut
 # What the role's last line does for a member of the group, and pam_setcred makes as little of it.
 ENOUGH = f"auth sufficient pam_succeed_if.so quiet service in {SERVICE}:sshd"
 HOSTS_OWN = "auth requisite pam_deny.so"
+# What may be /bin/sh on a host. Debian's is dash; bash is that of others.
+SHELLS = ["dash", pytest.param("bash", marks=pytest.mark.release)]
 PERIOD = 30
 LOGGED_WITHIN = 120
 SPARE_SECONDS = 5
@@ -154,20 +158,31 @@ class GuardedHost:
 
 
 def _running(*programs: str) -> dict[int, int]:
-    """The processes that run one of these scripts, each with its parent."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-            name, _end, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
-            state, parent = rest.split()[:2]
-            # Between two programs (execve) a process has the name of the new one, and no words yet.
-            begins = words == [""] and state != "Z" and name in {Path(program).name[:15] for program in programs}
-            if set(programs) & set(words) or begins:
-                found[int(folder.name)] = int(parent)
-        except OSError:  # it has ended
-            continue
+    """The processes that run one of these scripts, each with its parent. One may start another and end while this looks, so it
+    looks again until there are no new ones."""
+    found, seen = {}, set()
+    while new := {folder for folder in Path("/proc").glob("[0-9]*") if folder not in seen}:
+        seen |= new
+        for folder in new:
+            with contextlib.suppress(OSError):  # it has ended
+                if _runs(folder, programs):
+                    found[int(folder.name)] = int(_stat(folder)[2])
     return found
+
+
+def _runs(folder: Path, programs: tuple[str, ...]) -> bool:
+    words = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    name, state, _parent = _stat(folder)
+    # Between two programs (execve) a process has the name of the new one, and no words yet.
+    begins = words == [""] and state != "Z" and name in {Path(program).name[:15] for program in programs}
+    return begins or not set(programs).isdisjoint(words)
+
+
+def _stat(folder: Path) -> tuple[str, str, str]:
+    """Name, state and parent."""
+    name, _end, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
+    state, parent = rest.split()[:2]
+    return name, state, parent
 
 
 def installed_program(name: str) -> str:

@@ -11,11 +11,11 @@ import pytest
 
 from ansible_collections.fleetmfa.ssh.tests.support.etcd_cluster import EtcdCluster
 from ansible_collections.fleetmfa.ssh.tests.support.fleet_claims import Fleet
-from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import GuardedHost
+from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import SHELLS, GuardedHost
 from ansible_collections.fleetmfa.ssh.tests.support.remembered_logins import from_sshd
 
 
-@pytest.fixture(params=["dash", "bash"])
+@pytest.fixture(params=SHELLS)
 def host(tmp_path, request):
     if not shutil.which(request.param):
         pytest.skip(f"needs {request.param}")

@@ -106,7 +106,7 @@ def test_no_login_waits_for_it_or_depends_on_it(telling, script):
     telling.limit_log(3)
     started = time.monotonic()
     assert telling.answer(CODES[0])
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 300  # the program would sleep for 600
     assert "accepted alice" in telling.logged() and telling.still_logs() == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.second_keys import SecondKeys
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.state_dir import StateDir
-from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import step_with_time_left
+from ansible_collections.fleetmfa.ssh.tests.support.guarded_host import SHELLS, step_with_time_left
 from ansible_collections.fleetmfa.ssh.tests.support.token_lines import token_lines
 from ansible_collections.fleetmfa.ssh.tests.support.two_device_host import TwoDeviceHost
 
@@ -21,7 +21,7 @@ CODE = "12345678"
 OTHER_UID = '{"uid": 20002}'
 
 
-@pytest.fixture(params=["dash", "bash"])
+@pytest.fixture(params=SHELLS)
 def two(tmp_path, request, need_pam):
     if not shutil.which(request.param):
         pytest.skip(f"needs {request.param}")

@@ -106,7 +106,7 @@ def test_what_a_hook_may_do(told, tell, logged, monkeypatch, script, why):
     tell("alice", "validated")
     started = time.monotonic()
     told.send()
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 300  # the hook would sleep for 600
     assert logged == ([f"user alice: validated: not told: {told.hook} {why}"] if why else [])
     assert told.waiting() == [] and not any(map(is_alive, pids(told)))
 

@@ -1,8 +1,6 @@
-{#
-SPDX-License-Identifier: GPL-3.0-or-later
-SPDX-FileCopyrightText: The fleetmfa.ssh authors
--#}
-{{ ansible_managed | comment }}
+#
+# Ansible managed
+#
 # Offers enrollment in the login shell of an SSH session, but not for commands or in shells started inside the session.
 case $- in
     *i*)
