@@ -21,8 +21,8 @@ FILES = [
 ]
 # Texts that cannot carry a header of their own, or are one.
 NO_HEADER = {".png", ".svg", ".txt", ".json"}
-# Configuration as a distribution ships it, for hosts of a scenario.
-DISTRIBUTIONS_FILE = re.compile(r"molecule/\w+/files/")
+# Copied to hosts as they are: what a distribution ships, for hosts of a scenario, and what the role installs. See REUSE.toml.
+COPIED = re.compile(r"molecule/\w+/files/|roles/mfa/files/(etc|usr/local/share)/")
 README = (ROOT / "README.md").read_text()
 
 
@@ -32,7 +32,7 @@ def test_every_file_says_its_licence():
         str(path.relative_to(ROOT))
         for path in FILES
         if path.suffix not in NO_HEADER
-        and not DISTRIBUTIONS_FILE.match(str(path.relative_to(ROOT)))
+        and not COPIED.match(str(path.relative_to(ROOT)))
         and path.name not in ("COPYING", "CHANGELOG.rst", "changelog.yaml")
         and not all(
             tag in path.read_text(errors="replace")[:600]
