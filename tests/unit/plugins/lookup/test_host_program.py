@@ -10,11 +10,13 @@ import multiprocessing
 import zipfile
 
 import pytest
+import yaml
+from ansible import constants
 from ansible.errors import AnsibleLookupError
-from ansible.plugins.loader import lookup_loader
 
 from ansible_collections.fleetmfa.ssh.plugins.lookup import host_program
 
+NAME = "fleetmfa.ssh.host_program"
 WORKERS = 4
 PYTHON = "/usr/bin/python3"
 processes = multiprocessing.get_context("fork")  # as Ansible makes its own
@@ -23,12 +25,17 @@ processes = multiprocessing.get_context("fork")  # as Ansible makes its own
 @pytest.fixture
 def run_folder(tmp_path, monkeypatch):
     """What Ansible makes for each run, and its workers share."""
-    monkeypatch.setattr(host_program.C, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
     return tmp_path
 
 
 def look_up(*names):
-    return lookup_loader.get("fleetmfa.ssh.host_program").run(list(names), {})
+    """The plugin as its loader would make it."""
+    lookup = host_program.LookupModule()
+    lookup._load_name = lookup.ansible_name = NAME
+    documented = yaml.safe_load(host_program.DOCUMENTATION)["options"]
+    constants.config.initialize_plugin_configuration_definitions("lookup", NAME, documented)
+    return lookup.run(list(names), {})
 
 
 def test_a_program_that_python_runs(run_folder):
