@@ -15,6 +15,8 @@ description:
   - Reports what each class of users needs to log in, every door of the host besides sshd, who is asked for a token and who may act as
     root, the clock, what the log says about logins, and what has changed of what the role wrote; with findings.
   - Works on any host, also on one that this collection has never changed. What cannot be judged is a finding, not left out.
+  - Asks the host from which address this run connects, to tell whether C(PerSourcePenalties) of sshd could shut it out (finding
+    C(sshd_penalties_not_exempt)). Where the host does not say it, the audit goes on without.
   - Read-only. Never returns a secret, a token or a recovery code, nor a name from the log that is no account of the host, since people
     type passwords where a name belongs.
 options:
@@ -312,8 +314,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.evidence impor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import service_path
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
@@ -329,13 +331,13 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    module = Module(ARGUMENTS, supports_check_mode=True)
+    module = ConnectedModule(ARGUMENTS, supports_check_mode=True)
     try:
         require_root()
         check_ranges({"log_days": module.params["log_days"]})
         for service in module.params["services"]:
             service_path("/etc/pam.d", service)
-        evidence = HostAudit(module.params).evidence()
+        evidence = HostAudit(module.params, module.connection.address).evidence()
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, evidence=evidence)

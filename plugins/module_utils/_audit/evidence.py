@@ -110,8 +110,9 @@ class Evidence(TypedDict):
 class HostAudit:
     """One reading of this host."""
 
-    def __init__(self, wish: HostAuditWish):
+    def __init__(self, wish: HostAuditWish, connecting_address: str):
         self._wish = wish
+        self._address = connecting_address
         self._problems: list[str] = []
         self._findings: list[Finding] = []
 
@@ -126,7 +127,7 @@ class HostAudit:
         host = MfaHost.from_options(options)._replace(state_dir=state_dir)
         of_versions = versions(packages, self._wish["binary"])
         pam = self._part("PAM services", ManagedPam, ManagedPam.nothing())
-        sshd = SshdPart(self._wish, options, state_dir)
+        sshd = SshdPart(self._wish, options, state_dir, self._address)
         mfa = mfa_report(options, bool(pam.files) or os.path.lexists(self._wish["dropin"]), bool(host.group.members))
         self._findings += sshd.findings
         self._findings += policy_findings(pam)

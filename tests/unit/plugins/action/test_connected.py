@@ -8,10 +8,12 @@ import os
 import subprocess
 
 import pytest
+from ansible.errors import AnsibleActionFail
 
+from ansible_collections.fleetmfa.ssh.plugins.action.host_audit_info import ActionModule as HostAuditInfo
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._connected_action import ConnectedAction
 
-MODULES = ("sshd_policy_info", "totp_host", "totp_key", "totp_rollout", "totp_validate")
+MODULES = ("host_audit_info", "sshd_policy_info", "totp_host", "totp_key", "totp_rollout", "totp_validate")
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -44,3 +46,18 @@ def test_the_host_says_who_is_connected_and_from_where(address):
 def test_the_address_is_not_known():
     environment = {name: value for name, value in os.environ.items() if name != "SSH_CONNECTION"}
     assert _ActionOnAHost(environment)._login() == (os.getuid(), "")
+
+
+class _AuditThroughAShellThatHidesTheAnswer(_ActionOnAHost, HostAuditInfo):
+    logs_in = True
+
+    def _low_level_execute_command(self, cmd, sudoable=True):
+        return {"rc": 0, "stdout": "Welcome to web1\r\n"}
+
+
+def test_an_audit_goes_on_without_the_address():
+    """Every other module has to know as whom it is connected."""
+    action = _AuditThroughAShellThatHidesTheAnswer(dict(os.environ))
+    assert action.connection_facts() == {}
+    with pytest.raises(AnsibleActionFail, match="cannot determine the account"):
+        ConnectedAction.connection_facts(action)
