@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's side of module host_audit_info: determines the address that the host sees of this run."""
+"""The controller's side of module host_audit_info: determines the address that the host sees of this run,
+and the time of the call by the controller's clock."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -21,3 +23,7 @@ class ActionModule(ConnectedAction):
             return super().connection_facts()
         except AnsibleActionFail:
             return {}
+
+    def module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        began = time.time()
+        return {**super().module(name, arguments), "asked": {"began": began, "ended": time.time()}}

@@ -112,6 +112,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+asked:
+  description: When the host was asked, by the controller's clock, in seconds since the epoch; C(began) and C(ended).
+  returned: always
+  type: dict
+  sample: {began: 1769849999.1, ended: 1769850002.3}
 evidence:
   description: What was found. Times are UTC, ISO 8601, and V(null) where unknown.
   returned: success
@@ -263,8 +268,10 @@ evidence:
       description:
         - C(time) is the host's clock in the middle of the call, in seconds since the epoch. C(synchronized) is what the kernel says.
         - C(service) is V(systemd-timesyncd), V(chrony), V(ntp), or empty if none of them is running.
+        - C(tolerance) is by how many seconds the clock may be off before right tokens are refused, with the narrowest window of a validated
+          key; V(null) if there is none.
       type: dict
-      sample: {time: 1769850000.5, synchronized: true, service: chrony}
+      sample: {time: 1769850000.5, synchronized: true, service: chrony, tolerance: 30}
     logs:
       description:
         - C(source) is V(journal), V(file) or V(none). C(truncated) is whether there is more than is read or returned.

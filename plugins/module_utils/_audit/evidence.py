@@ -13,7 +13,7 @@ import time
 from typing import Callable, Iterable, Sequence, TypedDict, TypeVar
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.administrators import Administrators
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import ClockReport, clock
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import ClockReport, clock, tolerance
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.deadlines import deadlines_of_host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.doors import DoorReport, Doors, DoorWish, JudgedDoor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.drift import Drift, DriftRow
@@ -88,6 +88,12 @@ class AuditFinding(TypedDict):
     remedy: str
 
 
+class TokenClock(ClockReport):
+    """`tolerance`: by how many seconds the clock may be off before right tokens are refused; None without validated keys."""
+
+    tolerance: int | None
+
+
 class Evidence(TypedDict):
     """The return value of module host_audit_info; documented there."""
 
@@ -101,7 +107,7 @@ class Evidence(TypedDict):
     sshd: SshdReport | SshdError
     doors: list[DoorReport]
     users: list[UserRow]
-    clock: ClockReport
+    clock: TokenClock
     logs: LogReport
     drift: list[DriftRow]
     findings: list[AuditFinding]
@@ -138,6 +144,7 @@ class HostAudit:
         drift = self._drift(pam, packages, sshd, bool(host.group.members)) if mfa["managed"] else []
         of_clock = clock()
         self._findings += clock_findings(of_clock)
+        tolerated = self._part("keys", lambda: tolerance(key for _user, key in validated_keys(host)), None)
         self._without_mfa(mfa["managed"], users, sshd)
         exemptions = self._exemptions(options["state_dir"])
         self._problems += [f"packages: {packages.problem}"] if packages.problem else []
@@ -154,7 +161,7 @@ class HostAudit:
             "sshd": sshd.report,
             "doors": [door.report for door in doors],
             "users": users,
-            "clock": {**of_clock, "time": began + seconds / 2},
+            "clock": {**of_clock, "time": began + seconds / 2, "tolerance": tolerated},
             "logs": logs,
             "drift": drift,
             "findings": [_told(finding) for finding in merged(self._findings)],

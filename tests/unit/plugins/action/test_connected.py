@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 
 import pytest
 from ansible.errors import AnsibleActionFail
@@ -61,3 +62,12 @@ def test_an_audit_goes_on_without_the_address():
     assert action.connection_facts() == {}
     with pytest.raises(AnsibleActionFail, match="cannot determine the account"):
         ConnectedAction.connection_facts(action)
+
+
+def test_an_audit_tells_when_the_host_was_asked():
+    action = HostAuditInfo.__new__(HostAuditInfo)
+    action._task_vars = {}
+    action._execute_module = lambda **_given: {"evidence": {}, "asked": {"began": 0, "ended": 0}}
+    before = time.time()
+    asked = action.module("fleetmfa.ssh.host_audit_info", {})["asked"]
+    assert before <= asked["began"] <= asked["ended"] <= time.time(), "not what the host says"
