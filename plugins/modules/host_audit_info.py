@@ -17,6 +17,7 @@ description:
   - Works on any host, also on one that this collection has never changed. What cannot be judged is a finding, not left out.
   - Asks the host from which address this run connects, to tell whether C(PerSourcePenalties) of sshd could shut it out (finding
     C(sshd_penalties_not_exempt)). Where the host does not say it, the audit goes on without.
+  - Compares the programs that PAM runs at logins with those of this version of the collection.
   - Read-only. Never returns a secret, a token or a recovery code, nor a name from the log that is no account of the host, since people
     type passwords where a name belongs.
 options:
@@ -317,7 +318,7 @@ evidence:
           type: str
 """
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.evidence import HostAudit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.evidence import FromController, HostAudit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
@@ -337,14 +338,24 @@ ARGUMENTS = {
 }
 
 
+class _Module(ConnectedModule):
+    """`programs` is what the action plugin knows of the role, and no option."""
+
+    programs: dict[str, str] = {}
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.programs = self.params.pop("_programs", {})
+
+
 def main() -> None:
-    module = ConnectedModule(ARGUMENTS, supports_check_mode=True)
+    module = _Module(ARGUMENTS, supports_check_mode=True)
     try:
         require_root()
         check_ranges({"log_days": module.params["log_days"]})
         for service in module.params["services"]:
             service_path("/etc/pam.d", service)
-        evidence = HostAudit(module.params, module.connection.address).evidence()
+        evidence = HostAudit(module.params, FromController(module.connection.address, module.programs)).evidence()
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, evidence=evidence)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from typing import Callable, Iterable, Sequence, TypedDict, TypeVar
+from typing import Callable, Iterable, Mapping, NamedTuple, Sequence, TypedDict, TypeVar
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.administrators import Administrators
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import ClockReport, clock, tolerance
@@ -113,12 +113,19 @@ class Evidence(TypedDict):
     findings: list[AuditFinding]
 
 
+class FromController(NamedTuple):
+    """What no host knows by itself: the address that the run comes from, and SHA-256 by path of the programs that role mfa writes."""
+
+    address: str
+    programs: Mapping[str, str]
+
+
 class HostAudit:
     """One reading of this host."""
 
-    def __init__(self, wish: HostAuditWish, connecting_address: str):
+    def __init__(self, wish: HostAuditWish, told: FromController):
         self._wish = wish
-        self._address = connecting_address
+        self._told = told
         self._problems: list[str] = []
         self._findings: list[Finding] = []
 
@@ -133,7 +140,7 @@ class HostAudit:
         host = MfaHost.from_options(options)._replace(state_dir=state_dir)
         of_versions = versions(packages, self._wish["binary"])
         pam = self._part("PAM services", ManagedPam, ManagedPam.nothing())
-        sshd = SshdPart(self._wish, options, state_dir, self._address)
+        sshd = SshdPart(self._wish, options, state_dir, self._told.address)
         mfa = mfa_report(options, bool(pam.files) or os.path.lexists(self._wish["dropin"]), bool(host.group.members))
         self._findings += sshd.findings
         self._findings += policy_findings(pam)
@@ -216,7 +223,8 @@ class HostAudit:
     def _drift(self, pam: ManagedPam, packages: Packages, sshd: SshdPart, has_members: bool) -> list[DriftRow]:
         none: list[DriftRow] = []
         told = [finding.as_dict() for finding in sshd.findings]
-        rows = self._part("drift", lambda: Drift(self._wish["dropin"], pam, packages, has_members).rows(told), none)
+        drift = Drift(self._wish["dropin"], pam, packages, has_members, self._told.programs)
+        rows = self._part("drift", lambda: drift.rows(told), none)
         self._findings += drift_findings(rows)
         return rows
 

@@ -7,13 +7,17 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.fleetmfa.ssh.plugins.action.host_audit_info import ActionModule as HostAuditInfo
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.pam_programs import FIRST_LINE, FOLDER, pam_programs
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._connected_action import ConnectedAction
 
+ROOT = Path(__file__).parents[4]
 MODULES = ("host_audit_info", "sshd_policy_info", "totp_host", "totp_key", "totp_rollout", "totp_validate")
 
 
@@ -71,3 +75,14 @@ def test_an_audit_tells_when_the_host_was_asked():
     before = time.time()
     asked = action.module("fleetmfa.ssh.host_audit_info", {})["asked"]
     assert before <= asked["began"] <= asked["ended"] <= time.time(), "not what the host says"
+
+
+def test_an_audit_knows_the_programs_that_the_role_writes():
+    variables = yaml.safe_load((ROOT / "roles/mfa/vars/main/main.yml").read_text())
+    assert variables["mfa__shebang"].encode() == FIRST_LINE and variables["mfa__program_dir"] == FOLDER
+    written = {one["path"].replace("{{ mfa__program_dir }}", FOLDER) for one in variables["mfa__pam_programs"]}
+    assert set(pam_programs()) == written
+    given = '{"_programs": {}}'
+    command = ["ansible", "localhost", "--check", "-m", "fleetmfa.ssh.host_audit_info", "-a", given]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode != 0 and "_programs is no option" in done.stdout + done.stderr
