@@ -72,7 +72,7 @@ def audit(tmp_path):
 
 
 def good(**fields):
-    return {**evidence(), "clock": {"time": None, "synchronized": True, "service": None}, **fields}
+    return {**evidence(), "clock": {"time": None, "synchronized": True, "service": None, "tolerance": None}, **fields}
 
 
 def test_reports_of_a_fleet_that_passes(audit):
