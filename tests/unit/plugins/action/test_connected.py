@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import time
@@ -82,6 +83,8 @@ def test_an_audit_knows_the_programs_that_the_role_writes():
     assert variables["mfa__shebang"].encode() == FIRST_LINE and variables["mfa__program_dir"] == FOLDER
     written = {one["path"].replace("{{ mfa__program_dir }}", FOLDER) for one in variables["mfa__pam_programs"]}
     assert set(pam_programs()) == written
+    guard = FIRST_LINE + (ROOT / f"roles/mfa/files{FOLDER}/totp-guard").read_bytes()
+    assert pam_programs()[f"{FOLDER}/totp-guard"] == hashlib.sha256(guard).hexdigest()
     given = '{"_programs": {}}'
     command = ["ansible", "localhost", "--check", "-m", "fleetmfa.ssh.host_audit_info", "-a", given]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
