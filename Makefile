@@ -66,12 +66,13 @@ docs: deps ## The docs site in .cache/docs/html; a warning is an error
 # --- tests ----------------------------------------------------------------------------------------------------------
 
 .PHONY: measure
-measure: deps ## What a run costs, with few users and with many, what the guard and a claim in etcd cost a login, a fleet, and the key store
+measure: deps ## What a run costs, with few users and with many, what the guard and a claim in etcd cost a login, a fleet, the key store, and an audit's page
 	@python3 tests/measure/cost.py
 	@python3 tests/measure/fleet.py
 	@python3 tests/measure/guard.py
 	@python3 tests/measure/claims.py
 	@python3 tests/measure/store.py
+	@python3 tests/measure/report.py
 
 .PHONY: test unit docs-test lint sanity molecule build check-release
 test: deps ## What CI runs: unit, docs, lint, sanity, build, molecule (SCENARIOS="default rollback"; default: all)

@@ -200,7 +200,7 @@ CATALOGUE = {
     ),
     "host_clock_off": (
         "medium",
-        "Set the host's clock from network time, then run sync again; until then nothing is collected from it.",
+        "Set the host's clock from network time, then run sync again: it collects nothing from a host that is off by more than 60 seconds.",
     ),
     "host_not_reached": (
         "high",

@@ -15,6 +15,9 @@ description:
   - Reports what each class of users needs to log in, every door of the host besides sshd, who is asked for a token and who may act as
     root, the clock, what the log says about logins, and what has changed of what the role wrote; with findings.
   - Works on any host, also on one that this collection has never changed. What cannot be judged is a finding, not left out.
+  - Asks the host from which address this run connects, to tell whether C(PerSourcePenalties) of sshd could shut it out (finding
+    C(sshd_penalties_not_exempt)). Where the host does not say it, the audit goes on without.
+  - Compares the programs that PAM runs at logins with those of this version of the collection.
   - Read-only. Never returns a secret, a token or a recovery code, nor a name from the log that is no account of the host, since people
     type passwords where a name belongs.
 options:
@@ -110,6 +113,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+asked:
+  description: When the host was asked, by the controller's clock, in seconds since the epoch; C(began) and C(ended).
+  returned: always
+  type: dict
+  sample: {began: 1769849999.1, ended: 1769850002.3}
 evidence:
   description: What was found. Times are UTC, ISO 8601, and V(null) where unknown.
   returned: success
@@ -261,8 +269,10 @@ evidence:
       description:
         - C(time) is the host's clock in the middle of the call, in seconds since the epoch. C(synchronized) is what the kernel says.
         - C(service) is V(systemd-timesyncd), V(chrony), V(ntp), or empty if none of them is running.
+        - C(tolerance) is by how many seconds the clock may be off before right tokens are refused, with the narrowest window of a validated
+          key; V(null) if there is none.
       type: dict
-      sample: {time: 1769850000.5, synchronized: true, service: chrony}
+      sample: {time: 1769850000.5, synchronized: true, service: chrony, tolerance: 30}
     logs:
       description:
         - C(source) is V(journal), V(file) or V(none). C(truncated) is whether there is more than is read or returned.
@@ -308,12 +318,12 @@ evidence:
           type: str
 """
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.evidence import HostAudit
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.evidence import FromController, HostAudit
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.options import HOST_ARGUMENTS
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.settings import check_ranges
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._module import Module
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._pam.service import service_path
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.connected_module import ConnectedModule
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SSHD_CONFIG
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import DROPIN
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.root import require_root
@@ -328,14 +338,24 @@ ARGUMENTS = {
 }
 
 
+class _Module(ConnectedModule):
+    """`programs` is what the action plugin knows of the role, and no option."""
+
+    programs: dict[str, str] = {}
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.programs = self.params.pop("_programs", {})
+
+
 def main() -> None:
-    module = Module(ARGUMENTS, supports_check_mode=True)
+    module = _Module(ARGUMENTS, supports_check_mode=True)
     try:
         require_root()
         check_ranges({"log_days": module.params["log_days"]})
         for service in module.params["services"]:
             service_path("/etc/pam.d", service)
-        evidence = HostAudit(module.params).evidence()
+        evidence = HostAudit(module.params, FromController(module.connection.address, module.programs)).evidence()
     except FleetMfaError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, evidence=evidence)

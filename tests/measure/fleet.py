@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""What `sync`, `status` and a play through `ssh_totp` cost on ten hosts with many users, on lab hosts that are started for it.
+"""What `sync`, `status`, `audit` and a play through `ssh_totp` cost on ten hosts with many users, on lab hosts that are started for it.
 
 Times mean little on a busy machine, so each is given as a multiple of `ansible -m ping` on the same hosts right before
 it; those of `ssh_totp` as a multiple of the same play with core's ssh as a user who is not asked.
@@ -69,6 +69,7 @@ def main() -> int:
         measure_sync(folder, hosts, options)
         if options.status_users:
             measure_status(folder, options)
+        measure_audit(folder, options)
         measure_play(folder, options)
     finally:
         run([*LAB, "down", *INSTANCE])
@@ -114,6 +115,12 @@ def measure_status(folder: Path, options: argparse.Namespace) -> None:
     what = f"status of {options.status_users} users"
     more = compare(what, [*PLAY, *given, "fleetmfa.ssh.status"], PING, options.rounds)
     say(what, f"{median(more):.1f} s more than a ping", against(1, median(more), "s more"))
+
+
+def measure_audit(folder: Path, options: argparse.Namespace) -> None:
+    given = variables(folder / "audit.json", {"mfa_audit_dest": str(folder / "audit"), "mfa_audit_fail_on": "none"})
+    what = f"audit of {options.hosts} hosts, {options.users} users"
+    compare(what, [*PLAY, *given, "fleetmfa.ssh.audit"], PING, options.rounds)
 
 
 def measure_play(folder: Path, options: argparse.Namespace) -> None:

@@ -104,7 +104,7 @@ def evidence(**fields: Any) -> dict[str, Any]:
         "sshd": {"classes": [sshd_class(["alice"])], "baseline": {"usepam": "yes"}, "version": [9, 2]},
         "doors": [door("sshd", kind="sshd"), door("login", "not_reachable", "no listener")],
         "users": [user("alice", admin=["sudo"])],
-        "clock": {"time": float(NOW), "synchronized": True, "service": "systemd-timesyncd"},
+        "clock": {"time": float(NOW), "synchronized": True, "service": "systemd-timesyncd", "tolerance": 30},
         "logs": {"days": 30, "source": "journal", "truncated": False, "events": [event("accepted", count=21)]},
         "drift": [],
         "findings": [],

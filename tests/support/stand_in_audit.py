@@ -16,7 +16,8 @@ import json, os, time
 from ansible.module_utils.basic import AnsibleModule
 
 def main():
-    module = AnsibleModule(argument_spec=dict(log_days=dict(type="int"), group=dict(), exempt_users=dict(), exempt_groups=dict()),
+    module = AnsibleModule(argument_spec=dict(log_days=dict(type="int"), group=dict(), exempt_users=dict(), exempt_groups=dict(),
+                                              _connection=dict(type="dict"), _programs=dict(type="dict")),
                            supports_check_mode=True)
     with open(os.environ["EVIDENCE"]) as given:
         evidence = json.load(given)

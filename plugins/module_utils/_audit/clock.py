@@ -7,7 +7,9 @@ from __future__ import annotations
 import ctypes
 import time
 from pathlib import Path
-from typing import TypedDict
+from typing import Iterable, TypedDict
+
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 
 # adjtimex(2) with modes 0 only reads. systemd's timedated says "synchronized" for the same figure.
 _MOST_MICROSECONDS_OFF = 16_000_000
@@ -31,6 +33,11 @@ class ClockReport(TypedDict):
 
 def clock(proc: str = "/proc") -> ClockReport:
     return {"time": time.time(), "synchronized": _synchronized(), "service": time_service(proc)}
+
+
+def tolerance(keys: Iterable[KeyFile]) -> int | None:
+    """By how many seconds the clock may be off before a right token of one of the keys is refused; None without keys."""
+    return min(((key.window - 1) // 2 * key.period for key in keys), default=None)
 
 
 def time_service(proc: str) -> str:

@@ -2,16 +2,17 @@
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 """What differs on a host from what the role has written, as far as the host alone can tell. Reads only. Private.
 
-The host does not know what the role would write today; it knows what belongs together. Programs and modules of packages are
-compared with what their packages have installed.
+The host does not know what the role would write today; it knows what belongs together. Programs that PAM runs at logins are compared
+with those of the collection that audits, programs and modules of packages with what their packages have installed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import Iterable, Iterator, TypedDict
+from typing import Iterable, Iterator, Mapping, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.managed_pam import ManagedPam
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.packages import Packages
@@ -51,8 +52,10 @@ class Drift:
     A host that was only given keys has neither lines nor members yet.
     """
 
-    def __init__(self, dropin: str, pam: ManagedPam, packages: Packages, has_members: bool):
-        self._dropin, self._pam, self._packages = dropin, pam, packages
+    def __init__(
+        self, dropin: str, pam: ManagedPam, packages: Packages, has_members: bool, programs: Mapping[str, str]
+    ):
+        self._dropin, self._pam, self._packages, self._programs = dropin, pam, packages, programs
         self._enforces = has_members or os.path.lexists(dropin) or bool(pam.files) or os.path.lexists(POLICY_PATH)
         self._wanted_units, self._policy_problem = _wanted_units()
 
@@ -107,6 +110,9 @@ class Drift:
             yield from _of_access(path)
             if not os.lstat(path).st_mode & 0o111:
                 yield path, "cannot be executed"
+        for path, digest in self._programs.items():
+            if os.path.isfile(path) and hashlib.sha256(Path(path).read_bytes()).hexdigest() != digest:
+                yield path, "was changed, or is of another version of the collection than the one that audits"
 
     def _of_settings(self) -> Iterator[tuple[str, str]]:
         if os.path.lexists(POLICY_PATH):

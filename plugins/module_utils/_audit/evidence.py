@@ -10,10 +10,10 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from typing import Callable, Iterable, Sequence, TypedDict, TypeVar
+from typing import Callable, Iterable, Mapping, NamedTuple, Sequence, TypedDict, TypeVar
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.administrators import Administrators
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import ClockReport, clock
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import ClockReport, clock, tolerance
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.deadlines import deadlines_of_host
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.doors import DoorReport, Doors, DoorWish, JudgedDoor
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.drift import Drift, DriftRow
@@ -88,6 +88,12 @@ class AuditFinding(TypedDict):
     remedy: str
 
 
+class TokenClock(ClockReport):
+    """`tolerance`: by how many seconds the clock may be off before right tokens are refused; None without validated keys."""
+
+    tolerance: int | None
+
+
 class Evidence(TypedDict):
     """The return value of module host_audit_info; documented there."""
 
@@ -101,17 +107,25 @@ class Evidence(TypedDict):
     sshd: SshdReport | SshdError
     doors: list[DoorReport]
     users: list[UserRow]
-    clock: ClockReport
+    clock: TokenClock
     logs: LogReport
     drift: list[DriftRow]
     findings: list[AuditFinding]
 
 
+class FromController(NamedTuple):
+    """What no host knows by itself: the address that the run comes from, and SHA-256 by path of the programs that role mfa writes."""
+
+    address: str
+    programs: Mapping[str, str]
+
+
 class HostAudit:
     """One reading of this host."""
 
-    def __init__(self, wish: HostAuditWish):
+    def __init__(self, wish: HostAuditWish, told: FromController):
         self._wish = wish
+        self._told = told
         self._problems: list[str] = []
         self._findings: list[Finding] = []
 
@@ -126,7 +140,7 @@ class HostAudit:
         host = MfaHost.from_options(options)._replace(state_dir=state_dir)
         of_versions = versions(packages, self._wish["binary"])
         pam = self._part("PAM services", ManagedPam, ManagedPam.nothing())
-        sshd = SshdPart(self._wish, options, state_dir)
+        sshd = SshdPart(self._wish, options, state_dir, self._told.address)
         mfa = mfa_report(options, bool(pam.files) or os.path.lexists(self._wish["dropin"]), bool(host.group.members))
         self._findings += sshd.findings
         self._findings += policy_findings(pam)
@@ -137,6 +151,7 @@ class HostAudit:
         drift = self._drift(pam, packages, sshd, bool(host.group.members)) if mfa["managed"] else []
         of_clock = clock()
         self._findings += clock_findings(of_clock)
+        tolerated = self._part("keys", lambda: tolerance(key for _user, key in validated_keys(host)), None)
         self._without_mfa(mfa["managed"], users, sshd)
         exemptions = self._exemptions(options["state_dir"])
         self._problems += [f"packages: {packages.problem}"] if packages.problem else []
@@ -153,7 +168,7 @@ class HostAudit:
             "sshd": sshd.report,
             "doors": [door.report for door in doors],
             "users": users,
-            "clock": {**of_clock, "time": began + seconds / 2},
+            "clock": {**of_clock, "time": began + seconds / 2, "tolerance": tolerated},
             "logs": logs,
             "drift": drift,
             "findings": [_told(finding) for finding in merged(self._findings)],
@@ -208,7 +223,8 @@ class HostAudit:
     def _drift(self, pam: ManagedPam, packages: Packages, sshd: SshdPart, has_members: bool) -> list[DriftRow]:
         none: list[DriftRow] = []
         told = [finding.as_dict() for finding in sshd.findings]
-        rows = self._part("drift", lambda: Drift(self._wish["dropin"], pam, packages, has_members).rows(told), none)
+        drift = Drift(self._wish["dropin"], pam, packages, has_members, self._told.programs)
+        rows = self._part("drift", lambda: drift.rows(told), none)
         self._findings += drift_findings(rows)
         return rows
 

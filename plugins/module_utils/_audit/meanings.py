@@ -110,8 +110,8 @@ MEANINGS = {
         "A person was not asked for a token after a recovery, until a date, and has not validated the new key by then."
     ),
     "host_clock_off": (
-        "A host's clock differs from the controller's by more than 60 seconds, so what it says about times cannot "
-        "be compared."
+        "A host's clock differs from the controller's by more than 60 seconds, or by more than its tokens tolerate. Then its times "
+        "cannot be compared, or right tokens are refused."
     ),
     "key_malformed": "The PAM module ignores a line of the key file.",
     "key_dead": "The PAM module denies every login, or every token, with this key file.",

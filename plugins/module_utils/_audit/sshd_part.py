@@ -37,14 +37,14 @@ class SshdError(TypedDict):
 class SshdPart:
     """`verdicts` are those of single accounts; `problems` say what cannot be judged."""
 
-    def __init__(self, wish: HostAuditWish, options: HostOptions, state_dir: StateDir):
+    def __init__(self, wish: HostAuditWish, options: HostOptions, state_dir: StateDir, connecting_address: str):
         self.verdicts: dict[str, str] = {}
         self.pam_services: list[str] = []
         self.problems: list[str] = []
         self.findings: list[Finding] = []
         self.report: SshdReport | SshdError
         try:
-            audit = Audit(_audit_wish(wish, options), state_dir=state_dir)
+            audit = Audit(_audit_wish(wish, options, connecting_address), state_dir=state_dir)
             told = audit.report()
         except FleetMfaError as error:
             self.problems.append(f"sshd: {error}")
@@ -71,7 +71,7 @@ def _of_keys(options: HostOptions, state_dir: StateDir) -> list[Finding]:
     return [*found, *(one for few in spelling_findings(state_dir, group).values() for one in few)]
 
 
-def _audit_wish(wish: HostAuditWish, options: HostOptions) -> AuditWish:
+def _audit_wish(wish: HostAuditWish, options: HostOptions, connecting_address: str) -> AuditWish:
     return {
         **options,
         "config": wish["config"],
@@ -79,7 +79,7 @@ def _audit_wish(wish: HostAuditWish, options: HostOptions) -> AuditWish:
         "binary": wish["binary"],
         "assume_enforced": [],
         "enrollment": _enrollment(),
-        "connecting_address": "",
+        "connecting_address": connecting_address,
     }
 
 

@@ -12,11 +12,12 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.shape import c
 
 
 class AuditedHost(NamedTuple):
-    """The evidence of a host; None if it was not reached, and then `why`."""
+    """The evidence of a host; None if it was not reached, and then `why`. `asked`: from when until when, by the controller's clock."""
 
     host: str
     evidence: dict[str, Any] | None
     why: str = ""
+    asked: tuple[float, float] | None = None
 
 
 def host_audit(host: str, result: Any) -> AuditedHost:
@@ -29,9 +30,15 @@ def host_audit(host: str, result: Any) -> AuditedHost:
     if result.get("skipped"):
         return AuditedHost(host, None, "skipped: the task that collects was not run")
     try:
-        return AuditedHost(host, _taken(result.get("evidence")))
+        return AuditedHost(host, _taken(result.get("evidence")), asked=_asked(result))
     except FleetMfaError as error:
         return AuditedHost(host, None, f"failed: the result is not one of host_audit_info: {error}")
+
+
+def _asked(result: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Said by the action of the module, not by the host."""
+    given = result.get("asked")
+    return (given["began"], given["ended"]) if given else None
 
 
 def _taken(given: Any) -> dict[str, Any]:

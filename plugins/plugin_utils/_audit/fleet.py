@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Iterable, Iterator, NamedTuple, Sequence
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import AuditedHost
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import FLEET, JudgedFinding, found
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._status.lines import folded
 
-# Seconds by which a host's clock may differ from the controller's, as in sync.
+# Seconds by which a host's clock may differ from the controller's, as in sync; less where its tokens tolerate less.
 MOST_CLOCK_DIFFERENCE = 60
+_LEAST_CLOCK_DIFFERENCE = 5  # with a window of one step, any difference makes some tokens fail
 _MOST_NAMES = 12
 
 
@@ -28,18 +29,26 @@ def fleet_findings(hosts: Sequence[AuditedHost], times: RunTimes) -> Iterator[Ju
         if host.evidence is None:
             yield found("host_not_reached", host.host, [host.why])
         else:
-            yield from _clock(host.host, host.evidence["clock"]["time"], times)
+            yield from _clock(host.host, host.evidence["clock"], RunTimes(*host.asked) if host.asked else times)
     yield from _differing(hosts)
     yield from _used_twice(hosts)
 
 
-def _clock(host: str, time: float | None, times: RunTimes) -> Iterator[JudgedFinding]:
+def _clock(host: str, clock: Mapping[str, Any], times: RunTimes) -> Iterator[JudgedFinding]:
+    time, tolerance = clock["time"], clock["tolerance"]
     if time is None:
         return
+    most = (
+        MOST_CLOCK_DIFFERENCE
+        if tolerance is None
+        else min(MOST_CLOCK_DIFFERENCE, max(tolerance, _LEAST_CLOCK_DIFFERENCE))
+    )
     ahead, behind = time - times.end, times.start - time
     for seconds, word in ((ahead, "ahead of"), (behind, "behind")):
-        if seconds > MOST_CLOCK_DIFFERENCE:
+        if seconds > most:
             text = f"the clock is at least {seconds:.0f} seconds {word} the controller's"
+            if tolerance is not None and seconds > tolerance:
+                text += f"; right tokens are refused from {tolerance} seconds on"
             yield found("host_clock_off", host, [text])
 
 

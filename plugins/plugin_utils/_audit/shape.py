@@ -69,7 +69,7 @@ EVIDENCE: dict[str, Any] = {
             "used_tokens": [{"key": str, "step": int}],
         }
     ],
-    "clock": {"time": (*_NUMBER, None), "synchronized": (bool, None), "service": _TEXT},
+    "clock": {"time": (*_NUMBER, None), "synchronized": (bool, None), "service": _TEXT, "tolerance": (int, None)},
     "logs": {
         "days": (int, None),
         "source": str,

@@ -40,7 +40,7 @@ class Audit:
 
     def run(self, results, *options, away=False, calls=None, **given):
         """One call with the options `given`, or several."""
-        clock = {"time": None, "synchronized": True, "service": None}
+        clock = {"time": None, "synchronized": True, "service": None, "tolerance": None}
         hosts = {
             host: {"found": {"evidence": {"clock": clock, **one}}, "ansible_connection": "local"}
             for host, one in results.items()
@@ -72,7 +72,7 @@ def audit(tmp_path):
 
 
 def good(**fields):
-    return {**evidence(), "clock": {"time": None, "synchronized": True, "service": None}, **fields}
+    return {**evidence(), "clock": {"time": None, "synchronized": True, "service": None, "tolerance": None}, **fields}
 
 
 def test_reports_of_a_fleet_that_passes(audit):

@@ -25,6 +25,7 @@ from ansible_collections.fleetmfa.ssh.tests.support.audited_host import (
     AuditedHost,
     evidence_of,
 )
+from ansible_collections.fleetmfa.ssh.tests.support.penalised_sshd import penalise
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import DEBIAN, GROUP, needs_sshd
 
 pytestmark = needs_sshd
@@ -56,7 +57,7 @@ def test_sound_host_has_none_of_them(host):
     assert (alice["state"], alice["devices"], alice["recovery_codes"], alice["human"]) == ("enforced", 1, 0, True)
     assert alice["since"].endswith("Z") and alice["admin"] == []
     assert found["logs"] == {"days": 7, "source": "file", "events": [], "truncated": False}
-    assert abs(found["clock"]["time"] - time.time()) < 600
+    assert abs(found["clock"]["time"] - time.time()) < 600 and found["clock"]["tolerance"] == 30
     assert set(found["versions"]) == {"openssh", "pam", "pam_google_authenticator", "python"}
     assert found["sshd"]["classes"] and found["sshd"]["version"]
 
@@ -139,6 +140,18 @@ def test_host_with_what_the_sound_one_has_not(host, render):
     assert (ivan["state"], ivan["overdue"], ivan["devices"]) == ("pending", True, 0)
     assert ivan["deadline"].startswith("2020-01-0") and ivan["deadline"].endswith("Z")
     assert found["mfa"]["enrollment"]["days"] == 7
+
+
+def test_penalties_that_would_shut_out_the_controller(host):
+    penalise(host.sshd)
+    host.sshd.write("PerSourcePenaltyExemptList 192.0.2.0/24\n" + host.sshd.config.read_text())
+
+    def told(address):
+        return evidence_of(host.audit(_connection={"address": address}), "sshd_penalties_not_exempt")
+
+    (text,) = told("198.51.100.1")
+    assert text.endswith("192.0.2.0/24: 198.51.100.1, which this run connects from, is not in it")
+    assert told("192.0.2.10") == []
 
 
 def test_host_that_lacks_parts(host):

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit import clock as module
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import clock, time_service
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.clock import clock, time_service, tolerance
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile, KeySettings
+
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def test_clock_of_this_machine():
@@ -62,3 +65,12 @@ def test_time_service(tmp_path):
         running.stdin.close()
         running.wait()
     assert time_service(str(proc)) == ""
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"), [([], None), ([3], 30), ([1], 0), ([4], 30), ([17, 5], 60), ([17, 1], 0)]
+)
+def test_how_far_off_a_clock_may_be(windows, expected):
+    """An even window reaches one step less into the past, which is where tokens are from if the clock is ahead."""
+    keys = [KeyFile.create(SECRET, KeySettings(window=window), "lab", "alice", (), 0) for window in windows]
+    assert tolerance(keys) == expected

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.managed_pam im
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.packages import ChangedFile, Packages
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import ACCOUNT_BLOCK, block
 
+GUARD_DIGEST = hashlib.sha256(b"#!/bin/sh\n").hexdigest()
 BARE = "auth required pam_unix.so\n"
 TOKEN = "auth requisite pam_google_authenticator.so secret=/var/lib/fleetmfa/keys/${USER} user=root noskewadj\n"
 
@@ -45,7 +47,9 @@ class DriftingHost:
         return self.pam / "sshd"
 
     def drift(self, *findings, has_members=True):
-        rows = Drift(str(self.dropin), ManagedPam(str(self.pam)), NoPackages(), has_members).rows(findings)
+        guard = {str(self.programs / "totp-guard"): GUARD_DIGEST, "/nonexistent/key-used": GUARD_DIGEST}
+        found = Drift(str(self.dropin), ManagedPam(str(self.pam)), NoPackages(), has_members, guard)
+        rows = found.rows(findings)
         return [(row["path"], row["problem"]) for row in rows]
 
 
@@ -77,6 +81,11 @@ CHANGES = {
     "others can write the drop-in": (lambda host: host.dropin.chmod(0o666), "00-fleetmfa.conf", "can be written to by others"),
     "the drop-in belongs to somebody": (lambda host: os.chown(host.dropin, 4711, 0), "00-fleetmfa.conf", "belongs to user id 4711"),
     "the drop-in is a link": (make_link, "00-fleetmfa.conf", "not a regular file"),
+    "the guard is another": (
+        lambda host: (host.programs / "totp-guard").write_text("#!/bin/sh\nexit 0\n"),
+        "libexec/fleetmfa/totp-guard",
+        "was changed, or is of another version",
+    ),
     "a marker is gone": (lose_marker, "pam.d/sshd", "the marked block is not complete"),
     "the lines are gone": (lambda host: host.service.write_text(BARE), "/etc/pam.d", "no PAM service has the token lines"),
     "a package has replaced the service": (replaced_by_package, "pam.d/sshd", "the lines of this collection are in"),

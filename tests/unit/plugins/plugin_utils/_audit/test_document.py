@@ -56,9 +56,10 @@ def test_documents_are_valid():
     made = document(fleet(10, 40, away=1))
     check(made)
     check(document({}))
-    check(
-        document({"web1": on(sshd={"error": "no sshd"}, clock={"time": None, "synchronized": None, "service": None})})
-    )
+    nothing = {"time": None, "synchronized": None, "service": None, "tolerance": None}
+    unknown = document({"web1": on(sshd={"error": "no sshd"}, clock=nothing)})
+    assert not unknown["not_reached"]
+    check(unknown)
     check(sealed({**made, "changes": changes(document(fleet(9, 41, seed=2)), made)}))
 
 
@@ -132,18 +133,36 @@ def test_users_who_differ_between_hosts():
 
 
 @pytest.mark.parametrize(
-    ("off", "expected"),
+    ("off", "tolerance", "expected"),
     [
-        (0, None),
-        (64, None),
-        (-64, None),
-        (66, "the clock is at least 61 seconds ahead of the controller's"),
-        (-66, "the clock is at least 61 seconds behind the controller's"),
+        (0, None, None),
+        (64, None, None),
+        (-64, None, None),
+        (66, None, "the clock is at least 61 seconds ahead of the controller's"),
+        (-66, 90, "the clock is at least 61 seconds behind the controller's"),
+        (34, 30, None),
+        (
+            36,
+            30,
+            "the clock is at least 31 seconds ahead of the controller's; right tokens are refused from 30 seconds on",
+        ),
+        (9, 0, None),
+        (-11, 0, "the clock is at least 6 seconds behind the controller's; right tokens are refused from 0 seconds on"),
     ],
 )
-def test_a_clock_that_is_off(off, expected):
-    made = document({"web1": on(clock={"time": NOW + off, "synchronized": True, "service": None})})
+def test_a_clock_that_is_off(off, tolerance, expected):
+    """The run began 5 seconds before and ended 5 seconds after."""
+    clock = {"time": NOW + off, "synchronized": True, "service": None, "tolerance": tolerance}
+    made = document({"web1": on(clock=clock)})
     assert told(made) == ({("host_clock_off", "web1"): [expected]} if expected else {})
+
+
+def test_a_clock_is_compared_with_the_time_of_its_host():
+    """A run on many hosts takes longer than a clock may be off."""
+    result = {**on(), "asked": {"began": NOW - 600.0, "ended": NOW - 595.0}}
+    text = "the clock is at least 595 seconds ahead of the controller's; right tokens are refused from 30 seconds on"
+    made = document({"web1": result, "web2": on()}, start=NOW - 900, end=NOW + 900)
+    assert told(made) == {("host_clock_off", "web1"): [text]}
 
 
 def test_a_token_used_on_two_hosts():

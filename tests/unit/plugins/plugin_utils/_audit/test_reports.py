@@ -143,7 +143,7 @@ def test_nothing_of_a_host_is_taken_for_html():
                 logs={"days": 1, "source": EVIL, "truncated": True, "events": [event(EVIL, EVIL, EVIL)]},
                 drift=[{"path": EVIL, "problem": EVIL}],
                 system={"distribution": EVIL, "version": EVIL, "kernel": EVIL, "hostname": EVIL},
-                clock={"time": None, "synchronized": False, "service": EVIL},
+                clock={"time": None, "synchronized": False, "service": EVIL, "tolerance": None},
             )
         },
         "db9": {"failed": True, "msg": EVIL},
