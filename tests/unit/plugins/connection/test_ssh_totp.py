@@ -153,6 +153,16 @@ def test_over_the_rate_limit_and_without_a_key(host):
     assert "did not accept any SSH key of alice" in output(done), output(done)
 
 
+def test_a_denied_account_is_not_taken_for_a_penalised_address(host):
+    service = Path("/etc/pam.d/sshd")
+    service.write_text(service.read_text().replace("account required pam_permit.so", "account required pam_deny.so"))
+    done = host.ansible()
+    assert "did not accept the token" in output(done) and "locked or expired" in output(done), output(done)
+    host.reload((host.folder / "sshd_config").read_text().replace(",keyboard-interactive:pam", ""))
+    done = host.ansible()
+    assert "closed the connection of alice without a word. Either the account is locked" in output(done), output(done)
+
+
 def test_no_secret_and_nobody_there(host):
     done = host.ansible(ansible_totp_secret=None)
     assert "no secret for this user here" in output(done), output(done)
