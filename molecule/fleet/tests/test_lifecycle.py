@@ -136,7 +136,7 @@ def test_another_name_on_one_host_and_a_key_that_is_too_old(fleet, gets_in, not_
     assert [name for name, user in accounts.items() if not gets_in(name, user, token)] == []
     assert not_asked("debian12-1", "jsmith")
 
-    fleet.root("debian12-1", f"sed -i 's/\"since\": [0-9]*/\"since\": 1700000000/' {KEYS}/jane")
+    fleet.root("debian12-1", f'sed -i \'s/"since": [0-9]*/"since": 1700000000/\' {KEYS}/jane')
     run = fleet.sync("all", "-e", "mfa_key_max_age=365")
     assert run.succeeded and "key_old" in run.output, run.output
     burnt, token = fresh_token(old, burnt)
