@@ -139,7 +139,9 @@ class TokenHost:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.folder / "home")}
+        # ansible-test switches the checking of host keys off.
+        own = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.folder / "home"), "ANSIBLE_HOST_KEY_CHECKING": "True"}
+        return {**os.environ, **own}
 
     def _short_folder(self) -> Path:
         """The path of a control socket has a limit of about 100 bytes."""
