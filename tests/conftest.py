@@ -11,6 +11,8 @@ from pathlib import Path
 
 
 def pytest_configure(config):
+    # ansible-test does not read pyproject.toml, and runs these too.
+    config.addinivalue_line("markers", "release: see pyproject.toml")
     # The same in every worker process, and printed with each run.
     os.environ.setdefault("FLEETMFA_SEED", str(random.SystemRandom().randrange(2**32)))
     # The lab is imported from the root of the repository. ansible-test finds the collection by a loader, of which the

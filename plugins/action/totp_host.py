@@ -18,7 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._confirmed_action imp
 )
 
 # What may wait for its confirmation.
-_WAITING = {"keys": JOINING, "rollout": CONFIGURATION}
+_WAITING = {"provisioning": JOINING, "rollout": CONFIGURATION}
 # Of a later call these come after those of an earlier one.
 _LISTS = ("diff", "warnings", "deprecations")
 _OF_TASK = ("failed", "msg", "rolled_back")

@@ -15,12 +15,12 @@ description:
   - Does what M(fleetmfa.ssh.totp_key), M(fleetmfa.ssh.host_files) and M(fleetmfa.ssh.totp_rollout) do, with the same code, in one call
     instead of several. Role P(fleetmfa.ssh.mfa#role) uses it, since on a host where nothing is to be changed most of the time goes into
     starting modules.
-  - There are four parts, O(keys), O(programs), O(rollout) and O(enrollment). Those that are given are done in this order. After an error
-    the later ones are not done; the error says what was done before it.
+  - There are four parts, O(provisioning), O(programs), O(rollout) and O(enrollment). Those that are given are done in this order. After an
+    error the later ones are not done; the error says what was done before it.
   - When users become members of O(group), or PAM or sshd change, the controller makes a B(new) login to the host, which confirms that
     part before the next one begins. If the login fails, the part is rolled back and the later ones are not done.
 options:
-  keys:
+  provisioning:
     description: The users and their keys, as for M(fleetmfa.ssh.totp_key). What is not explained here is explained there.
     type: dict
     suboptions:
@@ -45,7 +45,7 @@ options:
             description: The secret in base32, or an otpauth URI. Without it the host generates a secret.
             type: str
           issuer:
-            description: Overrides O(keys.issuer) for this user.
+            description: Overrides O(provisioning.issuer) for this user.
             type: str
           account:
             description: The account name shown in the authenticator app.
@@ -55,7 +55,7 @@ options:
             type: list
             elements: str
       users:
-        description: More users, with O(keys.keys[].state=present); V(%admins) means the members of group C(admins).
+        description: More users, with O(provisioning.keys[].state=present); V(%admins) means the members of group C(admins).
         type: list
         elements: str
         default: []
@@ -88,10 +88,10 @@ options:
         description: How many time steps around the current one the PAM module accepts, 1 to 100.
         type: int
       rate_limit_attempts:
-        description: How many logins the PAM module accepts within O(keys.rate_limit_seconds), 1 to 100.
+        description: How many logins the PAM module accepts within O(provisioning.rate_limit_seconds), 1 to 100.
         type: int
       rate_limit_seconds:
-        description: The interval in seconds that O(keys.rate_limit_attempts) applies to, 1 to 3600.
+        description: The interval in seconds that O(provisioning.rate_limit_attempts) applies to, 1 to 3600.
         type: int
       recovery_code_count:
         description: Number of recovery codes generated with a new key, 0 to 100.
@@ -291,7 +291,7 @@ attributes:
     details: That of each part, one after the other; of O(programs) and O(enrollment) as of M(fleetmfa.ssh.host_files). Never a secret.
   idempotent:
     support: partial
-    details: As M(fleetmfa.ssh.totp_key), which makes a new key every time with O(keys.keys[].state=rotated) and no secret.
+    details: As M(fleetmfa.ssh.totp_key), which makes a new key every time with O(provisioning.keys[].state=rotated) and no secret.
   platform:
     platforms: linux
     support: full
@@ -306,7 +306,7 @@ EXAMPLES = r"""
 - name: Provision keys, then ask members of mfa-enforced for a token after their SSH key
   fleetmfa.ssh.totp_host:
     exempt_users: [ansible]
-    keys:
+    provisioning:
       human_accounts: true
       issuer: Example Corp
     rollout:
@@ -324,7 +324,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-keys:
+provisioning:
   description: What M(fleetmfa.ssh.totp_key) returns.
   returned: if the part was done
   type: dict
@@ -388,7 +388,7 @@ def main() -> None:
 
 def settled(params: dict[str, Any]) -> dict[str, Any]:
     """With what the host knows of options that were not given. The other parts have none, and may repair a broken policy."""
-    if params["keys"] is None and params["rollout"] is None:
+    if params["provisioning"] is None and params["rollout"] is None:
         return params
     first_factor = with_host_first_factor(params["unknown_first_factor"])
     return {**params, **with_host_policy(params), "unknown_first_factor": first_factor}  # type: ignore[arg-type]

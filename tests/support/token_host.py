@@ -73,6 +73,11 @@ class TokenHost:
         """Instead of `Verification code: `."""
         self.write_service(f"{_TOKEN} [authtok_prompt={prompt}]")
 
+    def ask_as_of_two_devices(self, text: str) -> None:
+        """As totp-guard does for a user with two devices: only the line before the prompt says that it is for a token."""
+        Path("/etc/totp-text").write_text(text)
+        self.write_service("auth optional pam_echo.so file=/etc/totp-text", f"{_TOKEN} [authtok_prompt=Password: ]")
+
     def ask_password_and_token(self) -> None:
         self.write_service("auth requisite pam_unix.so", _TOKEN)
 
@@ -103,6 +108,13 @@ class TokenHost:
 
     def ansible(self, *arguments: str, hosts: int = 1, **variables) -> subprocess.CompletedProcess:
         """Ad hoc, by default `raw`, which needs nothing but a shell there; `hosts` names of the same host."""
+        command = self.command(*arguments, hosts=hosts, **variables)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=self.environment, check=False, cwd=self.folder
+        )
+
+    def command(self, *arguments: str, hosts: int = 1, **variables) -> list[str]:
+        """Writes the inventory that it names."""
         always = {
             "ansible_connection": "fleetmfa.ssh.ssh_totp",
             "ansible_host": "127.0.0.1",
@@ -123,9 +135,13 @@ class TokenHost:
         names = {f"web{number}": None for number in range(1, hosts + 1)}
         inventory = self.folder / "inventory.yml"
         inventory.write_text(yaml.safe_dump({"all": {"hosts": names, "vars": given}}))
-        command = ["ansible", "all", "-i", str(inventory), *(arguments or ("-m", "raw", "-a", "id -un"))]
-        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.folder / "home")}
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=self.folder)
+        return ["ansible", "all", "-i", str(inventory), *(arguments or ("-m", "raw", "-a", "id -un"))]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        # ansible-test switches the checking of host keys off.
+        own = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(self.folder / "home"), "ANSIBLE_HOST_KEY_CHECKING": "True"}
+        return {**os.environ, **own}
 
     def _short_folder(self) -> Path:
         """The path of a control socket has a limit of about 100 bytes."""

@@ -57,10 +57,19 @@ class Fleet:
 
     def records(self) -> dict[str, dict]:
         """The records in the key store, by user."""
-        view = ["ansible-vault", "view", "--vault-password-file", str(self.secret), str(self.store)]
-        done = subprocess.run(view, capture_output=True, text=True, env=ENVIRONMENT, check=True)
-        records = map(json.loads, done.stdout.splitlines())
+        records = map(json.loads, self._vault("view").splitlines())
         return {record["user"]: record for record in records if "user" in record}
+
+    def set_aliases(self, aliases: dict[str, dict[str, str]]) -> None:
+        """As an operator does with `ansible-vault edit`."""
+        self._vault("decrypt")
+        head, _end, people = self.store.read_text().partition("\n")
+        self.store.write_text(f"{json.dumps({**json.loads(head), 'aliases': aliases})}\n{people}")
+        self._vault("encrypt")
+
+    def _vault(self, action: str) -> str:
+        command = ["ansible-vault", action, "--vault-password-file", str(self.secret), str(self.store)]
+        return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=True).stdout
 
     def sync_to_kill(self, *arguments: str) -> KilledRun:
         """A run of `sync` over all hosts that has only been started."""

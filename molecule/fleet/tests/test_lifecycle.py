@@ -122,6 +122,34 @@ def test_the_loser_of_two_keys_is_told_once(fleet):
     assert "does not count any more" not in told[1]
 
 
+@pytest.mark.release
+def test_another_name_on_one_host_and_a_key_that_is_too_old(fleet, gets_in, not_asked):
+    """Jane's account on debian12-2 is jsmith; on other hosts that is the name of somebody else."""
+    fleet.root("debian12-2", "userdel jane")
+    accounts = {name: "jsmith" if name == "debian12-2" else "jane" for name in NAMES}
+    old = fleet.validate("debian12-1", "jane")
+    burnt = burnt_now()
+    assert fleet.sync().succeeded and not_asked("debian12-2", "jsmith")
+    fleet.set_aliases({"debian12-2": {"jsmith": "jane"}})
+    assert fleet.sync().succeeded
+    burnt, token = fresh_token(old, burnt)
+    assert [name for name, user in accounts.items() if not gets_in(name, user, token)] == []
+    assert not_asked("debian12-1", "jsmith")
+
+    fleet.root("debian12-1", f'sed -i \'s/"since": [0-9]*/"since": 1700000000/\' {KEYS}/jane')
+    run = fleet.sync("all", "-e", "mfa_key_max_age=365")
+    assert run.succeeded and "key_old" in run.output, run.output
+    burnt, token = fresh_token(old, burnt)
+    assert [name for name, user in accounts.items() if not gets_in(name, user, token)] == [], "it counts until then"
+    new = fleet.validate("debian12-2", "jsmith")
+    burnt = burnt_now()
+    assert fleet.sync().succeeded
+    step, token = fresh_token(new, burnt)
+    assert [name for name, user in accounts.items() if gets_in(name, user, old.at(step * STEP))] == []
+    step, token = fresh_token(new, step)
+    assert [name for name, user in accounts.items() if not gets_in(name, user, token)] == []
+
+
 def _session(server, user, token):
     """What an interactive login prints."""
     argv = ["ssh", "-tt", *client_options(server), f"{user}@{server.address}"]

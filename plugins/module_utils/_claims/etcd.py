@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import json
 import time
-from typing import TYPE_CHECKING
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._claims.https import (
     HttpsConnection,
@@ -22,6 +21,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._claims.https import 
     tls_context,
 )
 
+TYPE_CHECKING = False  # as in https.py
 if TYPE_CHECKING:
     from typing import Any
 

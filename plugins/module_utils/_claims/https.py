@@ -12,11 +12,11 @@ import json
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 
-if TYPE_CHECKING:  # importing it takes 4 ms
+TYPE_CHECKING = False  # not that of typing, which takes milliseconds to import; type checkers know the name
+if TYPE_CHECKING:
     from typing import Any
 
 _LARGEST = 65536  # bytes of an answer; etcd's have a few hundred

@@ -35,7 +35,7 @@ TOTP_HOST_SPEC: dict[str, Any] = {
     **HOST_ARGUMENTS,
     **CONFIRMED_ARGUMENTS,
     "confirm_without_login": CONFIRM_WITHOUT_LOGIN,
-    "keys": {"type": "dict", "options": KEYS_ARGUMENTS, "no_log": False},
+    "provisioning": {"type": "dict", "options": KEYS_ARGUMENTS},
     "programs": {"type": "dict", "options": {"files": FILES_ARGUMENT}},
     "rollout": {"type": "dict", "options": ROLLOUT_ARGUMENTS},
     "enrollment": {"type": "dict", "options": ENROLLMENT_ARGUMENTS},
@@ -80,11 +80,16 @@ class PartsRun:
         if self._waits:
             return False
         options = self._call.options[part]
-        do = {"keys": self._keys, "programs": self._programs, "rollout": self._rollout, "enrollment": self._enrollment}
+        do = {
+            "provisioning": self._provisioning,
+            "programs": self._programs,
+            "rollout": self._rollout,
+            "enrollment": self._enrollment,
+        }
         result = self._results[part] = {**do[part](options)}
         return bool(result["changed"])
 
-    def _keys(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _provisioning(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         call = self._call
         wanted: Any = {**call.options, **options}
         check_choices(wanted)

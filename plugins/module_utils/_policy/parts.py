@@ -6,7 +6,7 @@ from __future__ import annotations
 
 # In the order in which they are done, with words for a message.
 PARTS = {
-    "keys": "the keys and the enforced group",
+    "provisioning": "the keys and the enforced group",
     "programs": "the programs that PAM runs",
     "rollout": "PAM and sshd",
     "enrollment": "enrollment",

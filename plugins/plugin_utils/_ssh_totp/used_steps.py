@@ -34,13 +34,15 @@ class StepsFolder:
 
     def of_host(self, login: str) -> UsedSteps:
         """`login` names the account and the host, such as alice@web1:22."""
-        return UsedSteps(self._file_of(login), "on this host")
+        return UsedSteps(self._file_of(login), "on this host", "")
 
     def of_fleet(self, user: str) -> UsedSteps:
         """Where a token counts once in the fleet, all hosts are one."""
         return UsedSteps(
             self._file_of(user),
-            "in the fleet (mfa_claims: etcd; a longer ControlPersist, or a jump host, makes one login last for many runs)",
+            "in the fleet (mfa_claims: etcd)",
+            ". So that plays need not wait: open all connections ahead of them, with a long ControlPersist; give Ansible a key "
+            "of its own, as a second device; or ask for tokens at a jump host (docs/ansible_with_mfa.md)",
         )
 
     def _file_of(self, name: str) -> Path:
@@ -57,13 +59,13 @@ class StepsFolder:
 
 
 class UsedSteps:
-    def __init__(self, path: Path, where: str):
+    def __init__(self, path: Path, where: str, advice: str):
         self._path = path
-        self._where = where
+        self._where, self._advice = where, advice
 
     def waiting(self, seconds: float) -> str:
         """What to tell the operator."""
-        return f"the current token has been used {self._where}; waiting {seconds:.0f} s for the next one"
+        return f"the current token has been used {self._where}; waiting {seconds:.0f} s for the next one{self._advice}"
 
     def free_in(self, period: int) -> float:
         """Seconds until a token can be used that was not used yet; 0 if the current one can."""

@@ -60,10 +60,11 @@ class PeopleLines:
         start, end = self._place(user)
         return self._lines[start:end] or None
 
-    def _around(self, user: str) -> tuple[bytes, bytes]:
-        """What is before the line of this person and what is after it."""
+    def _around(self, user: str) -> tuple[memoryview, memoryview]:
+        """What is before the line of this person and what is after it, not copied."""
         start, end = self._place(user)
-        return self._lines[:start], self._lines[end + 1 :]
+        lines = memoryview(self._lines)
+        return lines[:start], lines[end + 1 :]
 
     def _place(self, user: str) -> tuple[int, int]:
         """Where the line of this person begins and ends; the end of the text if there is none."""

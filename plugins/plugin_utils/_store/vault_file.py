@@ -31,7 +31,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.head import he
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.people_lines import PeopleLines, dumped, loaded
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.person import Person
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.store import Store, StoreHead
-from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import VaultText
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.vault_text import VaultText, vault_id_of
 
 LOCK_SECONDS = 120  # a change of 100,000 people takes about two seconds, and a controller has as many of them as forks
 DAYS_KEPT = 7  # backups of days on which something changed
@@ -41,7 +41,7 @@ class _Read(NamedTuple):
     """The file as it was read last."""
 
     version: Version | None
-    encrypted: bytes | None
+    vault_id: str | None
     head: StoreHead
     people: PeopleLines
 
@@ -87,10 +87,11 @@ class VaultFile(Store):
                 self._refuse_lost()
                 self._last = _Read(version, None, new_head(), PeopleLines(b"\n", self._path))
             else:
-                text = self._vault.decrypt(encrypted, self._path)
+                text, vault_id = self._vault.decrypt(encrypted, self._path), vault_id_of(encrypted)
+                del encrypted  # 200 MB with 100,000 people
                 end = text.find(b"\n") if b"\n" in text else len(text)
                 head = head_from_record(loaded(text[:end], f"{self._path}, line 1"), self._path)
-                self._last = _Read(version, encrypted, head, PeopleLines(text[end:], self._path))
+                self._last = _Read(version, vault_id, head, PeopleLines(text[end:], self._path))
         return self._last
 
     def _refuse_lost(self) -> None:
@@ -103,12 +104,12 @@ class VaultFile(Store):
             )
 
     def _write(self, found: _Read) -> None:
-        encrypted = self._vault.encrypt(found.render(), found.encrypted)
-        if found.encrypted is not None:
+        encrypted = self._vault.encrypt(found.render(), found.vault_id)
+        if Path(self._path).exists():
             self._back_up()
         write_file(self._path, encrypted, 0o600, os.geteuid(), os.getegid())
         sync_folder(os.path.dirname(self._path))
-        self._last = found._replace(version=identity(self._path), encrypted=encrypted)
+        self._last = found._replace(version=identity(self._path), vault_id=vault_id_of(encrypted))
 
     # Backups
 

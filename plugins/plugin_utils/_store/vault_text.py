@@ -42,7 +42,7 @@ class VaultText:
                 "its backup beside it"
             )
         end_of_header = text.find(b"\n")
-        for secret in self._in_order(_vault_id_of(text)):
+        for secret in self._in_order(vault_id_of(text)):
             with contextlib.suppress(AnsibleError, ValueError):  # a text about options of ansible-vault
                 return bytes(VaultAES256.decrypt(_body(text, end_of_header + 1), secret))
         ids = ", ".join(sorted({name for name, _secret in self._secrets}))
@@ -55,9 +55,9 @@ class VaultText:
         """The secrets, that of the vault id first; as with ansible-vault, the id is only a hint."""
         return [secret for _name, secret in sorted(self._secrets, key=lambda one: one[0] != vault_id)]
 
-    def encrypt(self, text: bytes, replaced: bytes | None) -> bytes:
-        """`replaced` is the encrypted text that the new one takes the place of."""
-        vault_id, secret = self._secret_for(self._vault_id or _vault_id_of(replaced))
+    def encrypt(self, text: bytes, replaced_id: str | None) -> bytes:
+        """`replaced_id` is the vault id of the text that the new one takes the place of."""
+        vault_id, secret = self._secret_for(self._vault_id or replaced_id)
         header = b"$ANSIBLE_VAULT;1.1;AES256"
         if vault_id != "default":
             header = b"$ANSIBLE_VAULT;1.2;AES256;" + vault_id.encode()
@@ -81,7 +81,7 @@ def _body(text: bytes, start: int) -> bytes | memoryview:
     return b"".join(text[start:].split())
 
 
-def _vault_id_of(text: bytes | None) -> str | None:
+def vault_id_of(text: bytes) -> str | None:
     """The vault id in the first line; None if it has none."""
-    words = (text or b"")[:200].split(b"\n", 1)[0].split(b";")
+    words = text[:200].split(b"\n", 1)[0].split(b";")
     return words[3].strip().decode("utf-8", "replace") if len(words) > 3 else None

@@ -53,7 +53,7 @@ def test_each_module_of_the_group_gets_the_default(play, tmp_path):
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
     needed = {
-        "totp_host": {"keys": {"users": ["alice"]}},
+        "totp_host": {"provisioning": {"users": ["alice"]}},
         "totp_key": {"users": ["alice"]},
         "totp_key_distribute": {"handout": "{{ merged.handouts.localhost }}"},
         "totp_validate": {"validations": [{"user": "alice", "tokens": ["123456", "234567"]}]},

@@ -18,7 +18,7 @@ JOINED = {**KEYS, "rollout_id": "00000000000000a1", "joining": ["alice"], **WAIT
 CHANGED, SAME = {"changed": True}, {"changed": False}
 ROLLED_OUT = {"changed": True, "files": ["/etc/pam.d/sshd"], "rollout_id": "00000000000000a2", **WAITS}
 GIVEN = {
-    "keys": {"keys": [{"user": "alice", "secret": "MFSWG2LPNZXW4ZLOORXGK3LPNZSXA4DB"}]},
+    "provisioning": {"keys": [{"user": "alice", "secret": "MFSWG2LPNZXW4ZLOORXGK3LPNZSXA4DB"}]},
     "programs": {"files": []},
     "rollout": {"pam": []},
     "enrollment": {"files": []},
@@ -59,7 +59,10 @@ class _Action(ActionModule):
     @property
     def parts(self):
         """Of each call, the parts that it was told to do."""
-        return [[name for name in call if name in ("keys", "programs", "rollout", "enrollment")] for call in self.calls]
+        return [
+            [name for name in call if name in ("provisioning", "programs", "rollout", "enrollment")]
+            for call in self.calls
+        ]
 
 
 def answer(changed=True, **parts):
@@ -67,18 +70,18 @@ def answer(changed=True, **parts):
 
 
 def test_nothing_to_confirm_is_one_call():
-    action = _Action([answer(False, keys=SAME, programs=SAME, rollout=SAME, enrollment=SAME)])
-    assert action.act() == answer(False, keys=SAME, programs=SAME, rollout=SAME, enrollment=SAME)
+    action = _Action([answer(False, provisioning=SAME, programs=SAME, rollout=SAME, enrollment=SAME)])
+    assert action.act() == answer(False, provisioning=SAME, programs=SAME, rollout=SAME, enrollment=SAME)
     assert action.phases == [] and action.calls == [{**GIVEN, "_connection": FACTS}] and action.asked == 1
 
 
 def test_each_part_that_waits_is_confirmed_and_the_rest_is_done_then():
-    first = answer(keys=JOINED, diff=["k"], warnings=["one"])
+    first = answer(provisioning=JOINED, diff=["k"], warnings=["one"])
     second = answer(programs=CHANGED, rollout=ROLLED_OUT, diff=["p", "r"])
     action = _Action([first, second, answer(False, enrollment=SAME, warnings=["two"])])
     result = action.act()
     assert action.parts == [
-        ["keys", "programs", "rollout", "enrollment"],
+        ["provisioning", "programs", "rollout", "enrollment"],
         ["programs", "rollout", "enrollment"],
         ["enrollment"],
     ]
@@ -86,18 +89,18 @@ def test_each_part_that_waits_is_confirmed_and_the_rest_is_done_then():
     assert all(call["_connection"] == FACTS and call["group"] == "mfa-team" for call in action.calls)
     assert action.asked == 1, "the account of the connection is asked for once a task"
     assert result["changed"] and not result.get("failed")
-    assert result["keys"]["confirmed"] and result["rollout"]["confirmed"] and result["enrollment"] == SAME
+    assert result["provisioning"]["confirmed"] and result["rollout"]["confirmed"] and result["enrollment"] == SAME
     assert result["diff"] == ["k", "p", "r"] and result["warnings"] == ["one", "two"]
 
 
 def test_the_secrets_of_a_part_that_was_done_are_not_sent_again():
-    action = _Action([answer(keys=JOINED), answer(False, programs=SAME, rollout=SAME, enrollment=SAME)])
+    action = _Action([answer(provisioning=JOINED), answer(False, programs=SAME, rollout=SAME, enrollment=SAME)])
     action.act()
     assert "MFSWG2LP" in str({**action.calls[0]}) and "MFSWG2LP" not in str({**action.calls[1]})
 
 
 def test_members_who_were_not_confirmed_are_out_and_nothing_else_is_done():
-    action = _Action([answer(keys=JOINED)], problem="Connection refused")
+    action = _Action([answer(provisioning=JOINED)], problem="Connection refused")
     result = action.act()
     assert len(action.calls) == 1 and action.phases[1] == ("rollback", "00000000000000a1", "/srv/state")
     assert result["failed"] and result["rolled_back"] and result["changed"], "their keys stay"
@@ -105,12 +108,12 @@ def test_members_who_were_not_confirmed_are_out_and_nothing_else_is_done():
         "the membership of the users to be asked for a token was applied, but could not be confirmed" in result["msg"]
     )
     assert "Connection refused" in result["msg"] and "programs" not in result
-    assert [one["enforced"] for one in result["keys"]["users"]] == [False, True]
+    assert [one["enforced"] for one in result["provisioning"]["users"]] == [False, True]
 
 
 @pytest.mark.parametrize(("keys", "changed"), [(CHANGED, True), (SAME, False)])
 def test_a_configuration_that_was_not_confirmed_is_restored_and_nothing_else_is_done(keys, changed):
-    action = _Action([answer(keys=keys, programs=SAME, rollout=ROLLED_OUT)], problem="Permission denied")
+    action = _Action([answer(provisioning=keys, programs=SAME, rollout=ROLLED_OUT)], problem="Permission denied")
     result = action.act()
     assert len(action.calls) == 1 and result["failed"] and result["rolled_back"]
     assert "the new configuration was applied" in result["msg"] and "the old configuration is restored" in result["msg"]
@@ -127,21 +130,21 @@ def test_not_rolled_back_either_says_when_the_host_will():
 
 def test_a_part_that_fails_ends_it_with_what_was_done_before():
     failed = {"failed": True, "changed": False, "msg": "broken", "programs": SAME}
-    action = _Action([answer(keys=JOINED), failed])
+    action = _Action([answer(provisioning=JOINED), failed])
     result = action.act()
     assert len(action.calls) == 2 and result["failed"] and result["msg"] == "broken"
-    assert result["changed"] and result["keys"]["confirmed"] and result["programs"] == SAME
+    assert result["changed"] and result["provisioning"]["confirmed"] and result["programs"] == SAME
 
 
 def test_a_host_that_is_lost_later_is_told_with_what_was_done():
-    action = _Action([answer(keys=JOINED), AnsibleConnectionFailure("lost.")])
+    action = _Action([answer(provisioning=JOINED), AnsibleConnectionFailure("lost.")])
     with pytest.raises(AnsibleConnectionFailure, match="confirm_timeout.*before that, and confirmed: the keys and the"):
         action.act()
 
 
 def test_check_mode_confirms_nothing():
-    action = _Action([answer(keys=JOINED)], check_mode=True)
-    assert action.act() == answer(keys=JOINED) and action.phases == []
+    action = _Action([answer(provisioning=JOINED)], check_mode=True)
+    assert action.act() == answer(provisioning=JOINED) and action.phases == []
 
 
 def test_pam_and_sshd_need_a_login_before_anything_is_done():
@@ -149,7 +152,9 @@ def test_pam_and_sshd_need_a_login_before_anything_is_done():
     with pytest.raises(AnsibleActionFail, match="confirm_without_login"):
         action.act()
     assert action.calls == []
-    keys_alone = _Action([answer(False, keys=SAME)], {"keys": GIVEN["keys"]}, transport="local")
-    assert keys_alone.act() == answer(False, keys=SAME)
+    keys_alone = _Action([answer(False, provisioning=SAME)], {"provisioning": GIVEN["provisioning"]}, transport="local")
+    assert keys_alone.act() == answer(False, provisioning=SAME)
     permitted = {**GIVEN, "confirm_without_login": True}
-    assert _Action([answer(False, keys=SAME)], permitted, transport="local").act() == answer(False, keys=SAME)
+    assert _Action([answer(False, provisioning=SAME)], permitted, transport="local").act() == answer(
+        False, provisioning=SAME
+    )

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.totp import decode_secret, token_at
@@ -68,6 +69,7 @@ def test_claims_of_the_whole_fleet(host):
     done = host.ansible("-v", "-m", "raw", "-a", "id -un", "-f", "3", hosts=3, **fleet)
     assert done.returncode == 0 and host.logged_in(3), output(done)
     assert "the current token has been used in the fleet" in output(done)
+    assert "open all connections ahead of them" in output(done)
 
 
 @pytest.mark.parametrize("method", ["sftp", "scp", "piped"])
@@ -151,10 +153,52 @@ def test_over_the_rate_limit_and_without_a_key(host):
     assert "did not accept any SSH key of alice" in output(done), output(done)
 
 
+def test_a_denied_account_is_not_taken_for_a_penalised_address(host):
+    service = Path("/etc/pam.d/sshd")
+    service.write_text(service.read_text().replace("account required pam_permit.so", "account required pam_deny.so"))
+    done = host.ansible()
+    assert "did not accept the token" in output(done) and "locked or expired" in output(done), output(done)
+    host.reload((host.folder / "sshd_config").read_text().replace(",keyboard-interactive:pam", ""))
+    done = host.ansible()
+    assert "closed the connection of alice without a word. Either the account is locked" in output(done), output(done)
+
+
 def test_no_secret_and_nobody_there(host):
     done = host.ansible(ansible_totp_secret=None)
     assert "no secret for this user here" in output(done), output(done)
     assert host.refused(0)
+
+
+def test_a_token_typed_at_the_terminal(host):
+    """Once for a host, for the connection that all others share."""
+    command = host.command("-m", "ping", "-f", "3", hosts=3, ansible_totp_secret=None)
+    terminal = pexpect.spawn(
+        command[0], command[1:], env=host.environment, cwd=host.folder, encoding="utf-8", timeout=120
+    )
+    terminal.expect_exact("Token of alice for 127.0.0.1: ")
+    token = token_at(decode_secret(host.secret), int(time.time()) // PERIOD)
+    terminal.sendline(token)
+    terminal.expect(pexpect.EOF)
+    assert terminal.before.count("SUCCESS") == 3 and "Token of" not in terminal.before, terminal.before
+    assert token not in terminal.before and host.logged_in(1)
+
+
+def test_a_wrong_token_typed_at_the_terminal_is_asked_for_once(host):
+    command = host.command(ansible_totp_secret=None, ansible_ssh_retries=3)
+    terminal = pexpect.spawn(
+        command[0], command[1:], env=host.environment, cwd=host.folder, encoding="utf-8", timeout=120
+    )
+    terminal.expect_exact("Token of alice for 127.0.0.1: ")
+    terminal.sendline("000000")
+    terminal.expect(pexpect.EOF)
+    assert "did not accept the token of alice" in terminal.before and "Token of" not in terminal.before, terminal.before
+    assert host.refused(1)
+
+
+def test_user_with_two_devices(host):
+    host.ask_as_of_two_devices("Verification code of either of your devices (not a password):\n")
+    done = host.ansible()
+    assert done.returncode == 0 and host.logged_in(1), output(done)
 
 
 @pytest.mark.parametrize("period", [0, 61])

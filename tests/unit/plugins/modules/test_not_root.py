@@ -16,7 +16,7 @@ OPTIONS = {
     "pam_totp": {"service": "sshd", "state": "absent"},
     "sshd_policy_info": {},
     "sshd_totp": {"state": "absent"},
-    "totp_host": {"keys": {"users": ["nobody-here"]}},
+    "totp_host": {"provisioning": {"users": ["nobody-here"]}},
     "totp_key": {"keys": [{"user": "nobody-here"}]},
     "totp_key_info": {},
     "totp_rollout": {"state": "absent"},

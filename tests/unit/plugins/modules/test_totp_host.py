@@ -22,7 +22,7 @@ auth requisite pam_google_authenticator.so secret=/var/lib/fleetmfa/keys/${USER}
 auth sufficient pam_succeed_if.so quiet user ingroup mfa-enforced
 """
 SERVICE = "auth required pam_unix.so\naccount required pam_unix.so\n"
-PARTS = ["keys", "programs", "rollout", "enrollment"]
+PARTS = ["provisioning", "programs", "rollout", "enrollment"]
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def parts(tmp_path):
     program.write_text(f"#!/bin/sh\necho $1 >>{tmp_path}/settled\n")
     program.chmod(0o755)
     return {
-        "keys": {"keys": [ALICE], "users": ["bob"]},
+        "provisioning": {"keys": [ALICE], "users": ["bob"]},
         "programs": {"files": [{"path": str(tmp_path / "guard"), "content": "guard\n", "mode": "0755"}]},
         "rollout": {"pam": [{"service": "sshd", "confdir": str(confdir), "content": CONTENT}]},
         "enrollment": {
@@ -106,12 +106,12 @@ def test_the_diff_is_that_of_each_part_in_order(run, parts):
 
 def test_new_members_end_the_call_and_the_rest_is_done_in_the_next_one(host, run, parts, tmp_path):
     host.accounts.add_group("mfa-enforced")
-    parts["keys"] = {"keys": [{**ALICE, "state": "validated"}]}
+    parts["provisioning"] = {"keys": [{**ALICE, "state": "validated"}]}
     connection = {"uid": pwd.getpwnam("bob").pw_uid, "logs_in": True, "controller": "ops@controller"}
     first = run(**parts, _connection=connection)
-    assert done_parts(first) == ["keys"] and first["keys"]["joining"] == ["alice"] and first["changed"]
+    assert done_parts(first) == ["provisioning"] and first["provisioning"]["joining"] == ["alice"] and first["changed"]
     assert not (tmp_path / "guard").exists() and (tmp_path / "services/sshd").read_text() == SERVICE
-    confirm(host, first["keys"])
+    confirm(host, first["provisioning"])
     rest = {part: parts[part] for part in PARTS[1:]}
     second = run(**rest, _connection=connection)
     assert done_parts(second) == ["programs", "rollout"] and host.members() == {"alice"}
@@ -119,7 +119,7 @@ def test_new_members_end_the_call_and_the_rest_is_done_in_the_next_one(host, run
 
 @pytest.mark.parametrize("check", [True, False])
 def test_the_account_of_the_connection_is_never_enforced(host, run, parts, check):
-    parts["keys"] = {"keys": [{**ALICE, "state": "validated"}]}
+    parts["provisioning"] = {"keys": [{**ALICE, "state": "validated"}]}
     before = host.snapshot()
     result = run(check=check, **parts, _connection={"uid": pwd.getpwnam("alice").pw_uid, "logs_in": True})
     assert result["failed"] and "alice, which this run connects with" in result["msg"]
@@ -127,7 +127,7 @@ def test_the_account_of_the_connection_is_never_enforced(host, run, parts, check
 
 
 BREAK = {
-    "keys": (lambda part: part.update(unknown_users="perhaps"), "unknown_users: must be one of error, skip"),
+    "provisioning": (lambda part: part.update(unknown_users="perhaps"), "unknown_users: must be one of error, skip"),
     "programs": (lambda part: part["files"][0].update(path="guard"), "path: guard is not absolute"),
     "rollout": (lambda part: part["pam"][0].update(content="auth nonsense\n"), "could never log in"),
     "enrollment": (lambda part: part["files"][0].update(mode="0777"), "lets everybody write"),
@@ -172,17 +172,17 @@ def test_a_broken_policy_of_the_host_does_not_keep_it_from_being_written_anew(ru
     (tmp_path / "etc/fleetmfa").mkdir()
     (tmp_path / "etc/fleetmfa/policy.conf").write_text("nonsense")
     assert run(enrollment=parts["enrollment"], unknown_first_factor=None)["changed"]
-    assert run(keys={"users": ["bob"]}, unknown_first_factor=None)["failed"]
+    assert run(provisioning={"users": ["bob"]}, unknown_first_factor=None)["failed"]
 
 
 def test_nothing_to_do_is_refused(run):
-    assert "one of the following is required: keys, programs, rollout, enrollment" in run()["msg"]
+    assert "one of the following is required: provisioning, programs, rollout, enrollment" in run()["msg"]
 
 
 @pytest.mark.parametrize("unknown_users", ["error", "perhaps"])
 def test_no_secret_is_in_the_result(run, parts, unknown_users):
     """At -vvvv, in the invocation too, whether it goes well or not."""
-    parts["keys"]["unknown_users"] = unknown_users
+    parts["provisioning"]["unknown_users"] = unknown_users
     result = run(diff=True, _ansible_verbosity=4, **parts)
     assert bool(result.get("failed")) == (unknown_users == "perhaps")
     assert SECRET not in json.dumps(result) and CODE not in json.dumps(result)

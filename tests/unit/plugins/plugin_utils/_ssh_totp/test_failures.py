@@ -19,8 +19,13 @@ yaml = pytest.importorskip("yaml")
         ("alice@web1: Permission denied (keyboard-interactive).", True, "did not accept the token of alice"),
         ("alice@web1: Permission denied (keyboard-interactive).", False, "before it asked for a token"),
         ("alice@web1: Permission denied (publickey).", False, "did not accept any SSH key"),
-        ("kex_exchange_identification: Connection closed by remote host", False, "PerSourcePenalties"),
-        ("Not allowed at this time\r\n", False, "PerSourcePenalties"),
+        (
+            "kex_exchange_identification: Connection closed by remote host\nConnection closed by 192.0.2.1 port 22",
+            False,
+            "web1 drops connections from this address: PerSourcePenalties",
+        ),
+        ("Not allowed at this time\r\n", False, "web1 drops connections from this address: PerSourcePenalties"),
+        ("Connection closed by 192.0.2.1 port 22", False, "Either the account is locked or expired there"),
     ],
 )
 def test_failures(stderr, asked, part):

@@ -32,6 +32,7 @@ RULES = PromptRules(PATTERN, "assword")
     [
         ("(alice@web1) Verification code: ", PromptKind.TOKEN),
         ("Verification code: ", PromptKind.TOKEN),
+        ("(alice@web1) Verification code of either of your devices (not a password):\nPassword: ", PromptKind.TOKEN),
         ("One-time password (OATH) for `alice': ", PromptKind.TOKEN),
         ("(alice@web1) Password: ", PromptKind.PASSWORD),
         ("alice@web1's password: ", PromptKind.PASSWORD),
