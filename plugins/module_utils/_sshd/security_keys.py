@@ -15,6 +15,7 @@ from typing import Iterator
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import SshdConfig
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, deciding_line
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SECURITY_KEY_GROUP
 
 _KINDS = ("sk-ssh-ed25519", "sk-ecdsa-sha2-nistp256", "webauthn-sk-ecdsa-sha2-nistp256")
 _ALGORITHMS = {f"{kind}{cert}@openssh.com" for kind in _KINDS for cert in ("", "-cert-v01")}
@@ -23,10 +24,34 @@ _ACCEPTED = ("pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes")
 _ALONE = ("publickey",)
 
 
+def match_of_group(enforced: str) -> str:
+    """The criterion of the Match line for members of the group: whoever is enforced as well is asked for a token."""
+    return f"{SECURITY_KEY_GROUP},!{enforced}"
+
+
+def member_findings(config: SshdConfig, one: Login) -> Iterator[Finding]:
+    """Of a member of the group for security keys, who is not asked for a token: each way in has to be such a key, verified."""
+    if not one.is_admitted:
+        return
+    if not takes_security_keys_only(one):
+        keyword = next((name for name in _ACCEPTED if name in one.settings), _ACCEPTED[0])
+        yield _weak("other keys than security keys are taken", deciding_line(config, one, keyword))
+    for keyword in ("authorizedkeyscommand", "trustedusercakeys"):
+        if one.value(keyword, "none") != "none":
+            yield _weak("not only the files of root say which keys are taken", deciding_line(config, one, keyword))
+    yield from _missing(config, one)
+    if one.disabled_by("publickey") == "pubkeyauthentication":
+        yield Finding("sshd_method_disabled", (deciding_line(config, one, "pubkeyauthentication"),))
+
+
 def security_key_findings(config: SshdConfig, one: Login) -> Iterator[Finding]:
     """Of a login that a security key alone can pass; nothing where sshd takes other keys too, or asks for more."""
-    if _ALONE not in one.ways_in or not takes_security_keys_only(one):
-        return
+    if _ALONE in one.ways_in and takes_security_keys_only(one):
+        yield from _missing(config, one)
+
+
+def _missing(config: SshdConfig, one: Login) -> Iterator[Finding]:
+    """What such a key lacks to be two factors."""
     if "verify-required" not in one.value("pubkeyauthoptions", "none").split():
         yield _weak("the key's PIN or fingerprint is not required", deciding_line(config, one, "pubkeyauthoptions"))
     files = one.value("authorizedkeysfile", "").split()
