@@ -7,11 +7,10 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.public_keys import Accepted, key_line
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.public_keys import security_key
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._entry_lists import structure
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets import refuse_secrets
 
-KINDS = ("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com")
 _ITEMS = {"user", "keys"}
 
 
@@ -40,12 +39,7 @@ def read_security_keys(value: Any, name: Callable[[int, Any], str]) -> list[dict
 
 def _keys(lines: Any) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
-        words = line.split() if isinstance(line, str) and line.isprintable() else []
-        if not words or words[0] not in KINDS:
-            raise FleetMfaError(
-                f"key {number} is not the line of a security key: {' or '.join(KINDS)}, then the key, without options"
-            )
-        found = key_line(line.strip(), Accepted())
-        if found.trouble:
-            raise FleetMfaError(f"key {number} {found.trouble}")
-        yield found.text
+        try:
+            yield security_key(line if isinstance(line, str) else "")
+        except FleetMfaError as error:
+            raise FleetMfaError(f"key {number} {error}") from None

@@ -25,6 +25,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import S
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.key_sources import KeySources
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.public_keys import security_key
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.security_keys import member_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
     SECURITY_KEY_GROUP,
@@ -234,7 +235,12 @@ def _keys_by_user(wishes: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         check_user_name(user)
         if user in found:
             raise FleetMfaError(f"security_keys, entry {number}: the account has an entry already; keep one of the two")
-        found[user] = wish["keys"]
+        found[user] = []
+        for place, line in enumerate(wish["keys"], 1):
+            try:
+                found[user].append(security_key(line))
+            except FleetMfaError as error:
+                raise FleetMfaError(f"security_keys, entry {number}: key {place} {error}") from None
     return found
 
 

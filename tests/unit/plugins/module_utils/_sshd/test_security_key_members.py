@@ -109,12 +109,12 @@ def test_no_lines_without_the_variable():
     ("keyword", "finding", "evidence"),
     [
         ("PubkeyAuthentication", "sshd_method_disabled", "sshd_config:1: "),
-        ("PubkeyAcceptedAlgorithms", "sshd_security_key_weak", "other keys than security keys are taken"),
-        ("PubkeyAuthOptions", "sshd_security_key_weak", "PIN or fingerprint is not required"),
-        ("AuthorizedKeysFile", "sshd_security_key_weak", "not only root may add keys"),
-        ("AuthorizedKeysCommand", "sshd_security_key_weak", "sshd_config:3: "),
-        ("TrustedUserCAKeys", "sshd_security_key_weak", "sshd_config:5: "),
-        ("AuthenticationMethods", "sshd_security_key_weak", "password let the user in without the key"),
+        ("PubkeyAcceptedAlgorithms", "sshd_security_key_not_demanded", "other keys than security keys are taken"),
+        ("PubkeyAuthOptions", "sshd_security_key_not_demanded", "PIN or fingerprint is not required"),
+        ("AuthorizedKeysFile", "sshd_security_key_not_demanded", "not only root may add keys"),
+        ("AuthorizedKeysCommand", "sshd_security_key_not_demanded", "sshd_config:3: "),
+        ("TrustedUserCAKeys", "sshd_security_key_not_demanded", "sshd_config:5: "),
+        ("AuthenticationMethods", "sshd_security_key_not_demanded", "password let the user in without the key"),
     ],
 )
 def test_without_one_of_the_lines_nothing_is_changed(host, keyword, finding, evidence):
@@ -140,14 +140,14 @@ def test_every_line_is_tried():
     ],
 )
 def test_an_audit_finds_lines_of_others_that_are_read_before(host, line, evidence):
-    found = told(host.audit(LINES + POLICY, f"Match User carol\n    {line}\n"), "sshd_security_key_weak")
+    found = told(host.audit(LINES + POLICY, f"Match User carol\n    {line}\n"), "sshd_security_key_not_demanded")
     [said] = found
     assert said.startswith("carol: ") and evidence in said and "00-a.conf:2 (below" in said
 
 
 def test_only_some_connections(host):
     earlier = "Match Address 10.0.0.0/8\n    PubkeyAuthOptions none\n"
-    [said] = told(host.audit(LINES + POLICY, earlier), "sshd_security_key_weak")
+    [said] = told(host.audit(LINES + POLICY, earlier), "sshd_security_key_not_demanded")
     assert said.startswith("carol from 10.0.0.0 to port 22: the key's PIN")
 
 
@@ -165,6 +165,6 @@ def test_others_log_in_as_before(host):
 
 @pytest.mark.parametrize("dropin", ["", POLICY])
 def test_an_audit_finds_members_of_whom_no_security_key_is_demanded(host, dropin):
-    found = told(host.audit(dropin), "sshd_security_key_weak")
+    found = told(host.audit(dropin), "sshd_security_key_not_demanded")
     assert any("carol: other keys than security keys are taken" in text for text in found)
     assert not any(name in text for text in found for name in ("alice", "bob"))
