@@ -13,7 +13,7 @@ import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import read_settings
-from ansible_collections.fleetmfa.ssh.tests.support.software_security_key import SoftwareSecurityKey
+from lab.security_key import SoftwareSecurityKey
 
 SPECS = Path(__file__).parents[4] / "roles/mfa/meta/argument_specs.yml"
 OPTIONS = yaml.safe_load(SPECS.read_text())["argument_specs"]["main"]["options"]

@@ -31,9 +31,11 @@ def _string(content: bytes) -> bytes:
 class SoftwareSecurityKey:
     """`socket` is the agent's, for SSH_AUTH_SOCK or IdentityAgent; `line` is the public key."""
 
-    def __init__(self, verifies_user: bool = True):
+    def __init__(self, verifies_user: bool = True, seed: str = ""):
+        """The same key for the same seed."""
         self.flags = _TOUCHED | (_VERIFIED if verifies_user else 0)
-        self._private = Ed25519PrivateKey.generate()
+        secret = hashlib.sha256(seed.encode()).digest()
+        self._private = Ed25519PrivateKey.from_private_bytes(secret) if seed else Ed25519PrivateKey.generate()
         public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.blob = b"".join(map(_string, (KIND, public, _APPLICATION)))
         self.line = f"{KIND.decode()} {base64.b64encode(self.blob).decode()}"
