@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""totp_host as its action plugin calls it on a host: four parts in their order, up to the first that fails or has to wait."""
+"""totp_host as its action plugin calls it on a host: its parts in their order, up to the first that fails or has to wait."""
 
 from __future__ import annotations
 
