@@ -16,8 +16,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.security_key_
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SECURITY_KEY_GROUP
 from ansible_collections.fleetmfa.ssh.tests.support.running_sshd import RunningSshd
 from ansible_collections.fleetmfa.ssh.tests.support.security_key_lines import security_key_lines
-from lab.security_key import SoftwareSecurityKey
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import GROUP, POLICY
+from lab.security_key import SoftwareSecurityKey
 
 _CONFIG = """\
 Port {port}

@@ -173,7 +173,9 @@ class SecurityKeyUsers:
             steps += [
                 Step(f"group {self._group.name}", self._group.prepare),
                 Step("the proof that sshd demands the keys", functools.partial(self._prove, coming)),
-                Step(f"{len(plan.joining)} users added to {self._group.name}", lambda: self._group.update(plan.joining)),
+                Step(
+                    f"{len(plan.joining)} users added to {self._group.name}", lambda: self._group.update(plan.joining)
+                ),
             ]
         if plan.released:
             told = f"{len(plan.released)} users removed from {self._host.group.name}"

@@ -91,4 +91,3 @@ def _is_roots(place: Path) -> bool:
     except OSError:
         return False
     return found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-

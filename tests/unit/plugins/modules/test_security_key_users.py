@@ -16,8 +16,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import system
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SECURITY_KEY_GROUP, EnforcedGroup
 from ansible_collections.fleetmfa.ssh.tests.support.security_key_host import SecurityKeyHost, key_files, members
 from ansible_collections.fleetmfa.ssh.tests.support.security_key_lines import security_key_lines
-from lab.security_key import SoftwareSecurityKey
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import needs_sshd
+from lab.security_key import SoftwareSecurityKey
 
 pytestmark = needs_sshd
 SECRET = "MFSWG2LPNZXW4ZLOORXGK3LPNZSXA4DB"

@@ -13,11 +13,11 @@ import yaml
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._role_settings import read_settings
-from lab.security_key import SoftwareSecurityKey
 
 SPECS = Path(__file__).parents[4] / "roles/mfa/meta/argument_specs.yml"
 OPTIONS = yaml.safe_load(SPECS.read_text())["argument_specs"]["main"]["options"]
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+ED25519 = b"sk-ssh-ed25519@openssh.com"
 ECDSA = b"sk-ecdsa-sha2-nistp256@openssh.com"
 
 
@@ -26,8 +26,7 @@ def made(kind, *parts):
     return f"{kind.decode()} {base64.b64encode(blob).decode()}"
 
 
-with SoftwareSecurityKey() as one:
-    LINE = one.line
+LINE = made(ED25519, bytes(32), b"ssh:")
 OTHER = made(ECDSA, b"nistp256", b"\4" + bytes(64), b"ssh:")
 PLAIN = made(b"ssh-ed25519", bytes(32))
 CERTIFICATE = made(b"sk-ssh-ed25519-cert-v01@openssh.com", bytes(32))
@@ -76,7 +75,10 @@ def test_what_is_no_such_key(keys, said):
         ([{"user": "alice", "keys": [LINE], "options": "x"}], "entry 1 must have user and keys"),
         ([{"user": "", "keys": [LINE]}], "entry 1 is not a name"),
         ([{"user": "../alice", "keys": [LINE]}], "entry 1 is not a name"),
-        ([{"user": "alice", "keys": [LINE]}, {"user": "alice", "keys": [OTHER]}], "entry 2 has a user who has an entry"),
+        (
+            [{"user": "alice", "keys": [LINE]}, {"user": "alice", "keys": [OTHER]}],
+            "entry 2 has a user who has an entry",
+        ),
         ([{"user": SECRET, "keys": [LINE]}], "entry 1: user: what looks like a secret"),
         ([{"user": "alice", "keys": [f"{LINE} {SECRET}"]}], "entry 1: keys, entry 1: what looks like a secret"),
     ],

@@ -122,7 +122,9 @@ def test_without_one_of_the_lines_nothing_is_changed(host, keyword, finding, evi
     assert len(kept) == len(LINES.splitlines()) - 1
     refused = host.refused("".join(kept) + POLICY)
     assert [*refused] == [finding] and evidence in refused[finding]
-    assert refused[finding].startswith("carol from ") and ("root from " in refused[finding]) == (keyword not in NOT_FOR_ROOT)
+    assert refused[finding].startswith("carol from ") and ("root from " in refused[finding]) == (
+        keyword not in NOT_FOR_ROOT
+    )
 
 
 def test_every_line_is_tried():
