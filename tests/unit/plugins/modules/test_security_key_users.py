@@ -263,7 +263,9 @@ def test_two_entries_for_one_account(run, sshd_host, line, monkeypatch):
     assert result["failed"] and "security_keys, entry 2: the account has an entry already" in result["msg"]
 
 
-@pytest.mark.parametrize("other", ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA==", "no-touch-required {line}", "{line}\n{line}"])
+@pytest.mark.parametrize(
+    "other", ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA==", "no-touch-required {line}", "{line}\n{line}"]
+)
 def test_other_lines_are_refused_before_anything_is_done(run, host, sshd_host, line, other):
     result = run({"bob": [line], "carol": [line, other.format(line=line)]}, VALIDATED)
     assert result["failed"] and "security_keys, entry 2: key 2 is not the line of a security key" in result["msg"]
