@@ -72,7 +72,7 @@ class PartsRun:
 
     def run(self) -> None:
         if self._call.options["security_keys"] is not None:
-            self._users_of_security_keys().refuse()
+            self._users_of_security_keys().refuse(keys_follow=self._call.options["keys"] is not None)
         steps = [
             Step(words, functools.partial(self._do, part))
             for part, words in PARTS.items()

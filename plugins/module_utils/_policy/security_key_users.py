@@ -125,8 +125,14 @@ class SecurityKeyUsers:
         self._group = EnforcedGroup(SECURITY_KEY_GROUP)
         self._listed = _keys_by_user(wish["users"])
 
-    def refuse(self) -> None:
-        """Before anything is changed: this run could not connect any more, and nothing would notice."""
+    def refuse(self, keys_follow: bool) -> None:
+        """Before anything is changed. Without `keys_follow` no earlier part has users asked for a token who leave."""
+        if not keys_follow:
+            self._refuse_unasked(self._group.members - set(self._listed))
+        self._refuse_own_account()
+
+    def _refuse_own_account(self) -> None:
+        """This run could not connect any more, and nothing would notice."""
         own = sorted((set(self._listed) - self._group.members).intersection(self._connection.accounts))
         if own:
             raise FleetMfaError(
@@ -136,7 +142,6 @@ class SecurityKeyUsers:
 
     def run(self, check_mode: bool) -> dict[str, Any]:
         """The result of the module for this part."""
-        self.refuse()
         plan = self._plan()
         if plan.is_change and not check_mode:
             with self._joining.turn(), self._host.state_dir.lock():
@@ -192,7 +197,7 @@ class SecurityKeyUsers:
         host = MfaHost.from_options(_without_group(self._options))
         unasked = [
             user
-            for user in leaving
+            for user in sorted(leaving)
             if account_exists(user) and host.state_dir.validated(user) is not None and user not in host.exempt
         ]
         unasked = [user for user in unasked if user not in host.group.members]

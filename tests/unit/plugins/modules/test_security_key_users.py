@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy import security_key_users
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy import host_parts, security_key_users
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.security_key_users import FOLDER
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._rollback.rollout import Rollout
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import systemd
@@ -178,10 +178,21 @@ def test_who_has_no_validated_key_logs_in_as_before(running, run, line):
     assert members() == (set(), set()) and running.log_in("carol") == IN
 
 
-def test_nobody_leaves_who_would_be_asked_for_nothing(run, sshd_host, line):
-    """Entry point `enforce` alone does not look at keys."""
+@pytest.mark.parametrize("check", [True, False])
+def test_nobody_leaves_who_would_be_asked_for_nothing(run, sshd_host, line, tmp_path, check):
+    """Entry point `enforce` alone does not look at keys: it is refused before sshd's lines are taken away."""
     run.well({"alice": [line]}, VALIDATED)
-    result = run({}, keys=None)
+    programs = {"files": [{"path": str(tmp_path / "before_sshd"), "content": "text"}]}
+    result = run({}, keys=None, programs=programs, check=check)
+    assert result["failed"] and "alice would need neither a security key nor a token" in result["msg"]
+    assert members() == ({"alice"}, set()) and [*key_files()] == ["alice"]
+    assert not (tmp_path / "before_sshd").exists() and not result["changed"] and "programs" not in result
+
+
+def test_who_leaves_is_looked_at_again_after_the_keys(run, sshd_host, line, monkeypatch):
+    run.well({"alice": [line]}, VALIDATED)
+    monkeypatch.setattr(host_parts, "options_of_keys", lambda options, _listed: (options, []))
+    result = run({})
     assert result["failed"] and "alice would need neither a security key nor a token" in result["msg"]
     assert members() == ({"alice"}, set()) and [*key_files()] == ["alice"]
 
