@@ -95,6 +95,10 @@ CATALOGUE = {
         "medium",
         "Reload sshd through its unit: it still uses the configuration it was started with.",
     ),
+    "sshd_security_key_not_demanded": (
+        "critical",
+        "Run site again: it writes the lines for users of security keys, and proves them. Remove the lines that the evidence names.",
+    ),
     "sshd_security_key_weak": (
         "medium",
         "Set PubkeyAuthOptions verify-required, an AuthorizedKeysFile below /etc that only root writes, and AuthenticationMethods "

@@ -15,8 +15,8 @@ description:
   - Does what M(fleetmfa.ssh.totp_key), M(fleetmfa.ssh.host_files) and M(fleetmfa.ssh.totp_rollout) do, with the same code, in one call
     instead of several. Role P(fleetmfa.ssh.mfa#role) uses it, since on a host where nothing is to be changed most of the time goes into
     starting modules.
-  - There are four parts, O(provisioning), O(programs), O(rollout) and O(enrollment). Those that are given are done in this order. After an
-    error the later ones are not done; the error says what was done before it.
+  - There are five parts, O(provisioning), O(programs), O(rollout), O(security_keys) and O(enrollment). Those that are given are done in this
+    order. After an error the later ones are not done; the error says what was done before it.
   - When users become members of O(group), or PAM or sshd change, the controller makes a B(new) login to the host, which confirms that
     part before the next one begins. If the login fails, the part is rolled back and the later ones are not done.
 options:
@@ -97,6 +97,14 @@ options:
         description: Number of recovery codes generated with a new key, 0 to 100.
         type: int
         default: 5
+      security_key_users:
+        description:
+          - The users of O(security_keys). Of the members of group C(mfa-security-key) only these are exempt, so that others with a
+            validated key are asked for a token before they leave that group.
+          - Whoever of these is a member of O(group), and not yet of that one, stays a member here.
+          - If not given, all members of that group are exempt.
+        type: list
+        elements: str
   programs:
     description: The programs that lines of PAM run. They are there before the lines.
     type: dict
@@ -249,6 +257,35 @@ options:
             elements: str
             choices: [sshd_second_daemon]
             default: []
+  security_keys:
+    description:
+      - Users who log in with a security key (FIDO2) and its PIN or fingerprint instead of a token. Those that this host has get a file with
+        their public keys in C(/etc/fleetmfa/security_keys), become members of group C(mfa-security-key), and leave O(group).
+      - O(rollout.sshd.content) must demand such a key from members of that group who are not members of O(group). Nobody joins it unless
+        sshd is proven to do so.
+      - Everybody else leaves the group.
+    type: dict
+    suboptions:
+      state:
+        description: With V(absent), for the removal of everything, users leave the group though nobody is asked for a token afterwards.
+        type: str
+        choices: [present, absent]
+        default: present
+      users:
+        description: The users and their public keys. Names without an account on this host are left out.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          user:
+            description: Name of the user. Not the account that the task connects with, unless it is a member already.
+            type: str
+            required: true
+          keys:
+            description: Public keys of security keys, one a line, without options.
+            type: list
+            elements: str
+            required: true
   enrollment:
     description: What users enroll with.
     type: dict
@@ -339,6 +376,11 @@ rollout:
   returned: if the part was done
   type: dict
   sample: {changed: true, confirmed: true, files: [/etc/pam.d/sshd]}
+security_keys:
+  description: Whose files were changed, and who joined and left group C(mfa-security-key), or left O(group) as such a user.
+  returned: if the part was done
+  type: dict
+  sample: {changed: true, paths: [/etc/fleetmfa/security_keys/alice], joined: [alice], left: [], released: [alice]}
 enrollment:
   description: What M(fleetmfa.ssh.host_files) returns.
   returned: if the part was done
@@ -388,7 +430,7 @@ def main() -> None:
 
 def settled(params: dict[str, Any]) -> dict[str, Any]:
     """With what the host knows of options that were not given. The other parts have none, and may repair a broken policy."""
-    if params["provisioning"] is None and params["rollout"] is None:
+    if all(params[part] is None for part in ("provisioning", "rollout", "security_keys")):
         return params
     first_factor = with_host_first_factor(params["unknown_first_factor"])
     return {**params, **with_host_policy(params), "unknown_first_factor": first_factor}  # type: ignore[arg-type]

@@ -41,6 +41,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._second_device import
     check_any_device,
     second_device_problems,
 )
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._security_keys import read_security_keys
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._store.variables import STORE_VARIABLES
 
 PREFIX, INTERNAL = "mfa_", ("mfa__", "mfa_audit__")
@@ -194,6 +195,10 @@ def _exemptions(value: Any) -> list[Any]:
     return read_exemptions(_elements(value), _element)
 
 
+def _security_keys(value: Any) -> list[dict[str, Any]]:
+    return read_security_keys(value, _element)
+
+
 def _elements(value: Any) -> list[Any]:
     """Of a list of names. A single name, or names separated by commas, may be given as a string."""
     if isinstance(value, str):
@@ -270,6 +275,7 @@ def _reader(name: str, option: dict[str, Any]) -> Callable[[Any], Any]:
         "mfa_claims_endpoints": _endpoints,
         "mfa_penalty_exempt": _networks,
         "mfa_notify_command": _command,
+        "mfa_security_keys": _security_keys,
         **dict.fromkeys(("mfa_exempt_users", "mfa_exempt_groups"), _exemptions),
     }
     return own.get(name) or _READERS[option["type"]]

@@ -49,6 +49,9 @@ MEANINGS = {
     "sshd_nobody_can_log_in": "No account with a login shell has a way in.",
     "sshd_group_missing": "The enforced group does not exist on this host.",
     "sshd_not_reloaded": "The drop-in is newer than the pid file, which sshd writes each time it reads its configuration.",
+    "sshd_security_key_not_demanded": (
+        "A member of mfa-security-key, who is not asked for a token, gets in without a security key that has verified its user."
+    ),
     "sshd_security_key_weak": (
         "sshd takes only security keys (FIDO2) from users who are not enforced, but one factor can be enough to get in."
     ),

@@ -12,6 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Find
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.key_file import KeyFile
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._policy.first_factor import judge
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import ASKED, LOCKED_OUT
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SECURITY_KEY_GROUP, EnforcedGroup
 
 # NIST SP 800-63B-4, 3.1.4: at least 112 bits, and a token that is good for two minutes at most.
 _LEAST_BITS = 112
@@ -27,12 +28,14 @@ def judge_logins(rows: Iterable[UserRow], group: str) -> None:
 
 def user_findings(rows: Iterable[UserRow], verdicts: Mapping[str, str]) -> Iterator[Finding]:
     """`verdicts`: what sshd and PAM together ask each account for, as far as that is known."""
+    # Of them, sshd_security_key_not_demanded says what is wrong.
+    with_security_key = EnforcedGroup(SECURITY_KEY_GROUP).members
     for row in rows:
         if row["overdue"]:
             yield Finding("enrollment_overdue", (f"{row['user']}: the period ended at {row['deadline']}",))
         # Whoever cannot log in, or is asked by the host's own lines, needs no token of ours.
         safe = row["state"] == "enforced" or verdicts.get(row["user"]) in (LOCKED_OUT, ASKED)
-        if safe or not can_have_session(row["user"]):
+        if safe or row["user"] in with_security_key or not can_have_session(row["user"]):
             continue
         if row["admin"] and row["can_log_in"] is not False:
             name = "user_admin_exempt" if row["state"] == "exempt" else "user_admin_not_enforced"

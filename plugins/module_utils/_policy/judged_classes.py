@@ -15,7 +15,10 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Ac
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.pam_service import service_of
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.plan import ANY_USER
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.policy import PolicyReader
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.security_keys import security_key_findings
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.security_keys import (
+    member_findings,
+    security_key_findings,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import (
     CAN_BYPASS,
     GRAVITY,
@@ -23,6 +26,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import 
     LoginVerdict,
     verdict,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SECURITY_KEY_GROUP
 
 _EXAMPLES = 5
 
@@ -121,7 +125,8 @@ class ClassJudge:
     def _findings(self, one: Login, judged: LoginVerdict) -> Iterator[Finding]:
         if not self._is_enforced(one.account):
             yield from self._unenforced_asked(one)
-            yield from security_key_findings(self._reader.config, one)
+            judge = member_findings if SECURITY_KEY_GROUP in one.account.groups else security_key_findings
+            yield from judge(self._reader.config, one)
             return
         found = list(findings_of_enforced(self._reader.config, one, self._pam))
         yield from found

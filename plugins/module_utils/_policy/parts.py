@@ -9,5 +9,6 @@ PARTS = {
     "provisioning": "the keys and the enforced group",
     "programs": "the programs that PAM runs",
     "rollout": "PAM and sshd",
+    "security_keys": "users of security keys",
     "enrollment": "enrollment",
 }

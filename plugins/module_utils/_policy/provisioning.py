@@ -80,7 +80,8 @@ def check_choices(options: Mapping[str, Any]) -> None:
 
 
 class Provisioning:
-    """One call. `hide` is told each secret before anything can fail."""
+    """One call. `hide` is told each secret before anything can fail; `also_judged` are users who are enforced if they have a validated key,
+    whatever the options name."""
 
     def __init__(
         self,
@@ -89,8 +90,10 @@ class Provisioning:
         connection: ManagingConnection,
         warn: Callable[[str], None],
         hide: Callable[[Iterable[str]], None],
+        also_judged: Iterable[str] = (),
     ):
         self._host, self._options, self._warn, self._hide = host, options, warn, hide
+        self._also_judged = also_judged
         with remembered_accounts():
             entries = self._wanted_entries()
             skips = options["unknown_users"] == "skip"
@@ -165,7 +168,7 @@ class Provisioning:
             members.update(user for user in human_accounts() if user not in host.exempt)
         wishes += [{"user": user} for user in sorted(members - named)]
         named |= members
-        kept = {user for user in host.group.members if host.spares(user, True)}
+        kept = {user for user in host.group.members if host.spares(user, True)}.union(self._also_judged)
         kept.update(misspelled(host.state_dir.users()).values(), host.group.misspelled().values())
         wishes += [{"user": user, "state": KEPT} for user in sorted(set(map(known_as, kept)) - named)]
         now = time.time()

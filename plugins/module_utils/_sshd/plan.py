@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
-from typing import Callable, Iterator, NamedTuple, TypedDict
+from typing import Callable, Iterable, Iterator, NamedTuple, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings import Finding, FindingsError
@@ -25,7 +25,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.config import (
     match_text,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.daemons import Daemon, daemons
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import login
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login import Login, login
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.login_findings import findings_of_enforced
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import Account
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.penalties import EXEMPT_LIST, only_exempts_more
@@ -39,8 +39,13 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.second_daemon i
     second_daemon_findings,
     second_daemons,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.security_keys import match_of_group, member_findings
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.verdict import AssumedPam
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import DEFAULT_GROUP, Exemptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
+    DEFAULT_GROUP,
+    SECURITY_KEY_GROUP,
+    Exemptions,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.block import split
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import FileChange, read_file
 
@@ -153,11 +158,12 @@ def check(wish: SshdWish, changes: list[FileChange], sshd: Sshd, surroundings: S
         accounts = [*surroundings.accounts(after.config, group), ANY_USER]
         overdue = wish["overdue_group"] or ANY_USER.name
         members = _members_to_be(after.config, [*accounts, ANY_USER.joined(overdue)], wish)
-        # Settings for overdue users are meant to differ.
-        others = [account.left(group).left(overdue) for account in accounts]
+        # Settings for overdue users, and for users of security keys, are meant to differ.
+        others = [account.left(group).left(overdue).left(SECURITY_KEY_GROUP) for account in accounts]
         pam, seconds = surroundings.pam(before), second_daemons(surroundings.running(main), main)
         findings = [
             *_not_enforcing(after, members, wish, pam),
+            *_not_demanding_keys(after, _with_security_keys(accounts, others), wish),
             *_exempt_list_not_read(after, wish["dropin"]),
             *_changes_others(before, after, others, group),
             *second_daemon_findings(seconds, sshd, members, group, planned, pam),
@@ -203,13 +209,33 @@ def _not_enforcing(after: PolicyReader, members: list[Account], wish: SshdWish, 
         raise FleetMfaError(f"content: sets nothing below `Match Group {group}`, so nobody would be asked for a token")
     for account, connection in itertools.product(members, after.connections()):
         one = login(after, account, connection)
-        who = f"{account.name} {connection}"
-        for keyword, value in demanded.items():
-            got = " ".join(one.settings.get(keyword, []))
-            if got.lower() != value.lower():
-                yield Finding("sshd_policy_shadowed", (f"{who}: {keyword} would be `{got}`, not `{value}`",))
-        for finding in findings_of_enforced(after.config, one, pam):
-            yield finding._replace(evidence=tuple(f"{who}: {text}" for text in finding.evidence))
+        yield from _judged(one, demanded, findings_of_enforced(after.config, one, pam))
+
+
+def _with_security_keys(accounts: list[Account], others: list[Account]) -> list[Account]:
+    """Anybody may become a member of the group; those who are come first, and so are the ones that are named."""
+    members = {one.name for one in accounts if SECURITY_KEY_GROUP in one.groups}
+    return [one.joined(SECURITY_KEY_GROUP) for one in sorted(others, key=lambda one: one.name not in members)]
+
+
+def _not_demanding_keys(after: PolicyReader, members: list[Account], wish: SshdWish) -> Iterator[Finding]:
+    """What lets members of the group for security keys in without one that has verified its user, if the drop-in is about them."""
+    criterion = match_of_group(wish["group"])
+    demanded = _demanded(after.config, wish["dropin"], criterion, after.sshd.separate_challenge_response)
+    ones = [alike[0] for alike in user_classes(after.config, members, wish["group"])] if demanded else []
+    for account, connection in itertools.product(ones, after.connections()):
+        one = login(after, account, connection)
+        yield from _judged(one, demanded, member_findings(after.config, one))
+
+
+def _judged(one: Login, demanded: dict[str, str], findings: Iterable[Finding]) -> Iterator[Finding]:
+    who = f"{one.account.name} {one.connection}"
+    for keyword, value in demanded.items():
+        got = " ".join(one.settings.get(keyword, []))
+        if got.lower() != value.lower():
+            yield Finding("sshd_policy_shadowed", (f"{who}: {keyword} would be `{got}`, not `{value}`",))
+    for finding in findings:
+        yield finding._replace(evidence=tuple(f"{who}: {text}" for text in finding.evidence))
 
 
 def _demanded(config: SshdConfig, path: str, group: str, separate_challenge_response: bool) -> dict[str, str]:

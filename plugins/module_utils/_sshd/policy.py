@@ -23,6 +23,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._sshd.match import (
     resolve_groups,
     user_part_holds,
 )
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SECURITY_KEY_GROUP
 
 
 class PolicyReader:
@@ -104,11 +105,13 @@ def _with_real_names(text: str, copies: dict[str, str]) -> str:
 
 
 def user_classes(config: SshdConfig, accounts: list[Account], group: str) -> list[list[Account]]:
-    """Accounts in classes that no Match, Allow or Deny line distinguishes; root and members of `group` are separate."""
+    """Accounts in classes that no Match, Allow or Deny line distinguishes; root, members of `group` and users of
+    security keys are separate."""
     classes: dict[tuple[bool, ...], list[Account]] = {}
     admission = [d for d in config.directives if d.keyword in ("allowusers", "denyusers", "allowgroups", "denygroups")]
     for account in accounts:
         key = tuple(user_part_holds(match, account) for match in config.matches)
-        key += admission_vector(admission, account) + (account.uid == 0, group in account.groups)
+        key += admission_vector(admission, account)
+        key += (account.uid == 0, group in account.groups, SECURITY_KEY_GROUP in account.groups)
         classes.setdefault(key, []).append(account)
     return list(classes.values())

@@ -15,9 +15,12 @@ import re
 import time
 from typing import NamedTuple
 
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
+
+SECURITY_KEY_TYPES = ("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com")
 _KEY_TYPES = (
     "ssh-rsa", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
+    *SECURITY_KEY_TYPES,
 )  # fmt: skip
 _FLAGS = ("port-forwarding", "agent-forwarding", "x11-forwarding", "pty", "user-rc")
 _KNOWN_FLAGS = {*_FLAGS, *(f"no-{flag}" for flag in _FLAGS), "restrict", "cert-authority", "no-touch-required"}
@@ -60,6 +63,19 @@ def key_line(line: str, accepted: Accepted) -> KeyLine:
         return KeyLine(trouble=trouble)
     names = [option.lower() for option in OPTION.findall(options)]
     return KeyLine(text=" ".join(key[:2]), is_authority="cert-authority" in names)
+
+
+def security_key(line: str) -> str:
+    """Type and key of the line of a security key, which must have no options. A FleetMfaError says what is wrong, without the line."""
+    words = line.split() if line.isprintable() else []
+    if not words or words[0] not in SECURITY_KEY_TYPES:
+        raise FleetMfaError(
+            f"is not the line of a security key: {' or '.join(SECURITY_KEY_TYPES)}, then the key, without options"
+        )
+    found = key_line(line.strip(), Accepted())
+    if found.trouble:
+        raise FleetMfaError(found.trouble)
+    return found.text
 
 
 def _key_trouble(words: list[str], accepted: Accepted) -> str:

@@ -26,6 +26,8 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.commands impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 DEFAULT_GROUP = "mfa-enforced"
+# Of users from whom sshd demands a security key instead of a token (docs/security_keys.md).
+SECURITY_KEY_GROUP = "mfa-security-key"
 
 _REMEDY = "check whether another program is changing accounts, or /etc is read-only"
 # Sources in nsswitch.conf that contain only this host's own accounts and always answer.

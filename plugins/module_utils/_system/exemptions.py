@@ -13,7 +13,11 @@ import os
 from typing import Any, Iterable, Literal, Mapping, NamedTuple, Sequence, TypedDict
 
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._errors import FleetMfaError
-from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import Exemptions
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import (
+    SECURITY_KEY_GROUP,
+    Exemptions,
+    group_exists,
+)
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
 Kind = Literal["user", "group"]
@@ -98,6 +102,17 @@ def exempt_today(entries: Sequence[Exemption], kept: Iterable[str], today: datet
     exempt = Exempt(_named("user", current), _named("group", current))
     whose = whose_ended(entries, today)
     return exempt._replace(users=exempt.users + [user for user in kept if user in whose])
+
+
+def with_security_keys(entries: Sequence[Exemption]) -> list[Exemption]:
+    """Members of the group for security keys, if this host has it, must never be asked for a token: sshd demands such a key of them.
+
+    Nobody writes this entry, so every reader of the lists adds it.
+    """
+    is_there = any((one.kind, one.name) == ("group", SECURITY_KEY_GROUP) for one in entries)
+    if is_there or not group_exists(SECURITY_KEY_GROUP):
+        return [*entries]
+    return [*entries, Exemption("group", SECURITY_KEY_GROUP, "a security key instead of a token", "mfa_security_keys")]
 
 
 def last_day(entries: Iterable[Exemption], user: str) -> datetime.date | None:

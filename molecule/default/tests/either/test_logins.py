@@ -46,3 +46,11 @@ def test_a_client_cannot_claim_that_a_key_was_used(server, keys):
 def test_pending_gets_in_by_key(server):
     attempt = login(server, "bob")
     assert attempt.allowed and not attempt.asked
+
+
+def test_who_has_no_security_key_any_more_is_asked_again(server, keys, root, with_security_key):
+    assert not with_security_key(verifies_user=True).allowed
+    attempt = login(server, "seckey", [keys["seckey"].token()])
+    assert attempt.allowed and attempt.prompts == ["Verification code: "]
+    assert "seckey" in root.group("mfa-enforced").members and root.group("mfa-security-key").members == []
+    assert not root.file("/etc/fleetmfa/security_keys").exists

@@ -39,11 +39,11 @@ def test_removing_again_changes_nothing(playbook):
     assert changes and set(changes) == {"0"}, printed
 
 
-def test_group_is_gone(root):
-    assert not root.group("mfa-enforced").exists
+def test_groups_are_gone(root):
+    assert not root.group("mfa-enforced").exists and not root.group("mfa-security-key").exists
 
 
-@pytest.mark.parametrize("user", ["alice", "bob", "carol", "ops"])
+@pytest.mark.parametrize("user", ["alice", "seckey", "bob", "carol", "ops"])
 def test_everybody_gets_in_by_key(server, user):
     attempt = login(server, user)
     assert attempt.allowed and not attempt.asked

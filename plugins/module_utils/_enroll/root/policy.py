@@ -29,6 +29,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.exemptions im
     exempt_today,
     exemption,
     kept_exempt,
+    with_security_keys,
 )
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.files import read_file
 
@@ -117,7 +118,7 @@ def read_policy(path: str = POLICY_PATH) -> Policy:
 
 
 def _with_exemptions(policy: Policy, path: str) -> Policy:
-    entries = [*_plain(policy), *_read_exemptions(path)]
+    entries = with_security_keys([*_plain(policy), *_read_exemptions(path)])
     exempt = exempt_today(entries, kept_exempt(policy.state_dir), datetime.date.today())
     return policy._replace(exempt_users=exempt.users, exempt_groups=exempt.groups, exemptions=entries)
 
@@ -172,9 +173,9 @@ def options_by(given: GivenHostOptions, policy: Policy | None) -> HostOptions:
 
 
 def exemptions_by(given: GivenHostOptions, of_policy: Sequence[Exemption]) -> list[Exemption]:
-    """All entries: those of the lists that were given, and those of the policy for a list that was not."""
+    """All entries: those of the lists that were given, those of the policy for a list that was not, and that of security keys."""
     not_given = {kind for kind, option in OPTIONS.items() if given[option] is None}  # type: ignore[literal-required]
-    return [*given_exemptions(given), *(one for one in of_policy if one.kind in not_given)]
+    return with_security_keys([*given_exemptions(given), *(one for one in of_policy if one.kind in not_given)])
 
 
 def with_host_first_factor(given: str | None, path: str = POLICY_PATH) -> str:

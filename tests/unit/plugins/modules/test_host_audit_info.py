@@ -18,6 +18,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._audit.listeners impo
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._findings_audit import OF_AUDIT
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._keys.ids import key_id
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._system import commands
+from ansible_collections.fleetmfa.ssh.plugins.module_utils._system.accounts import SECURITY_KEY_GROUP
 from ansible_collections.fleetmfa.ssh.tests.support.audited_host import (
     SECRET,
     SUDOERS,
@@ -60,6 +61,21 @@ def test_sound_host_has_none_of_them(host):
     assert abs(found["clock"]["time"] - time.time()) < 600 and found["clock"]["tolerance"] == 30
     assert set(found["versions"]) == {"openssh", "pam", "pam_google_authenticator", "python"}
     assert found["sshd"]["classes"] and found["sshd"]["version"]
+
+
+def test_users_of_security_keys_are_exempt_with_a_reason(host):
+    """An administrator among them is told only where sshd would take less, as here, without the role's lines."""
+    host.accounts.add("erin", groups=("sudo", SECURITY_KEY_GROUP))
+    host.sudoers("%sudo ALL=(ALL) ALL\n")
+    found = host.audit()
+    (erin,) = [row for row in found["users"] if row["user"] == "erin"]
+    assert erin["state"] == "exempt" and erin["admin"]
+    assert [(one["kind"], one["name"], one["reason"], one["approved_by"]) for one in found["exemptions"]] == [
+        ("group", SECURITY_KEY_GROUP, "a security key instead of a token", "mfa_security_keys")
+    ]
+    assert ids(found) == set() and any(
+        "erin: " in text for text in evidence_of(found, "sshd_security_key_not_demanded")
+    )
 
 
 def test_tokens_that_let_a_user_in(host):

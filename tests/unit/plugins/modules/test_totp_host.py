@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
-"""totp_host as its action plugin calls it on a host: four parts in their order, up to the first that fails or has to wait."""
+"""totp_host as its action plugin calls it on a host: its parts in their order, up to the first that fails or has to wait."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_a_broken_policy_of_the_host_does_not_keep_it_from_being_written_anew(ru
 
 
 def test_nothing_to_do_is_refused(run):
-    assert "one of the following is required: provisioning, programs, rollout, enrollment" in run()["msg"]
+    assert "one of the following is required: provisioning, programs, rollout, security_keys, enrollment" in run()["msg"]
 
 
 @pytest.mark.parametrize("unknown_users", ["error", "perhaps"])

@@ -20,7 +20,14 @@ OF_TYPE = {
     for kind in ("bool", "int", "list", "dict", "str", "path")
 }
 SECRETS = ("mfa_keys", "mfa_import_keys")
-NO_NAMES = (*SECRETS, "mfa_claims_endpoints", "mfa_services", "mfa_penalty_exempt", "mfa_notify_command")
+NO_NAMES = (
+    *SECRETS,
+    "mfa_claims_endpoints",
+    "mfa_services",
+    "mfa_penalty_exempt",
+    "mfa_notify_command",
+    "mfa_security_keys",
+)
 NAMES = [name for name in OF_TYPE["list"] if name not in NO_NAMES]
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 

@@ -12,6 +12,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.judging
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.people import FleetGroups
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._judged_files.with_role import folder_policy, role_changes
 from ansible_collections.fleetmfa.ssh.tests.support.judged_folder import GATED, MAIN, PLAIN, JudgedEtc
+from ansible_collections.fleetmfa.ssh.tests.support.security_key_lines import security_key_lines
 from ansible_collections.fleetmfa.ssh.tests.support.sshd_host import GROUP, POLICY, needs_sshd
 
 pytestmark = needs_sshd
@@ -61,6 +62,18 @@ def test_asked_with_the_role_and_not_without(etc):
     assert policy["baseline"]["kbdinteractiveauthentication"] == "no"
     assert (etc.path / "pam.d/sshd").read_text() == PLAIN
     assert not (etc.path / "ssh/sshd_config.d/00-fleetmfa.conf").exists()
+
+
+def test_users_of_security_keys(etc):
+    """Not asked; whoever is in both groups is, and the role would refuse lines that ask for less."""
+    lines = security_key_lines()
+    found = verdicts(sshd={**SSHD, "content": lines + POLICY})
+    assert found["other users in mfa-security-key"] == "not_asked" == found["other users"]
+    assert found["enforced users"] == "asked" and "can_bypass" not in found.values()
+    less = lines.replace("    PubkeyAuthOptions verify-required\n", ""), lines.replace(f",!{GROUP}", "")
+    for content, told in zip(less, ("sshd_security_key_not_demanded", "sshd_policy_shadowed")):
+        with pytest.raises(FleetMfaError, match=f"role mfa would refuse to change etc: {told}: "):
+            judged(sshd={**SSHD, "content": content + POLICY})
 
 
 def test_lines_that_win_today_do_not_win_then(etc):
