@@ -15,8 +15,8 @@ description:
   - Does what M(fleetmfa.ssh.totp_key), M(fleetmfa.ssh.host_files) and M(fleetmfa.ssh.totp_rollout) do, with the same code, in one call
     instead of several. Role P(fleetmfa.ssh.mfa#role) uses it, since on a host where nothing is to be changed most of the time goes into
     starting modules.
-  - There are five parts, O(provisioning), O(programs), O(rollout), O(security_keys) and O(enrollment). Those that are given are done in this
-    order. After an error the later ones are not done; the error says what was done before it.
+  - There are five parts, O(provisioning), O(programs), O(rollout), O(security_keys) and O(enrollment). Those that are given are done in
+    this order. After an error the later ones are not done; the error says what was done before it.
   - When users become members of O(group), or PAM or sshd change, the controller makes a B(new) login to the host, which confirms that
     part before the next one begins. If the login fails, the part is rolled back and the later ones are not done.
 options:

@@ -42,7 +42,7 @@ def line(keys):
 
 
 class Run:
-    """totp_host as the role calls it; `keys` and `security_keys` stand in one call."""
+    """totp_host as the role calls it; `provisioning` and `security_keys` stand in one call."""
 
     def __init__(self, host):
         self._host = host
@@ -168,7 +168,7 @@ def test_between_two_calls_a_leaver_is_asked(running, run, host, line):
     assert first["provisioning"]["joining"] == ["alice"] and "security_keys" not in first
     assert members() == ({"alice"}, {"alice"}) and running.log_in("alice") == ASKED
     host.run("totp_rollout", phase="confirm", rollout_id=first["provisioning"]["rollout_id"])
-    run.well({}, keys=None, connection=connected_as("bob"))
+    run.well({}, provisioning=None, connection=connected_as("bob"))
     assert members() == (set(), {"alice"}) and running.log_in("alice") == ASKED and key_files() == {}
 
 
@@ -183,7 +183,7 @@ def test_nobody_leaves_who_would_be_asked_for_nothing(run, sshd_host, line, tmp_
     """Entry point `enforce` alone does not look at keys: it is refused before sshd's lines are taken away."""
     run.well({"alice": [line]}, VALIDATED)
     programs = {"files": [{"path": str(tmp_path / "before_sshd"), "content": "text"}]}
-    result = run({}, keys=None, programs=programs, check=check)
+    result = run({}, provisioning=None, programs=programs, check=check)
     assert result["failed"] and "alice would need neither a security key nor a token" in result["msg"]
     assert members() == ({"alice"}, set()) and [*key_files()] == ["alice"]
     assert not (tmp_path / "before_sshd").exists() and not result["changed"] and "programs" not in result
@@ -200,7 +200,7 @@ def test_who_leaves_is_looked_at_again_after_the_keys(run, sshd_host, line, monk
 def test_an_exempt_user_may_leave(run, sshd_host, line):
     exempt = {"exempt_users": ["alice"], "exempt_groups": []}
     run.well({"alice": [line]}, VALIDATED, **exempt)
-    run.well({}, keys=None, **exempt)
+    run.well({}, provisioning=None, **exempt)
     assert members() == (set(), set())
 
 
@@ -262,15 +262,15 @@ def test_a_key_is_replaced(run, sshd_host, keys):
 
 def test_a_new_user_gets_no_totp_key(run, host, sshd_host, line):
     """Of mfa_users: all."""
-    keys = {"human_accounts": True, "security_key_users": ["carol"]}
-    done = run.well({"carol": [line]}, keys=keys)
+    part = {"human_accounts": True, "security_key_users": ["carol"]}
+    done = run.well({"carol": [line]}, provisioning=part)
     assert {one["user"] for one in done["provisioning"]["users"]} == {"alice", "bob"} and host.keys("carol") == ""
-    assert not run.well({"carol": [line]}, keys=keys)["changed"]
+    assert not run.well({"carol": [line]}, provisioning=part)["changed"]
 
 
 def test_two_entries_for_one_account(run, sshd_host, line, monkeypatch):
     monkeypatch.setattr(security_key_users, "known_as", str.lower)
-    result = run({"carol": [line], "CAROL": [line]}, keys=None)
+    result = run({"carol": [line], "CAROL": [line]}, provisioning=None)
     assert result["failed"] and "security_keys, entry 2: the account has an entry already" in result["msg"]
 
 

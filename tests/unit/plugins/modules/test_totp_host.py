@@ -176,7 +176,9 @@ def test_a_broken_policy_of_the_host_does_not_keep_it_from_being_written_anew(ru
 
 
 def test_nothing_to_do_is_refused(run):
-    assert "one of the following is required: provisioning, programs, rollout, security_keys, enrollment" in run()["msg"]
+    assert (
+        "one of the following is required: provisioning, programs, rollout, security_keys, enrollment" in run()["msg"]
+    )
 
 
 @pytest.mark.parametrize("unknown_users", ["error", "perhaps"])
