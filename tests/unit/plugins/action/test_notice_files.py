@@ -28,8 +28,14 @@ DEFAULTS = {
 }
 COMMAND = ["/usr/local/sbin/tell", "--from", 'a "b" \\ c = é # d']
 ON = "Install what tells users about their keys, and start watching for it"
-PROGRAMS = "Install the programs that PAM runs"
-OFF = "Stop telling users, and remove what did"
+OFF = "Stop telling users about their keys, and remove what did"
+# As totp_host does them, and what of its answer the role goes by.
+PROGRAMS = {
+    "name": "Install the programs that PAM runs",
+    "fleetmfa.ssh.host_files": {"files": "{{ mfa__part_programs.files }}"},
+    "register": "programs",
+}
+OF_TOTP_HOST = {"name": "The answer", "ansible.builtin.set_fact": {"mfa__host": {"programs": "{{ programs }}"}}}
 
 
 @pytest.fixture
@@ -45,9 +51,9 @@ def play(accounts, tmp_path):
 
     def play_(command, *wanted):
         chosen = []
-        for file, name in wanted:
+        for file, name, *when in wanted:
             (task,) = [one for one in yaml.safe_load((ROLE / f"tasks/{file}.yml").read_text()) if one["name"] == name]
-            chosen.append(task)
+            chosen += [PROGRAMS, OF_TOTP_HOST, {**task, "when": when[0]}] if when else [task]
         (role / "tasks/main.yml").write_text(yaml.safe_dump(chosen))
         variables = {
             "mfa__read": {"settings": {**DEFAULTS, "notify_command": command}},
@@ -68,14 +74,14 @@ def play(accounts, tmp_path):
 
 @pytest.mark.release
 def test_on_and_off(play):
-    enforce = (("enforce", PROGRAMS), ("enforce", OFF))
-    assert play([], *enforce) == [PROGRAMS] and not SETTINGS.exists()
+    enforce = (("notices_remove", OFF, "mfa__stops_notices"),)
+    assert play([], *enforce) == [PROGRAMS["name"]] and not SETTINGS.exists()
     assert play(COMMAND, ("notices", ON)) == [ON]
     assert read_notice_settings(str(SETTINGS)).command == COMMAND
     assert stat.S_IMODE(SETTINGS.stat().st_mode) == 0o600
     assert all(unit.exists() for unit in UNITS) and (play.programs / "mfa-notice").exists()
     assert play(COMMAND, ("notices", ON), *enforce) == []
-    assert play([], *enforce) == [PROGRAMS, OFF]
+    assert play([], *enforce) == [PROGRAMS["name"], OFF]
     assert not SETTINGS.parent.exists() and not any(unit.exists() for unit in UNITS)
     assert not (play.programs / "mfa-notice").exists() and (play.programs / "totp-guard").exists()
     assert play([], *enforce) == []
@@ -85,7 +91,7 @@ def test_on_and_off(play):
 @pytest.mark.parametrize("command", [COMMAND, []])
 def test_removed(play, command):
     play(COMMAND, ("notices", ON))
-    play(command, ("remove", OFF))
+    play(command, ("notices_remove", OFF))
     assert not SETTINGS.exists() and not any(unit.exists() for unit in UNITS) and not play.programs.exists()
 
 
