@@ -28,9 +28,11 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.document impor
 )
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.evidence import AuditedHost, host_audit
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.fleet import RunTimes
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.found import JudgedFinding
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.gate import FAIL_ON, last_lines, refused, summary
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.logins import read_logins
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.reports import FORMATS, write_reports
+from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.role_run import role_drift
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.signature import check_key
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._audit.waivers import read_waivers
 from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._controller import collection_version, controller_name
@@ -38,6 +40,7 @@ from ansible_collections.fleetmfa.ssh.plugins.plugin_utils._refused_secrets impo
 
 ARGUMENTS = {
     "registered": {"type": "str", "required": True},
+    "role_run": {"type": "str", "default": ""},
     "started": {"type": "float"},
     "log_days": {"type": "int"},
     "dest": {"type": "str", "required": True},
@@ -61,7 +64,9 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             given = self._arguments()
-            document = _document(given, _hosts(given["registered"], task_vars or {}))
+            variables = task_vars or {}
+            hosts = _hosts(given["registered"], variables)
+            document = _document(given, hosts, _drift(given["role_run"], hosts, variables))
             files = write_reports(document, Path(given["dest"]), given["formats"], given["sign_key"])
         except FleetMfaError as error:
             raise AnsibleActionFail(masked(str(error), self._task.args)) from None
@@ -95,12 +100,18 @@ def _hosts(registered: str, variables: dict[str, Any]) -> list[AuditedHost]:
     return [host_audit(host, of_hosts[host].get(registered)) for host in variables["ansible_play_hosts_all"]]
 
 
-def _document(given: dict[str, Any], hosts: list[AuditedHost]) -> Document:
+def _drift(registered: str, hosts: list[AuditedHost], variables: dict[str, Any]) -> list[JudgedFinding]:
+    """Of the hosts that were audited; the others are a finding already."""
+    asked = [one.host for one in hosts if registered and one.evidence is not None]
+    return [finding for host in asked for finding in role_drift(host, variables["hostvars"][host].get(registered))]
+
+
+def _document(given: dict[str, Any], hosts: list[AuditedHost], drift: list[JudgedFinding]) -> Document:
     waivers = read_waivers(given["waivers"]) if given["waivers"] else []
     before = read_document(given["compare"]) if given["compare"] else None
     end = time.time()
     start = end if given["started"] is None else given["started"]
-    names = ("log_days", "fail_on", "formats", "waivers", "sign_key", "compare")
+    names = ("log_days", "role_run", "fail_on", "formats", "waivers", "sign_key", "compare")
     run = Run(
         version=collection_version(),
         ansible=ansible_version,
@@ -108,7 +119,7 @@ def _document(given: dict[str, Any], hosts: list[AuditedHost]) -> Document:
         times=RunTimes(start, end),
         parameters={name: given[name] for name in names},
     )
-    document = audit_document(run, hosts, waivers, read_logins(given["logins"]))
+    document = audit_document(run, hosts, waivers, read_logins(given["logins"]), drift)
     if before is not None:
         document["changes"] = changes(before, document)
     return sealed(document)

@@ -25,6 +25,12 @@ options:
     description: The name of the variable in which C(fleetmfa.ssh.host_audit_info) was registered on each host.
     type: str
     required: true
+  role_run:
+    description:
+      - The name of the variable in which M(fleetmfa.ssh.totp_host) in check mode was registered on each host (entry point C(drift) of role
+        P(fleetmfa.ssh.mfa#role)). What it would change is the finding C(state_drift). Not asked for if empty.
+    type: str
+    default: ""
   started:
     description:
       - When the run began, in seconds since the epoch by the controller's clock. A host whose clock was more than 60 seconds before that is

@@ -23,7 +23,11 @@ FAULTS = {
         "echo UsePAM no >/root/second; /usr/sbin/sshd -o Port=2222 -o PidFile=none -f /root/second",
         "sshd_second_daemon",
     ),
-    "debian12-3": ("usermod -aG sudo bob", "user_admin_not_enforced"),
+    # And a value that the host itself has nothing to say against.
+    "debian12-3": (
+        "usermod -aG sudo bob; sed -i 's/^issuer = .*/issuer = Other/' /etc/fleetmfa/policy.conf",
+        "user_admin_not_enforced",
+    ),
     "debian12-4": ("useradd -o -u $(id -u alice) alias", "uid_shared"),
     "debian13-1": ("chmod 0644 /var/lib/fleetmfa/keys/alice", "key_unreadable"),
     "debian13-2": ("gpasswd -d alice mfa-enforced", "validated_not_member"),
@@ -52,14 +56,17 @@ def run(before, tmp_path_factory):
     values["all"]["hosts"][NO_PYTHON]["ansible_python_interpreter"] = "/nowhere/python3"
     values["all"]["hosts"][AWAY] = {"ansible_port": 1}
     (folder / "inventory.yml").write_text(yaml.safe_dump(values))
-    logins = {
+    variables = {
+        "mfa_users": ["alice"],
+        "mfa_exempt_users": ["ansible"],
+        "mfa_audit_with_role": True,
         "mfa_audit_dest": str(folder / "audit"),
         "mfa_audit_known_hosts": values["all"]["vars"]["lab_known_hosts"],
         "mfa_audit_logins": [
             {"user": "alice", "expect": "asked", "key_file": SERVERS[0].key, "hosts": [SOUND, "debian13-2", AWAY]}
         ],
     }
-    (folder / "variables.yml").write_text(yaml.safe_dump(logins))
+    (folder / "variables.yml").write_text(yaml.safe_dump(variables))
     command = ["ansible-playbook", "-i", str(folder / "inventory.yml"), "-e", f"@{folder / 'variables.yml'}"]
     done = subprocess.run(
         [*command, "fleetmfa.ssh.audit"], capture_output=True, text=True, cwd=SCENARIO, env=ENVIRONMENT, check=False
@@ -84,6 +91,17 @@ def test_a_fault_is_found_on_its_host_only(document, host):
     assert [one for one in (SOUND, ALSO_SOUND, *FAULTS) if finding in found(document, one)] == [host], found(
         document, host
     )
+
+
+def test_what_the_role_would_write(document):
+    told = {
+        (one["host"], text)
+        for one in document["findings"]
+        for text in one["evidence"]
+        if one["id"] == "state_drift" and "role mfa" in text
+    }
+    paths = {"debian12-1": "/etc/ssh/sshd_config.d/00-fleetmfa.conf", "debian12-3": "/etc/fleetmfa/policy.conf"}
+    assert told == {(host, f"{path}: role mfa would write something else") for host, path in paths.items()}
 
 
 @pytest.mark.parametrize("host", [SOUND, ALSO_SOUND])

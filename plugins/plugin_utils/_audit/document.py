@@ -40,14 +40,18 @@ class Run(NamedTuple):
 
 
 def audit_document(
-    run: Run, hosts: Sequence[AuditedHost], waivers: Sequence[Waiver], logins: Sequence[dict[str, Any]] = ()
+    run: Run,
+    hosts: Sequence[AuditedHost],
+    waivers: Sequence[Waiver],
+    logins: Sequence[dict[str, Any]] = (),
+    drift: Sequence[JudgedFinding] = (),
 ) -> Document:
-    """Without its hash, which `sealed` adds. `logins` are those of `read_logins`."""
+    """Without its hash, which `sealed` adds. `logins` are those of `read_logins`, `drift` is that of `role_drift`."""
     today = datetime.datetime.fromtimestamp(run.times.end, datetime.timezone.utc).date()
     reported = [
         found_on(host.host, one) for host in hosts if host.evidence is not None for one in host.evidence["findings"]
     ]
-    made = [*fleet_findings(hosts, run.times), *login_findings(logins)]
+    made = [*fleet_findings(hosts, run.times), *login_findings(logins), *drift]
     findings = sorted(with_waivers([*reported, *made], waivers, today), key=gravity)
     counted = {**figures(hosts, findings), "logins": login_figures(logins)}
     return {

@@ -1,6 +1,7 @@
 #
 # Ansible managed
 #
+# shellcheck shell=sh
 # Offers enrollment in the login shell of an SSH session, but not for commands or in shells started inside the session.
 case $- in
     *i*)

@@ -16,7 +16,7 @@ from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.dialogue
 from ansible_collections.fleetmfa.ssh.plugins.module_utils._enroll.user.door import Door, Refused
 from ansible_collections.fleetmfa.ssh.tests.support.enrollment_host import policy, provision
 
-TEMPLATES = Path(__file__).parents[5] / "roles/mfa/templates"
+FILES = Path(__file__).parents[5] / "roles/mfa/files"
 
 
 @pytest.mark.parametrize("side", [Desk, Door])
@@ -38,4 +38,4 @@ def test_the_status_is_what_it_is_said_to_be(tmp_path, accounts):
 
 
 def test_systemd_opens_the_socket_that_the_program_connects_to():
-    assert f"ListenStream={SOCKET}\n" in (TEMPLATES / "etc/systemd/system/fleetmfa-enroll.socket.j2").read_text()
+    assert f"ListenStream={SOCKET}\n" in (FILES / "etc/systemd/system/fleetmfa-enroll.socket").read_text()
