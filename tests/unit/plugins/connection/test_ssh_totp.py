@@ -24,6 +24,8 @@ pytestmark = [
     ),
 ]
 NOT_SHARED = "-o ControlMaster=no"
+# Core's 60 seconds may pass between two commands on a busy machine.
+KEPT = "-o ControlMaster=auto -o ControlPersist=600"
 OTHER_SECRET = "ZKXZ2PEOGY2FWWEDIHBDPGIJ6XPJNJFN"
 
 
@@ -47,8 +49,20 @@ def output(done):
 def test_one_token_for_all_connections_of_a_host(host):
     """The module is copied with sftp, then run: five connections, of which one logs in; so with eight forks at once."""
     for _round in range(2):
-        done = host.ansible("-m", "ping", "-f", "8", hosts=8, ansible_pipelining=False)
+        done = host.ansible("-m", "ping", "-f", "8", hosts=8, ansible_pipelining=False, ansible_ssh_args=KEPT)
         assert done.returncode == 0 and done.stdout.count("SUCCESS") == 8, output(done)
+    assert host.logged_in(1)
+
+
+def test_connections_opened_ahead_of_a_play(host):
+    """As somebody whose inventory says to become root, which needs nothing here."""
+    inventory = host.command(hosts=4, ansible_become=True, ansible_ssh_args=KEPT)[3]
+    command = ["ansible-playbook", "-i", inventory, "-f", "4", "fleetmfa.ssh.connect"]
+    opened = subprocess.run(command, capture_output=True, text=True, env=host.environment, check=False, cwd=host.folder)
+    assert opened.returncode == 0 and "changed=0" in opened.stdout, opened.stdout + opened.stderr
+    assert host.logged_in(1)
+    done = host.ansible("-m", "raw", "-a", "id -un", hosts=4, ansible_ssh_args=KEPT)
+    assert done.returncode == 0 and done.stdout.count("alice") >= 4, output(done)
     assert host.logged_in(1)
 
 
