@@ -22,8 +22,7 @@ def role_drift(host: str, result: Any) -> Iterator[JudgedFinding]:
 
 def _evidence(result: Mapping[str, Any]) -> Iterator[str]:
     if result.get("failed") or result.get("unreachable"):
-        yield f"could not be compared with what role mfa would write: {str(result.get('msg', 'no reason given'))[:300]}"
-        return
+        yield f"not all could be compared with what role mfa would write: {str(result.get('msg', 'no reason given'))[:300]}"
     for part, words in PARTS.items():
         yield from _of_part(words, result.get(part) or {})
 

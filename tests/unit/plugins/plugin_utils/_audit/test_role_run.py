@@ -45,12 +45,17 @@ def test_a_change_that_has_no_name():
 
 @pytest.mark.parametrize("result", [{"failed": True, "msg": "no"}, {"unreachable": True, "msg": "no"}])
 def test_what_could_not_be_compared_is_told(result):
-    assert evidence(result) == ["could not be compared with what role mfa would write: no"]
+    assert evidence(result) == ["not all could be compared with what role mfa would write: no"]
+
+
+def test_what_was_compared_before_an_error_is_told():
+    result = {"failed": True, "msg": "no", "programs": {"changed": True, "paths": ["/usr/local/bin/mfa-enroll"]}}
+    assert evidence(result)[1:] == ["/usr/local/bin/mfa-enroll: role mfa would write something else"]
 
 
 @pytest.mark.parametrize("result", [None, "text", 1, {"failed": True}])
 def test_no_answer_is_no_agreement(result):
-    assert len(evidence(result)) == 1 and evidence(result)[0].startswith("could not be compared")
+    assert len(evidence(result)) == 1 and evidence(result)[0].startswith("not all could be compared")
 
 
 def test_a_host_that_the_role_would_remove_everything_from():
