@@ -59,8 +59,9 @@ def test_a_fleet_with_a_fault_a_wrong_clock_and_a_host_that_is_away(audit, tmp_p
         (7, "staff")
     ] * 3
     assert code and "1 finding at or above high (mfa_audit_fail_on)" in output
-    # Constant; two of them are Ansible's and mfa_variables' check of the variables, one is skipped without mfa_audit_logins.
-    assert output.count("\nTASK [") == 6
+    # Constant; two of them are Ansible's and mfa_variables' check of the variables, two are skipped without mfa_audit_with_role and
+    # mfa_audit_logins.
+    assert output.count("\nTASK [") == 7
     assert made["run"]["started"] <= made["run"]["finished"] and (tmp_path / "mfa-audit/report.html").exists()
 
 
