@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The fleetmfa.ssh authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's side of module host_audit_info: determines the address that the host sees of this run,
-the time of the call by
-the controller's clock, and what role mfa writes for PAM to run."""
+"""The controller's side of module host_audit_info: from which address the host sees this run, when it was asked, by the
+controller's clock, and what role mfa writes for PAM to run."""
 
 from __future__ import annotations
 

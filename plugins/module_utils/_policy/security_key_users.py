@@ -77,15 +77,11 @@ def options_of_keys(options: Mapping[str, Any], listed: Iterable[str]) -> KeysPa
     """Of the group's members only those who are listed are exempt. Whoever is listed and enforced stays so until sshd demands the key."""
     settled: Any = options
     host, members = MfaHost.from_options(settled), EnforcedGroup(SECURITY_KEY_GROUP).members
-    enforced = host.group.members | host.state_dir.records.users()
-    names = set(map(known_as, listed))
+    enforced, names = _enforced(host), set(map(known_as, listed))
     exempt = sorted(user for user in names if user in members or user not in enforced)
-    lists = {
-        "exempt_users": [*options["exempt_users"], *exempt],
-        "exempt_groups": [group for group in options["exempt_groups"] if group != SECURITY_KEY_GROUP],
-    }
     leavers = [user for user in sorted(members - names) if host.state_dir.validated(user) is not None]
-    return KeysPartOptions({**options, **lists}, leavers)
+    wanted = {**_without_group(settled), "exempt_users": [*options["exempt_users"], *exempt]}
+    return KeysPartOptions(wanted, leavers)
 
 
 class _Plan(NamedTuple):
@@ -159,14 +155,13 @@ class SecurityKeyUsers:
 
     def _plan(self) -> _Plan:
         present = {user: keys for user, keys in self._listed.items() if account_exists(user)}
-        members, host = self._group.members, self._host
-        enforced = host.group.members | host.state_dir.records.users()
+        members = self._group.members
         there = os.listdir(FOLDER) if os.path.isdir(FOLDER) else []
         return _Plan(
             files=[_file(user, keys) for user, keys in sorted(present.items())],
             stale=[_file(name, None) for name in sorted(there) if name not in self._listed],
             joining=sorted(set(present) - members),
-            released=sorted(enforced.intersection(present)),
+            released=sorted(_enforced(self._host).intersection(present)),
             leaving=sorted(members - set(self._listed)),
         )
 
@@ -198,9 +193,11 @@ class SecurityKeyUsers:
         unasked = [
             user
             for user in sorted(leaving)
-            if account_exists(user) and host.state_dir.validated(user) is not None and user not in host.exempt
+            if account_exists(user)
+            and host.state_dir.validated(user) is not None
+            and user not in host.exempt
+            and user not in host.group.members
         ]
-        unasked = [user for user in unasked if user not in host.group.members]
         if unasked:
             raise FleetMfaError(
                 f"{' and '.join(unasked[:_MOST_SHOWN])} would need neither a security key nor a token: a validated key is there, but "
@@ -228,6 +225,10 @@ class SecurityKeyUsers:
             told = "; ".join(list(dict.fromkeys(shut_out))[:_MOST_SHOWN])
             raise FleetMfaError(f"users could not log in with their security keys: {told}")
         return False
+
+
+def _enforced(host: MfaHost) -> set[str]:
+    return host.group.members | host.state_dir.records.users()
 
 
 def _without_group(options: HostOptions) -> HostOptions:
